@@ -1,0 +1,147 @@
+//! Tables of texts and what is made of them.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    targets: Vec<Spanned<String>>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    limit: Option<u32>,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(default)]
+    even: Even,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    #[default]
+    Fast,
+    Slow,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq)]
+#[serde(try_from = "String")]
+struct Even(u32);
+
+impl TryFrom<String> for Even {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.parse::<u32>() {
+            Ok(number) if number % 2 == 0 => Ok(Self(number)),
+            _ => Err(format!("`{text}` is not even\nhint: write an even number")),
+        }
+    }
+}
+
+fn problems(text: &str) -> Vec<String> {
+    match parse::<Vec<Group>>(text) {
+        Ok(groups) => panic!("{text:?} was read as {groups:?}"),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn values_are_read_with_their_places() {
+    let text = "\u{feff}# comment\r\n- targets:\r\n    - http://a/\r\n    - \"b\"\r\n  labels: { port: 8080, country: NO, version: 1.10, 'on': \"~\" }\r\n  limit: 1_000\r\n  mode: slow\r\n  even: 4\r\n";
+    let groups: Vec<Group> = parse(text).unwrap();
+    let place = |value: &str, line, column| Spanned { value: value.to_owned(), line, column };
+    let labels = [("country", "NO"), ("on", "~"), ("port", "8080"), ("version", "1.10")];
+    let expected = Group {
+        targets: vec![place("http://a/", 3, 7), place("b", 4, 7)],
+        labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        limit: Some(1000),
+        mode: Mode::Slow,
+        even: Even(4),
+    };
+    assert_eq!(groups, [expected]);
+}
+
+#[test]
+fn merges_and_aliases_are_resolved() {
+    let text = "- &base { targets: [a], labels: { x: '1' } }\n- <<: *base\n  labels: { y: '2' }\n- *base\n";
+    let groups: Vec<Group> = parse(text).unwrap();
+    assert_eq!(groups[1].targets[0].value, "a");
+    assert_eq!(groups[1].labels, BTreeMap::from([("y".to_owned(), "2".to_owned())]));
+    assert_eq!(groups[2].labels, groups[0].labels);
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_place() {
+    let text = "- targets: [a]\n  lables: {}\n  limit: many\n- labels: { a: 1, a: 2 }\n- targets: b\n  mode: slwo\n  even: '3'\n";
+    assert_eq!(
+        problems(text),
+        [
+            "line 2 column 3: unknown key `lables` (hint: did you mean `labels`?)",
+            "line 3 column 10: expected u32, found `many`",
+            "line 4 column 3: the key `targets` is missing",
+            "line 4 column 19: the key `a` stands twice (hint: it stands in line 4 already)",
+            "line 5 column 12: expected a list (`- item` or `[item, item]`), found `b`",
+            "line 6 column 9: unknown value `slwo` (hint: did you mean `slow`?)",
+            "line 7 column 9: `3` is not even (hint: write an even number)",
+        ]
+    );
+}
+
+#[test]
+fn texts_that_are_no_yaml_are_refused_in_one_line() {
+    let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+    let bomb: String = std::iter::once("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned())
+        .chain((1..12).map(|level| {
+            let below = vec![format!("*a{}", level - 1); 9].join(", ");
+            format!("a{level}: &a{level} [{below}]\n")
+        }))
+        .collect();
+    for (text, line, needle) in [
+        ("", 1, "empty"),
+        ("# only a comment\n", 1, "empty"),
+        ("- targets: [a\n", 2, ""),
+        ("- a\n\t- b\n", 2, ""),
+        ("- targets: []\n---\n- targets: []\n", 2, "second document"),
+        ("- targets: *nobody\n", 1, ""),
+        (deep.as_str(), 1, "deeper"),
+        (bomb.as_str(), 0, "too large"),
+    ] {
+        let problems = parse::<IgnoredAny>(text).map(|_| ()).unwrap_err();
+        assert_eq!(problems.len(), 1, "{text:.60?}: {problems:?}");
+        assert!(problems[0].message.contains(needle), "{text:.60?}: {problems:?}");
+        assert!(line == 0 || problems[0].line.abs_diff(line) <= 1, "{text:.60?}: {problems:?}");
+    }
+    assert!(
+        parse::<IgnoredAny>(&"#".repeat(TEXT_BYTES_MAX + 1)).unwrap_err()[0]
+            .message
+            .contains("16 MiB")
+    );
+    assert_eq!(parse::<Option<Vec<Group>>>("~\n"), Ok(None));
+}
+
+#[test]
+fn suggestions_are_near_or_absent() {
+    let choices = ["method", "headers", "body"];
+    assert_eq!(did_you_mean("methd", choices).as_deref(), Some("did you mean `method`?"));
+    assert_eq!(did_you_mean("zzz", choices), None);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[-a-z:{}\\[\\],&*<>|'\"#\\n ~!0-9\\t]{0,120}") {
+        let _read = parse::<Vec<Group>>(&text);
+    }
+
+    #[test]
+    fn texts_survive_quoting(value in "[ -~]{0,40}") {
+        let text = format!("- targets: ['{}']\n", value.replace('\'', "''"));
+        let groups: Vec<Group> = parse(&text).unwrap();
+        prop_assert_eq!(&groups[0].targets[0].value, &value);
+    }
+}
