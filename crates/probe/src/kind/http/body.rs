@@ -1,0 +1,41 @@
+//! Reading a body, no further than wanted.
+//!
+//! Must not know what the body is checked for.
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+
+use super::exchange::{Answer, body_failure};
+use crate::result::Failure;
+
+/// What was read of a body.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// The bytes, when they were asked for.
+    pub(super) bytes: Vec<u8>,
+    /// How many bytes were read.
+    pub(super) length: u64,
+    /// Whether the body ended within the limit.
+    pub(super) complete: bool,
+}
+
+/// Reads a body to its end or to the limit, and keeps the bytes only when they are `wanted`.
+pub(super) async fn read(answer: &mut Answer, wanted: bool, limit: u64) -> Result<Read, Failure> {
+    let mut read = Read::default();
+    loop {
+        let Answer { body, connection, .. } = answer;
+        let next = connection.drive(async { body.frame().await.transpose() }).await;
+        let Some(frame) = next.map_err(body_failure)? else {
+            read.complete = true;
+            return Ok(read);
+        };
+        let data: Bytes = frame.into_data().unwrap_or_default();
+        read.length += data.len() as u64;
+        if read.length > limit {
+            return Ok(read);
+        }
+        if wanted {
+            read.bytes.extend_from_slice(&data);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The list of probe kinds, and what a kind is.
+//!
+//! Adding a kind is a file in `kind/` and a line in the list at the end of this file: its section in the modules file, the
+//! suggestions in error messages and the HELP lines follow from it. Must not know any kind's particulars.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    metric::MetricDef,
+    result::Failure,
+    scope::Scope,
+    target::{AddressForm, Target},
+};
+
+/// A kind of probe: its settings are the fields, which are also its section in the modules file.
+pub trait Probe:
+    Clone + Default + std::fmt::Debug + DeserializeOwned + Serialize + Send + Sync + 'static
+{
+    /// What it may yield beyond what every kind does.
+    const METRICS: &'static [&'static [&'static MetricDef]];
+
+    /// How its targets are written.
+    const ADDRESS: AddressForm;
+
+    /// Probes the target. What was measured goes into the scope, also when the probe then fails.
+    ///
+    /// # Errors
+    /// The first expectation that the target did not meet.
+    fn run(
+        &self,
+        target: &Target,
+        scope: &mut Scope<'_>,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Generates everything that depends on the list of kinds.
+macro_rules! kinds {
+    ($($name:ident => $settings:ty),+ $(,)?) => {
+        /// A check of one of the known kinds.
+        #[derive(Clone, Debug)]
+        #[expect(non_camel_case_types, reason = "the variants are named as in the modules file")]
+        pub enum Check {
+            $(#[doc = concat!("`prober: ", stringify!($name), "`")] $name(Box<$settings>)),+
+        }
+
+        /// The names of all kinds, as in `prober:`.
+        pub const KINDS: &[&str] = &[$(stringify!($name)),+];
+
+        /// The sections of a module, one for each kind.
+        #[derive(Clone, Debug, Default, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct RawModule {
+            pub(crate) prober: Option<yaml::Spanned<String>>,
+            pub(crate) timeout: Option<crate::setting::Timeout>,
+            $($name: Option<Box<$settings>>,)+
+            // The sections of blackbox_exporter's other kinds are accepted and ignored, as its own are.
+            dns: Option<serde::de::IgnoredAny>,
+            icmp: Option<serde::de::IgnoredAny>,
+            grpc: Option<serde::de::IgnoredAny>,
+            unix: Option<serde::de::IgnoredAny>,
+            websocket: Option<serde::de::IgnoredAny>,
+        }
+
+        impl RawModule {
+            /// The check of a kind, with the settings of its section or the default ones; `None` when there is no such kind.
+            pub(crate) fn into_check(self, kind: &str) -> Option<Check> {
+                let _ignored = (self.dns, self.icmp, self.grpc, self.unix, self.websocket);
+                match kind {
+                    $(stringify!($name) => Some(Check::$name(self.$name.unwrap_or_default())),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl Check {
+            /// The kind's name.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$name(_) => stringify!($name)),+ }
+            }
+
+            /// How the kind's targets are written.
+            pub fn address_form(&self) -> AddressForm {
+                match self { $(Self::$name(_) => <$settings as Probe>::ADDRESS),+ }
+            }
+
+            /// What the kind may yield beyond what every kind does.
+            pub fn metrics(&self) -> impl Iterator<Item = &'static MetricDef> {
+                let groups = match self { $(Self::$name(_) => <$settings as Probe>::METRICS),+ };
+                groups.iter().copied().flatten().copied()
+            }
+
+            /// The settings, with secrets hidden.
+            pub(crate) fn settings(&self) -> serde_json::Value {
+                match self { $(Self::$name(settings) => serde_json::to_value(settings).unwrap_or_default()),+ }
+            }
+
+            pub(crate) async fn run(&self, target: &Target, scope: &mut Scope<'_>) -> Result<(), Failure> {
+                match self { $(Self::$name(settings) => settings.run(target, scope).await),+ }
+            }
+        }
+    };
+}
+
+// THE LIST: one line for each kind.
+kinds! {
+    http => crate::kind::http::Http,
+    tcp => crate::kind::tcp::Tcp,
+}

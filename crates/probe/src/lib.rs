@@ -1,0 +1,28 @@
+//! One target and one check in, one [`ProbeResult`] out.
+//!
+//! ```text
+//! Module (settings) ─┐
+//! Target ────────────┼──> Scope: one deadline, timed phases ──> ProbeResult: a plain value
+//! Net (DNS, roots) ──┘
+//! ```
+//!
+//! This crate uses the network. It must not know files other than certificates named by a module, storage, schedules or a
+//! metrics registry.
+
+mod kind;
+pub mod kinds;
+pub mod metric;
+mod module;
+pub mod net;
+pub mod result;
+mod scope;
+mod setting;
+mod target;
+
+pub use kinds::{Check, KINDS};
+pub use metric::{MetricDef, Sample};
+pub use module::{Module, parse_modules};
+pub use net::{Net, NetError};
+pub use result::{Failure, Outcome, Phase, ProbeResult, Reason};
+pub use scope::{Scope, Timing};
+pub use target::{Address, AddressForm, Target, TargetError};

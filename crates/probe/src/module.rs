@@ -1,0 +1,291 @@
+//! A module: a named check with its settings, as in the modules file (`modules:` of `blackbox.yml`).
+//!
+//! Must not know where the file is.
+
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use serde::Deserialize;
+use yaml::{Problem, did_you_mean};
+
+use crate::{
+    kinds::{Check, KINDS, RawModule},
+    net::Net,
+    result::ProbeResult,
+    scope::Scope,
+    target::{Target, TargetError},
+};
+
+/// The modules that need no file: the stock ones of `blackbox.yml` whose kinds we have.
+const BUILTIN: &str = "
+modules:
+  http_2xx: { prober: http }
+  http_post_2xx: { prober: http, http: { method: POST } }
+  tcp_connect: { prober: tcp }
+  tls_connect: { prober: tcp, tcp: { tls: true } }
+";
+
+/// Keys that `blackbox_exporter` has and we do not have yet: worth a better word than \"unknown\".
+const NOT_YET: &[&str] = &[
+    "authorization",
+    "basic_auth",
+    "bearer_token",
+    "bearer_token_file",
+    "body_file",
+    "compression",
+    "enable_http3",
+    "fail_if_body_json_matches_cel",
+    "fail_if_body_json_not_matches_cel",
+    "http_headers",
+    "no_proxy",
+    "oauth2",
+    "proxy_connect_header",
+    "proxy_from_environment",
+    "proxy_url",
+    "query_response",
+    "skip_resolve_phase_with_proxy",
+    "source_ip_address",
+];
+
+/// Kinds that `blackbox_exporter` has and we do not have yet.
+const KINDS_NOT_YET: &[&str] = &["dns", "icmp", "grpc", "unix", "websocket"];
+
+/// A named check.
+#[derive(Clone, Debug)]
+pub struct Module {
+    name: String,
+    timeout: Option<Duration>,
+    check: Check,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    #[serde(default)]
+    modules: BTreeMap<String, RawModule>,
+}
+
+/// Reads a modules file.
+///
+/// # Errors
+/// Every mistake, with its place.
+pub fn parse_modules(text: &str) -> Result<BTreeMap<String, Module>, Vec<Problem>> {
+    let (file, problems) = yaml::read::<RawFile>(text);
+    let mut problems: Vec<Problem> = problems.into_iter().map(explain).collect();
+    let mut modules = BTreeMap::new();
+    for (name, raw) in file.into_iter().flat_map(|file| file.modules) {
+        match build(&name, raw) {
+            Ok(module) => {
+                modules.insert(name, module);
+            }
+            // Without a place the file itself had mistakes that took the `prober` away, and they are told already.
+            Err(problem) if problem.line == 0 && !problems.is_empty() => {}
+            Err(problem) => problems.push(Problem { line: problem.line.max(1), ..problem }),
+        }
+    }
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    if problems.is_empty() { Ok(modules) } else { Err(problems) }
+}
+
+/// Says of a key that is only not there yet that it is not there yet.
+fn explain(problem: Problem) -> Problem {
+    let key = problem.message.strip_prefix("unknown key `").and_then(|rest| rest.strip_suffix('`'));
+    match key.filter(|key| NOT_YET.contains(key)) {
+        Some(key) => Problem {
+            message: format!("`{key}` is not supported yet"),
+            hint: Some("remove it, or keep blackbox_exporter for this module".to_owned()),
+            ..problem
+        },
+        None => problem,
+    }
+}
+
+fn build(name: &str, raw: RawModule) -> Result<Module, Problem> {
+    let timeout = raw.timeout.map(|timeout| timeout.0);
+    let Some(prober) = raw.prober.clone() else {
+        let message = format!("the module `{name}` has no `prober`");
+        let hint = Some(format!("the kinds are {}", KINDS.join(", ")));
+        return Err(Problem { line: 0, column: 1, message, hint });
+    };
+    let kind = prober.value.as_str();
+    if let Some(check) = raw.into_check(kind) {
+        return Ok(Module { name: name.to_owned(), timeout, check });
+    }
+    let kinds = format!("the kinds are {}", KINDS.join(", "));
+    let (message, hint) = if KINDS_NOT_YET.contains(&kind) {
+        (format!("the prober `{kind}` is not supported yet"), kinds)
+    } else {
+        (
+            format!("unknown prober `{kind}`"),
+            did_you_mean(kind, KINDS.iter().copied()).unwrap_or(kinds),
+        )
+    };
+    Err(Problem { line: prober.line, column: prober.column, message, hint: Some(hint) })
+}
+
+impl Module {
+    /// The modules that are there without any file.
+    pub fn builtin() -> BTreeMap<String, Self> {
+        // The text is ours, and a test reads it.
+        parse_modules(BUILTIN).unwrap_or_default()
+    }
+
+    /// The module's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of its kind, as in `prober:`.
+    pub fn kind(&self) -> &'static str {
+        self.check.kind()
+    }
+
+    /// The module's own timeout.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// What it checks.
+    pub fn check(&self) -> &Check {
+        &self.check
+    }
+
+    /// Parses a target strictly, as in a targets file.
+    ///
+    /// # Errors
+    /// When the text is not an address of the form that the module's kind wants.
+    pub fn target(&self, text: &str) -> Result<Target, TargetError> {
+        Target::parse(text, self.check.address_form())
+    }
+
+    /// Parses a target as `blackbox_exporter` does: a URL without a scheme gets `http://`.
+    ///
+    /// # Errors
+    /// As [`Module::target`].
+    pub fn target_lenient(&self, text: &str) -> Result<Target, TargetError> {
+        Target::parse_lenient(text, self.check.address_form())
+    }
+
+    /// Gives a target another name to ask for: the Host header, and the name in TLS.
+    ///
+    /// # Errors
+    /// When it is not a name, or the module sets another Host.
+    pub fn with_hostname(&self, target: Target, hostname: &str) -> Result<Target, TargetError> {
+        if let Check::http(http) = &self.check
+            && let Some(host) = http.host_header()
+            && host != hostname
+        {
+            let message =
+                "the parameter `hostname` contradicts the Host header of the module".to_owned();
+            return Err(TargetError { message, hint: None });
+        }
+        target.with_hostname(hostname)
+    }
+
+    /// Probes a target once. Answers within `timeout`, or the module's own one when that is shorter.
+    pub async fn probe(&self, net: &Net, target: &Target, timeout: Duration) -> ProbeResult {
+        let timeout =
+            self.timeout.filter(|own| !own.is_zero()).map_or(timeout, |own| own.min(timeout));
+        let mut scope = Scope::start(net, timeout);
+        scope.note(format!(
+            "probing {} with module {} ({})",
+            target.text(),
+            self.name,
+            self.kind()
+        ));
+        let outcome = self.check.run(target, &mut scope).await;
+        scope.finish(outcome)
+    }
+
+    /// The module as YAML, with its secrets hidden.
+    pub fn to_yaml(&self) -> String {
+        let mut text = format!("{}:\n  prober: {}\n", quoted(&self.name), self.kind());
+        // Writing to a string cannot fail.
+        if let Some(timeout) = self.timeout {
+            let _infallible = writeln!(text, "  timeout: {}s", timeout.as_secs_f64());
+        }
+        let _infallible = write!(text, "  {}:", self.kind());
+        write_yaml(&mut text, &self.check.settings(), 2);
+        text
+    }
+}
+
+/// Writes a value behind a key, as block YAML.
+fn write_yaml(text: &mut String, value: &serde_json::Value, depth: usize) {
+    use serde_json::Value;
+
+    let indent = "  ".repeat(depth);
+    match value {
+        Value::Object(entries) if !entries.is_empty() => {
+            text.push('\n');
+            for (key, value) in entries {
+                let _infallible = write!(text, "{indent}{}:", quoted(key));
+                write_yaml(text, value, depth + 1);
+            }
+        }
+        // Lists and scalars of JSON are YAML as they are.
+        other => {
+            let _infallible = writeln!(text, " {other}");
+        }
+    }
+}
+
+/// A key: plain when it is one word, quoted otherwise.
+fn quoted(key: &str) -> String {
+    let plain = !key.is_empty()
+        && key
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || "_-".contains(character));
+    if plain { key.to_owned() } else { serde_json::Value::from(key).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_modules_are_valid() {
+        let names: Vec<String> = Module::builtin().into_keys().collect();
+        assert_eq!(names, ["http_2xx", "http_post_2xx", "tcp_connect", "tls_connect"]);
+    }
+
+    #[test]
+    fn a_file_of_blackbox_exporter_is_read_and_shown_without_its_secrets() {
+        let text = "modules:\n  api:\n    prober: http\n    timeout: 5s\n    http:\n      method: POST\n      headers: { X-Api-Key: hunter2 }\n      body: '{}'\n      valid_status_codes: [200, 2xx, 300-399]\n      fail_if_body_not_matches_regexp: ['\"ok\"']\n      tls_config: { insecure_skip_verify: true, key: hunter2 }\n    dns: { query_name: x }\n";
+        let modules = parse_modules(text).unwrap();
+        let shown = modules["api"].to_yaml();
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(
+            shown.contains("X-Api-Key: \"<secret>\"") && shown.contains("timeout: 5s"),
+            "{shown}"
+        );
+        // What is shown is a module again.
+        let indented: Vec<String> = shown.lines().map(|line| format!("  {line}")).collect();
+        let again = format!("modules:\n{}\n", indented.join("\n"));
+        assert!(parse_modules(&again).is_ok(), "{again}\n{:?}", parse_modules(&again).unwrap_err());
+    }
+
+    #[test]
+    fn every_mistake_of_a_file_is_told_with_its_place() {
+        let text = "modules:\n  a: { prober: htp }\n  b:\n    prober: http\n    timeout: 5\n    http:\n      methd: GET\n      oauth2: {}\n      valid_status_codes: [2000]\n      fail_if_body_matches_regexp: ['(']\n  c: { prober: dns }\n  d: { timeout: 1s }\n";
+        let problems: Vec<String> =
+            parse_modules(text).unwrap_err().iter().map(ToString::to_string).collect();
+        let found = problems.join("\n");
+        for needle in [
+            "line 2 column 16: unknown prober `htp` (hint: did you mean `http`?)",
+            "line 5 column 14: `5` is not a duration",
+            "line 7 column 7: unknown key `methd` (hint: did you mean `method`?)",
+            "line 8 column 7: `oauth2` is not supported yet",
+            "line 9 column 28: `2000`",
+            "line 10 column 37: `(` is not a regular expression",
+            "line 11 column 16: the prober `dns` is not supported yet",
+        ] {
+            assert!(found.contains(needle), "{needle} is not in\n{found}");
+        }
+        assert!(
+            parse_modules("modules: { d: { timeout: 1s } }\n").unwrap_err()[0]
+                .message
+                .contains("no `prober`")
+        );
+        assert!(parse_modules("modules: {}\n").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,222 @@
+//! What a probe found: plain values that the exposition, the store, the log and the pages all read.
+//!
+//! `phase` and `reason` are closed sets, safe as label values; `detail` is for people and never becomes a label. Must not
+//! know how the result is used.
+
+use std::time::{Duration, SystemTime};
+
+use crate::metric::Sample;
+
+/// The outcome of one probe of one target, with everything it measured.
+#[derive(Clone, Debug)]
+pub struct ProbeResult {
+    /// Whether the target is up, is down, or could not be judged.
+    pub outcome: Outcome,
+    /// The wall-clock time at which the probe began.
+    pub started: SystemTime,
+    /// How long the probe took.
+    pub elapsed: Duration,
+    /// The effective timeout.
+    pub timeout: Duration,
+    /// All samples, `probe_success` and `probe_duration_seconds` included, grouped by metric.
+    pub samples: Vec<Sample>,
+    /// The trace for people (`debug=true`): offset from the start and one line each; bounded.
+    pub notes: Vec<(Duration, String)>,
+}
+
+/// The judgement of a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All expectations were met.
+    Up,
+    /// The target failed.
+    Down(Failure),
+    /// We failed: nothing can be said about the target, and nothing must be recorded about it.
+    Fault(Failure),
+}
+
+/// Why a probe failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The stage that failed.
+    pub phase: Phase,
+    /// The cause, within its stage.
+    pub reason: Reason,
+    /// The particulars, for people only; may hold text that the target chose.
+    pub detail: String,
+}
+
+/// Declares a closed set of names with their label values.
+macro_rules! closed_set {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident => $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$variant_meta])* $variant),+ }
+
+        impl $name {
+            /// Every member of the set.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The label value: snake case, stable.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+closed_set! {
+    /// The stage of a probe that failed.
+    Phase {
+        /// The target or one of its addresses is not allowed or not a target.
+        Policy => "policy",
+        /// Looking up the name.
+        Resolve => "resolve",
+        /// Opening the TCP connection.
+        Connect => "connect",
+        /// The TLS handshake and the verification of the certificate.
+        Tls => "tls",
+        /// Sending the request and reading the status line and headers.
+        Http => "http",
+        /// Following redirects.
+        Redirect => "redirect",
+        /// Reading the body.
+        Body => "body",
+        /// Comparing the answer with what the module expects.
+        Check => "check",
+        /// A fault of our own.
+        Internal => "internal",
+    }
+}
+
+closed_set! {
+    /// The cause of a failure, within its [`Phase`].
+    Reason {
+        /// The target is not a valid address for its module.
+        InvalidTarget => "invalid_target",
+        /// The name does not exist.
+        Nxdomain => "nxdomain",
+        /// The name exists but has no address of the wanted family.
+        Nodata => "nodata",
+        /// The name servers failed.
+        Servfail => "servfail",
+        /// Refused: by the name server (resolve) or by a closed port (connect).
+        Refused => "refused",
+        /// The deadline passed in this stage.
+        Timeout => "timeout",
+        /// No route, or an ICMP unreachable.
+        Unreachable => "unreachable",
+        /// The peer reset the connection.
+        Reset => "reset",
+        /// The peer closed the connection too early.
+        Closed => "closed",
+        /// The peer closed without a single byte of an answer.
+        NoResponse => "no_response",
+        /// What came is not the protocol.
+        Malformed => "malformed",
+        /// The status line and headers are larger or more than we read.
+        HeaderLimit => "header_limit",
+        /// Endless informational responses.
+        TooMany1xx => "too_many_1xx",
+        /// Contradictory or broken message framing.
+        BadFraming => "bad_framing",
+        /// An HTTP/2 GOAWAY before the answer.
+        H2Goaway => "h2_goaway",
+        /// An HTTP/2 stream reset.
+        H2Reset => "h2_reset",
+        /// A violation of HTTP/2.
+        H2Violation => "h2_violation",
+        /// A switch of protocols that nobody asked for.
+        UnexpectedUpgrade => "unexpected_upgrade",
+        /// A certificate has expired.
+        Expired => "expired",
+        /// A certificate is not valid yet.
+        NotYetValid => "not_yet_valid",
+        /// The certificate is for other names.
+        NameMismatch => "name_mismatch",
+        /// The certificate signed itself.
+        SelfSigned => "self_signed",
+        /// The issuer is not trusted.
+        Untrusted => "untrusted",
+        /// An intermediate certificate is missing.
+        IncompleteChain => "incomplete_chain",
+        /// The certificate was revoked.
+        Revoked => "revoked",
+        /// A key or signature is too weak.
+        Weak => "weak",
+        /// The certificate is not for servers.
+        WrongPurpose => "wrong_purpose",
+        /// The certificate is malformed or breaks a constraint.
+        BadCert => "bad_cert",
+        /// No common protocol version.
+        Version => "version",
+        /// No common cipher suite, group or signature scheme.
+        NoCommonParams => "no_common_params",
+        /// The server wants a certificate from us.
+        ClientCert => "client_cert",
+        /// The server refused our application protocols.
+        Alpn => "alpn",
+        /// The server does not know the name that we asked for.
+        UnrecognizedName => "unrecognized_name",
+        /// What came is not TLS.
+        NotTls => "not_tls",
+        /// The server sent a fatal alert.
+        Alert => "alert",
+        /// A violation of TLS.
+        Violation => "violation",
+        /// More redirects than the module allows.
+        TooMany => "too_many",
+        /// The redirects form a loop.
+        Loop => "loop",
+        /// The `Location` cannot be followed.
+        BadLocation => "bad_location",
+        /// The redirect leads to another scheme than http and https.
+        DeniedScheme => "denied_scheme",
+        /// The body ended before its announced end.
+        Truncated => "truncated",
+        /// The body is larger than the module allows.
+        TooLarge => "too_large",
+        /// The status code is not an expected one.
+        Status => "status",
+        /// The version of HTTP is not an expected one.
+        HttpVersion => "http_version",
+        /// A regular expression matched or did not match against the module's wish.
+        Regexp => "regexp",
+        /// A header is missing or unwanted.
+        Header => "header",
+        /// TLS was used against the module's wish.
+        Ssl => "ssl",
+        /// TLS was not used against the module's wish.
+        NotSsl => "not_ssl",
+        /// Too much was going on at once.
+        Overload => "overload",
+        /// No file descriptor, port or buffer was left.
+        NoFds => "no_fds",
+        /// The probe was cancelled, for example by a shutdown.
+        Cancelled => "cancelled",
+        /// A file that the module names cannot be read.
+        Config => "config",
+        /// A programming error.
+        Bug => "bug",
+    }
+}
+
+impl Failure {
+    /// A failure with its particulars.
+    pub fn new(phase: Phase, reason: Reason, detail: impl Into<String>) -> Self {
+        Self { phase, reason, detail: detail.into() }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}/{}", self.phase, self.reason)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(formatter, ": {}", self.detail) }
+    }
+}

@@ -1,0 +1,207 @@
+//! What is probed: the parsed form of what a user writes.
+//!
+//! Must not know which checks there are, only how they want their targets written.
+
+use std::{fmt, sync::Arc};
+
+use url::{Host, Url};
+
+/// How a kind of probe wants its targets written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressForm {
+    /// `https://example.com/path`
+    Url,
+    /// `example.com:443`
+    HostPort,
+}
+
+/// A valid address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// An http or https URL with a host.
+    Url(Url),
+    /// A host and a port.
+    HostPort {
+        /// A name or an address.
+        host: Host<String>,
+        /// The port.
+        port: u16,
+    },
+}
+
+/// A target: its address, as text and as its kind understands it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    text: Arc<str>,
+    address: Address,
+    hostname: Option<Arc<str>>,
+}
+
+/// Why a text is not a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetError {
+    /// What is wrong: a lower-case fragment without a final period.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for TargetError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(formatter, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for TargetError {}
+
+fn error(message: String, hint: impl Into<String>) -> TargetError {
+    TargetError { message, hint: Some(hint.into()) }
+}
+
+impl Target {
+    /// Parses a target strictly, as in a targets file.
+    pub(crate) fn parse(text: &str, form: AddressForm) -> Result<Self, TargetError> {
+        let address = match form {
+            AddressForm::Url => Address::Url(parse_url(text)?),
+            AddressForm::HostPort => parse_host_port(text)?,
+        };
+        Ok(Self { text: text.into(), address, hostname: None })
+    }
+
+    /// Parses a target as `blackbox_exporter` does: a URL without a scheme gets `http://`.
+    pub(crate) fn parse_lenient(text: &str, form: AddressForm) -> Result<Self, TargetError> {
+        if form == AddressForm::Url && !text.contains("://") {
+            let with_scheme = Self::parse(&format!("http://{text}"), form)?;
+            return Ok(Self { text: text.into(), ..with_scheme });
+        }
+        Self::parse(text, form)
+    }
+
+    /// The target with another name to ask for: the Host header, and the name in TLS.
+    pub(crate) fn with_hostname(self, hostname: &str) -> Result<Self, TargetError> {
+        let valid = !hostname.is_empty()
+            && hostname.bytes().all(|byte| byte.is_ascii_graphic() && !b"/@?#\\".contains(&byte));
+        if valid {
+            Ok(Self { hostname: Some(hostname.into()), ..self })
+        } else {
+            Err(error(format!("{hostname:?} is not a host name"), "write it as www.example.com"))
+        }
+    }
+
+    /// The target as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The parsed address.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The name to ask for instead of the address's own.
+    pub fn hostname(&self) -> Option<&str> {
+        self.hostname.as_deref()
+    }
+}
+
+fn parse_url(text: &str) -> Result<Url, TargetError> {
+    let looks_bare = !text.contains("://");
+    if looks_bare {
+        return Err(error(
+            format!("`{text}` has no scheme"),
+            format!("write https://{text}, or http://{text}"),
+        ));
+    }
+    let example = "write it as https://www.example.com/path";
+    if text.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        return Err(error(format!("{text:?} holds a space or a control character"), example));
+    }
+    let url = Url::parse(text)
+        .map_err(|reason| error(format!("`{text}` is not a URL: {reason}"), example))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(error(
+            format!("`{}` is not a scheme that can be probed", url.scheme()),
+            "use http or https",
+        ));
+    }
+    if url.host().is_none() {
+        return Err(error(format!("`{text}` names no host"), example));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(error(
+            "a URL must not hold a user name or a password, because it is shown everywhere"
+                .to_owned(),
+            "put an Authorization header into a module",
+        ));
+    }
+    Ok(url)
+}
+
+fn parse_host_port(text: &str) -> Result<Address, TargetError> {
+    let example = "write it as db.example.com:5432 or [2001:db8::1]:5432";
+    let bare = text.strip_prefix("tcp://").unwrap_or(text).trim_end_matches('/');
+    if let Some((scheme, _)) = bare.split_once("://") {
+        return Err(error(
+            format!("`{scheme}://` is not for this module: it wants a host and a port"),
+            example,
+        ));
+    }
+    let missing = || error(format!("`{text}` has no port"), example);
+    let (host, port) = bare.rsplit_once(':').ok_or_else(missing)?;
+    let port: u16 = port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
+        error(format!("`{port}` is not a port"), "a port is a number from 1 to 65535")
+    })?;
+    let host = Host::parse(host)
+        .map_err(|reason| error(format!("`{host}` is not a host: {reason}"), example))?;
+    Ok(Address::HostPort { host, port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_parsed_strictly() {
+        for (text, form) in [
+            ("https://example.com/health?x=1", AddressForm::Url),
+            ("http://[::1]:8080/", AddressForm::Url),
+            ("http://müller.example/", AddressForm::Url),
+            ("db.example.com:5432", AddressForm::HostPort),
+            ("tcp://127.0.0.1:22", AddressForm::HostPort),
+            ("[::1]:22", AddressForm::HostPort),
+        ] {
+            assert_eq!(Target::parse(text, form).unwrap().text(), text);
+        }
+        for (text, form, needle) in [
+            ("example.com", AddressForm::Url, "https://example.com"),
+            ("ftp://example.com/", AddressForm::Url, "http or https"),
+            ("https://", AddressForm::Url, "not a URL"),
+            ("https://a b/", AddressForm::Url, "space"),
+            ("https://user:secret@example.com/", AddressForm::Url, "Authorization"),
+            ("example.com", AddressForm::HostPort, "no port"),
+            ("https://example.com/", AddressForm::HostPort, "a host and a port"),
+            ("example.com:http", AddressForm::HostPort, "not a port"),
+            ("example.com:0", AddressForm::HostPort, "not a port"),
+            ("a b:1", AddressForm::HostPort, "not a host"),
+        ] {
+            let error = Target::parse(text, form).unwrap_err().to_string();
+            assert!(error.contains(needle), "{text}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_exporter_takes_a_target_without_a_scheme() {
+        let target = Target::parse_lenient("example.com", AddressForm::Url).unwrap();
+        assert_eq!(target.text(), "example.com");
+        assert!(
+            matches!(target.address(), Address::Url(url) if url.as_str() == "http://example.com/")
+        );
+        assert!(target.clone().with_hostname("a\r\nb").is_err());
+        assert_eq!(target.with_hostname("b.example").unwrap().hostname(), Some("b.example"));
+    }
+}

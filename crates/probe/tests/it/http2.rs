@@ -1,0 +1,108 @@
+//! HTTP/2: agreed upon by ALPN, and only when the module wants it.
+
+use probe::Net;
+use testkit::{Behaviour, Certificates, Leaf, Server, TlsSettings};
+
+use crate::support::{HTTP, LONG, Table, run, value};
+
+#[tokio::test]
+async fn the_version_is_what_both_sides_want() {
+    let certificates = Certificates::new();
+    let net = Net::for_tests(None, &[certificates.authority()]).unwrap();
+    let without = "{ prober: http, http: { enable_http2: false } }";
+    let only = "{ prober: http, http: { valid_http_versions: [HTTP/2.0] } }";
+    let mut table = Table::default();
+    for (settings, alpn, expected, version) in [
+        (HTTP, vec!["h2", "http/1.1"], "up", Some(2.0)),
+        (HTTP, vec!["h2"], "up", Some(2.0)),
+        (HTTP, vec!["http/1.1"], "up", Some(1.1)),
+        (HTTP, vec![], "up", Some(1.1)),
+        (without, vec!["h2", "http/1.1"], "up", Some(1.1)),
+        (only, vec!["h2"], "up", Some(2.0)),
+        (only, vec!["http/1.1"], "check/http_version", Some(1.1)),
+        (HTTP, vec!["acme-tls/1"], "tls/alpn", None),
+    ] {
+        let row = format!("{settings} with {alpn:?}");
+        let settings_of_server = TlsSettings { alpn, ..TlsSettings::default() };
+        let acceptor = certificates.acceptor_with(Leaf::Good, &settings_of_server);
+        let server =
+            Server::start_tls(acceptor, Behaviour::Http { status: 200, body: "hello".to_owned() })
+                .await;
+        let result = run(&net, settings, &server.url("/"), LONG).await;
+        table.expect(&row, &result, expected);
+        let found = value(&result, "probe_http_version").filter(|version| *version > 0.0);
+        table.check(&row, found == version, &format!("version {found:?}, not {version:?}"));
+    }
+    table.finish();
+}
+
+#[tokio::test]
+async fn an_answer_over_http2_is_checked_like_any_other() {
+    let certificates = Certificates::new();
+    let net = Net::for_tests(None, &[certificates.authority()]).unwrap();
+    let h2 = TlsSettings { alpn: vec!["h2"], ..TlsSettings::default() };
+    let behaviour = Behaviour::Http { status: 503, body: "down for repair".to_owned() };
+    let server = Server::start_tls(certificates.acceptor_with(Leaf::Good, &h2), behaviour).await;
+    let mut table = Table::default();
+    for (settings, expected) in [
+        (HTTP, "check/status"),
+        ("{ prober: http, http: { valid_status_codes: [503] } }", "up"),
+        (
+            "{ prober: http, http: { valid_status_codes: [503], fail_if_body_matches_regexp: [repair] } }",
+            "check/regexp",
+        ),
+        (
+            "{ prober: http, http: { valid_status_codes: [503], body_size_limit: 3B } }",
+            "body/too_large",
+        ),
+    ] {
+        table.expect(
+            settings,
+            &run(&net, settings, &server.url("/path?x=1"), LONG).await,
+            expected,
+        );
+    }
+    table.finish();
+    let received = server.last_received();
+    let authority = format!("127.0.0.1:{}/path?x=1", server.address().port());
+    assert!(received.starts_with("GET ") && received.contains(&authority), "{received}");
+}
+
+#[tokio::test]
+async fn breaches_of_http2_are_told_apart() {
+    let certificates = Certificates::new();
+    let net = Net::for_tests(None, &[certificates.authority()]).unwrap();
+    let h2 = TlsSettings { alpn: vec!["h2"], ..TlsSettings::default() };
+    // Frames of RFC 9113, section 4.1: length of 24 bits, type, flags, stream; first always an empty SETTINGS.
+    let frames = |rest: &[u8]| {
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        Behaviour::Script(vec![
+            testkit::Step::ReadSome,
+            testkit::Step::Send([&settings, rest].concat()),
+            testkit::Step::Silence,
+        ])
+    };
+    let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11];
+    let reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+    let push_by_nobody = [0, 0, 1, 0, 0, 0, 0, 0, 0, b'x'];
+    let mut table = Table::default();
+    for (name, behaviour, expected) in [
+        ("GOAWAY", frames(&goaway), "http/h2_goaway"),
+        ("stream reset", frames(&reset), "http/h2_reset"),
+        ("data on stream zero", frames(&push_by_nobody), "http/h2_violation"),
+        (
+            "HTTP/1.1 in spite of ALPN",
+            Behaviour::Script(vec![
+                testkit::Step::ReadSome,
+                testkit::Step::Send(Behaviour::message(200, "", "ok")),
+            ]),
+            "http/h2_violation",
+        ),
+    ] {
+        let server =
+            Server::start_tls(certificates.acceptor_with(Leaf::Good, &h2), behaviour).await;
+        table.expect(name, &run(&net, HTTP, &server.url("/"), LONG).await, expected);
+        table.check(name, server.connections() == 1, "a probe is one attempt");
+    }
+    table.finish();
+}

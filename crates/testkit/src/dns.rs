@@ -1,0 +1,272 @@
+//! A name server over UDP and TCP with one fixed answer per name.
+//!
+//! Must not know how the names are used.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hickory_proto::op::{Message, Metadata, ResponseCode};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::task::JoinSet;
+
+/// What the server says about a name.
+#[derive(Clone, Debug)]
+pub enum DnsAnswer {
+    /// These addresses, each to the question for its own family.
+    Addresses(Vec<IpAddr>),
+    /// The name is an alias of another one, whose own answer follows in the same message.
+    Alias(String),
+    /// The name does not exist.
+    Nxdomain,
+    /// The name exists, with records of other types only.
+    Nodata,
+    /// The server failed.
+    Servfail,
+    /// The server does not want to answer.
+    Refused,
+    /// Nothing comes back.
+    Silent,
+    /// Bytes that are no DNS message, behind the right identifier.
+    Malformed,
+}
+
+impl DnsAnswer {
+    /// These addresses, written as text.
+    pub fn addresses(texts: &[&str]) -> Self {
+        Self::Addresses(texts.iter().map(|text| text.parse().expect("an IP address")).collect())
+    }
+}
+
+/// A name server on the loopback address; it stops when it is dropped. Names without an answer do not exist.
+#[derive(Debug)]
+pub struct DnsServer {
+    address: SocketAddr,
+    zone: Arc<Zone>,
+    /// Holds the two loops, which are aborted when this is dropped.
+    _tasks: JoinSet<()>,
+}
+
+/// What was asked: the name without final dot, the record type as in `A`, and whether over TCP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The name, in lower case and without final dot.
+    pub name: String,
+    /// The record type, as in `A`.
+    pub kind: String,
+    /// Whether the question came over TCP.
+    pub over_tcp: bool,
+}
+
+#[derive(Debug)]
+struct Zone {
+    answers: BTreeMap<String, DnsAnswer>,
+    questions: Mutex<Vec<Question>>,
+}
+
+impl DnsServer {
+    /// Starts a server with these names (without final dot, in lower case) and their answers.
+    pub async fn start<'a>(answers: impl IntoIterator<Item = (&'a str, DnsAnswer)>) -> Self {
+        let answers = answers.into_iter().map(|(name, answer)| (name.to_owned(), answer)).collect();
+        let zone = Arc::new(Zone { answers, questions: Mutex::new(Vec::new()) });
+        let (udp, tcp) = bind_both().await.expect("a loopback port that is free for UDP and TCP");
+        let address = udp.local_addr().expect("the address of a bound socket");
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve_udp(udp, Arc::clone(&zone)));
+        tasks.spawn(serve_tcp(tcp, Arc::clone(&zone)));
+        Self { address, zone, _tasks: tasks }
+    }
+
+    /// The address of the server, the same for UDP and TCP.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The questions in the order in which they came.
+    pub fn questions(&self) -> Vec<Question> {
+        self.zone.questions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Binds the same port for both transports. The system chooses it for UDP only, so that TCP may find it taken.
+async fn bind_both() -> io::Result<(UdpSocket, TcpListener)> {
+    for _ in 0..20 {
+        let udp = UdpSocket::bind(("127.0.0.1", 0)).await?;
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr()?).await {
+            return Ok((udp, tcp));
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
+}
+
+async fn serve_udp(socket: UdpSocket, zone: Arc<Zone>) {
+    let mut buffer = [0; 4096];
+    loop {
+        let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
+        let question = buffer.get(..length).unwrap_or_default();
+        let Some(reply) = zone.reply(question, false) else { continue };
+        // An answer that cannot be sent is like a lost datagram: the peer asks again.
+        drop(socket.send_to(&reply, peer).await);
+    }
+}
+
+async fn serve_tcp(listener: TcpListener, zone: Arc<Zone>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let zone = Arc::clone(&zone);
+        connections.spawn(async move { answer_stream(stream, &zone).await });
+    }
+}
+
+/// Answers questions until the peer closes, which ends this with an error that means nothing.
+async fn answer_stream(mut stream: TcpStream, zone: &Zone) -> io::Result<()> {
+    loop {
+        let length = stream.read_u16().await?;
+        let mut question = vec![0; usize::from(length)];
+        stream.read_exact(&mut question).await?;
+        if let Some(reply) = zone.reply(&question, true) {
+            stream.write_u16(u16::try_from(reply.len()).map_err(io::Error::other)?).await?;
+            stream.write_all(&reply).await?;
+        }
+    }
+}
+
+impl Zone {
+    /// The bytes of the answer to a question, or nothing for silence. What is too long for UDP is truncated.
+    fn reply(&self, question: &[u8], over_tcp: bool) -> Option<Vec<u8>> {
+        let request = Message::from_vec(question).ok()?;
+        let query = request.queries.first()?.clone();
+        let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).push(Question {
+            name: name.clone(),
+            kind: query.query_type().to_string(),
+            over_tcp,
+        });
+        let mut response = Message::response(request.metadata.id, request.metadata.op_code);
+        response.metadata = Metadata::response_from_request(&request.metadata);
+        response.metadata.recursion_available = true;
+        response.add_query(query.clone());
+        match self.answers.get(&name) {
+            Some(DnsAnswer::Silent) => return None,
+            Some(DnsAnswer::Malformed) => {
+                let mut bytes = question.get(..2)?.to_vec();
+                bytes.extend([0xff; 9]);
+                return Some(bytes);
+            }
+            _ => self.fill(&mut response, query.name(), query.query_type(), 0),
+        }
+        let bytes = response.to_vec().ok()?;
+        if over_tcp || bytes.len() <= usize::from(request.max_payload()) {
+            Some(bytes)
+        } else {
+            response.truncate().to_vec().ok()
+        }
+    }
+
+    /// Adds the records for a name, following aliases at most sixteen times as a name server would.
+    fn fill(&self, response: &mut Message, name: &Name, kind: RecordType, depth: usize) {
+        let key = name.to_ascii().trim_end_matches('.').to_ascii_lowercase();
+        let code = match self.answers.get(&key) {
+            Some(DnsAnswer::Addresses(addresses)) => {
+                let data = addresses.iter().map(|address| match address {
+                    IpAddr::V4(address) => RData::A(A(*address)),
+                    IpAddr::V6(address) => RData::AAAA(AAAA(*address)),
+                });
+                let data = data.filter(|data| data.record_type() == kind);
+                response.add_answers(data.map(|data| Record::from_rdata(name.clone(), 60, data)));
+                ResponseCode::NoError
+            }
+            Some(DnsAnswer::Alias(target)) => {
+                let target = Name::from_ascii(format!("{target}.")).expect("a DNS name");
+                let data = RData::CNAME(CNAME(target.clone()));
+                response.add_answer(Record::from_rdata(name.clone(), 60, data));
+                if depth < 16 {
+                    self.fill(response, &target, kind, depth + 1);
+                }
+                return;
+            }
+            Some(DnsAnswer::Nodata) => ResponseCode::NoError,
+            Some(DnsAnswer::Servfail) => ResponseCode::ServFail,
+            Some(DnsAnswer::Refused) => ResponseCode::Refused,
+            Some(DnsAnswer::Nxdomain | DnsAnswer::Silent | DnsAnswer::Malformed) | None => {
+                ResponseCode::NXDomain
+            }
+        };
+        response.metadata.response_code = code;
+        if matches!(code, ResponseCode::NoError | ResponseCode::NXDomain)
+            && response.answers.is_empty()
+        {
+            response.add_authority(start_of_authority());
+        }
+    }
+}
+
+/// The record that makes a negative answer complete (RFC 2308, section 2).
+fn start_of_authority() -> Record {
+    let root = Name::root();
+    Record::from_rdata(
+        root.clone(),
+        60,
+        RData::SOA(SOA::new(root.clone(), root, 1, 3600, 600, 86_400, 60)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::op::{MessageType, OpCode, Query};
+
+    use super::*;
+
+    /// The answer to a question of this type over UDP.
+    async fn ask(server: &DnsServer, name: &str, kind: RecordType) -> Message {
+        let mut request = Message::new(7, MessageType::Query, OpCode::Query);
+        request.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
+        socket.send_to(&request.to_vec().unwrap(), server.address()).await.unwrap();
+        let mut buffer = [0; 4096];
+        let (length, _) = socket.recv_from(&mut buffer).await.unwrap();
+        let answer = Message::from_vec(&buffer[..length]).unwrap();
+        assert_eq!(answer.metadata.id, request.metadata.id);
+        answer
+    }
+
+    #[tokio::test]
+    async fn answers_are_those_of_the_table() {
+        let server = DnsServer::start([
+            ("two.test", DnsAnswer::addresses(&["127.0.0.1", "::1"])),
+            ("alias.test", DnsAnswer::Alias("two.test".to_owned())),
+            ("loop.test", DnsAnswer::Alias("loop.test".to_owned())),
+            ("empty.test", DnsAnswer::Nodata),
+            ("refusing.test", DnsAnswer::Refused),
+            ("many.test", DnsAnswer::addresses(&["127.0.0.1"; 200])),
+        ])
+        .await;
+        for (name, kind, code, answers, truncated) in [
+            ("two.test.", RecordType::A, ResponseCode::NoError, 1, false),
+            ("TWO.test.", RecordType::AAAA, ResponseCode::NoError, 1, false),
+            ("alias.test.", RecordType::A, ResponseCode::NoError, 2, false),
+            ("loop.test.", RecordType::A, ResponseCode::NoError, 17, false),
+            ("empty.test.", RecordType::A, ResponseCode::NoError, 0, false),
+            ("gone.test.", RecordType::A, ResponseCode::NXDomain, 0, false),
+            ("refusing.test.", RecordType::A, ResponseCode::Refused, 0, false),
+            ("many.test.", RecordType::A, ResponseCode::NoError, 0, true),
+        ] {
+            let answer = ask(&server, name, kind).await;
+            assert_eq!(answer.metadata.response_code, code, "{name}");
+            assert_eq!(
+                (answer.answers.len(), answer.metadata.truncation),
+                (answers, truncated),
+                "{name}"
+            );
+        }
+        let first = server.questions().remove(0);
+        assert_eq!(
+            first,
+            Question { name: "two.test".to_owned(), kind: "A".to_owned(), over_tcp: false }
+        );
+    }
+}
