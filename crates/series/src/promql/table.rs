@@ -1,0 +1,96 @@
+//! Results of a node for all steps at once, column by column.
+//!
+//! Must not know how they were computed.
+
+use std::collections::HashMap;
+
+use super::QueryError;
+use crate::{Labels, Timestamp};
+
+/// The evaluation times of a query: `start`, `start + step`, …
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steps {
+    /// The first time.
+    pub(super) start: Timestamp,
+    /// The distance, in milliseconds; zero for a single step.
+    pub(super) step_ms: i64,
+    /// How many steps there are.
+    pub(super) count: usize,
+}
+
+impl Steps {
+    /// The times in ascending order.
+    pub(super) fn times(self) -> impl Iterator<Item = Timestamp> {
+        std::iter::successors(Some(self.start), move |time| Some(time.saturating_add(self.step_ms)))
+            .take(self.count)
+    }
+
+    /// The last time.
+    pub(super) fn last(self) -> Timestamp {
+        let steps = i64::try_from(self.count.saturating_sub(1)).unwrap_or(i64::MAX);
+        self.start.saturating_add(self.step_ms.saturating_mul(steps))
+    }
+}
+
+/// The value of a series at each step; `None` where the series has none.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    /// The labels of the series.
+    pub(super) labels: Labels,
+    /// One entry for each step.
+    pub(super) values: Vec<Option<f64>>,
+}
+
+/// What a node evaluates to.
+#[derive(Debug)]
+pub(super) enum Table {
+    /// A number for each step.
+    Scalar(Vec<f64>),
+    /// A text.
+    Text(String),
+    /// An instant vector for each step.
+    Vector(Vec<Column>),
+}
+
+/// What it says when two elements of one moment would have the same labels.
+pub(super) const SAME_LABELS: &str = "vector cannot contain metrics with the same labelset";
+
+/// Joins columns with equal labels, as long as no two of them have a value at one step, and leaves out empty columns.
+/// The order of first appearance is kept.
+pub(super) fn merge(columns: Vec<Column>, message: &str) -> Result<Vec<Column>, QueryError> {
+    let mut merged: Vec<Column> = Vec::with_capacity(columns.len());
+    let mut places: HashMap<Labels, usize> = HashMap::with_capacity(columns.len());
+    for column in columns {
+        if column.values.iter().all(Option::is_none) {
+            continue;
+        }
+        let place = places.get(&column.labels).and_then(|place| merged.get_mut(*place));
+        let Some(existing) = place else {
+            places.insert(column.labels.clone(), merged.len());
+            merged.push(column);
+            continue;
+        };
+        for (old, new) in existing.values.iter_mut().zip(column.values) {
+            if old.is_some() && new.is_some() {
+                return Err(QueryError::Evaluate(message.to_owned()));
+            }
+            *old = old.or(new);
+        }
+    }
+    Ok(merged)
+}
+
+/// Applies a function to every value of every column, drops the metric names and merges what has become equal.
+pub(super) fn map_values(
+    columns: Vec<Column>,
+    apply: impl Fn(f64) -> f64,
+) -> Result<Vec<Column>, QueryError> {
+    let mapped = columns
+        .into_iter()
+        .map(|column| Column {
+            labels: column.labels.without_metric_name(),
+            values: column.values.into_iter().map(|value| value.map(&apply)).collect(),
+        })
+        .collect();
+    merge(mapped, SAME_LABELS)
+}

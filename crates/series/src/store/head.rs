@@ -1,0 +1,140 @@
+//! The head: every series with its compressed chunks, and the index over them.
+//!
+//! Must not know the log, nor any lock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{chunk::Chunk, index::Index};
+use crate::{Labels, Matcher, Sample, Series, Timestamp};
+
+/// A chunk is closed at this many samples or at this span in milliseconds, so that a query decodes little in vain.
+const CHUNK_SAMPLES_MAX: u32 = 240;
+const CHUNK_SPAN_MAX_MS: i64 = 2 * 3_600_000;
+
+/// One series; its last chunk is the open one, and there is at least one.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) labels: Labels,
+    pub(super) chunks: Vec<Chunk>,
+}
+
+impl Entry {
+    fn overlaps(&self, after: Timestamp, until: Timestamp) -> bool {
+        self.overlapping(after, until).any(|chunk| {
+            chunk.iter().any(|sample| sample.timestamp > after && sample.timestamp <= until)
+        })
+    }
+
+    fn overlapping(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = &Chunk> {
+        let start = self.chunks.partition_point(|chunk| chunk.last() <= after);
+        self.chunks.iter().skip(start).take_while(move |chunk| chunk.first() <= until)
+    }
+
+    fn samples(&self, after: Timestamp, until: Timestamp) -> Vec<Sample> {
+        self.overlapping(after, until)
+            .flat_map(Chunk::iter)
+            .filter(|sample| sample.timestamp > after && sample.timestamp <= until)
+            .collect()
+    }
+}
+
+/// All series in memory.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    ids: HashMap<Labels, u32>,
+    pub(super) entries: BTreeMap<u32, Entry>,
+    index: Index,
+    next: u32,
+    pub(super) dropped: u64,
+}
+
+impl Head {
+    /// Adds a sample; the series' identifier, or `None` when the sample was not newer than the last one and was dropped.
+    pub(super) fn append(&mut self, labels: &Labels, sample: Sample) -> Option<u32> {
+        if let Some(id) = self.ids.get(labels).copied() {
+            let entry = self.entries.get_mut(&id)?;
+            let open = entry.chunks.last_mut()?;
+            if sample.timestamp <= open.last() {
+                self.dropped += 1;
+                return None;
+            }
+            if open.count() >= CHUNK_SAMPLES_MAX
+                || sample.timestamp.saturating_sub(open.first()) > CHUNK_SPAN_MAX_MS
+            {
+                open.close();
+                entry.chunks.push(Chunk::default());
+            }
+            entry.chunks.last_mut()?.push(sample);
+            return Some(id);
+        }
+        let id = self.next;
+        // Four thousand million series in one life of the process: more are refused rather than mixed up.
+        self.next = id.checked_add(1)?;
+        let mut chunk = Chunk::default();
+        chunk.push(sample);
+        self.ids.insert(labels.clone(), id);
+        self.index.insert(id, labels);
+        self.entries.insert(id, Entry { labels: labels.clone(), chunks: vec![chunk] });
+        Some(id)
+    }
+
+    /// The series that satisfy the matchers, with their samples in (`after`, `until`].
+    pub(super) fn select(
+        &self,
+        matchers: &[Matcher],
+        after: Timestamp,
+        until: Timestamp,
+    ) -> Vec<Series> {
+        let found = self.index.select(matchers).into_iter().filter_map(|id| self.entries.get(&id));
+        found
+            .map(|entry| Series {
+                labels: entry.labels.clone(),
+                samples: entry.samples(after, until),
+            })
+            .filter(|series| !series.samples.is_empty())
+            .collect()
+    }
+
+    /// The label sets that satisfy the matchers and have a sample in (`after`, `until`].
+    pub(super) fn labels(
+        &self,
+        matchers: &[Matcher],
+        after: Timestamp,
+        until: Timestamp,
+    ) -> Vec<Labels> {
+        let found = self.index.select(matchers).into_iter().filter_map(|id| self.entries.get(&id));
+        found
+            .filter(|entry| entry.overlaps(after, until))
+            .map(|entry| entry.labels.clone())
+            .collect()
+    }
+
+    /// Drops the chunks whose newest sample is older than `cutoff`, and series that have none left.
+    pub(super) fn expire(&mut self, cutoff: Timestamp) {
+        let mut gone = BTreeSet::new();
+        for (id, entry) in &mut self.entries {
+            entry.chunks.retain(|chunk| chunk.last() >= cutoff);
+            if entry.chunks.is_empty() {
+                gone.insert(*id);
+            }
+        }
+        if gone.is_empty() {
+            return;
+        }
+        for id in &gone {
+            if let Some(entry) = self.entries.remove(id) {
+                self.ids.remove(&entry.labels);
+            }
+        }
+        self.index.remove(&gone);
+    }
+
+    /// The memory of all chunks, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.entries
+            .values()
+            .flat_map(|entry| &entry.chunks)
+            .map(|chunk| chunk.bytes() as u64)
+            .sum()
+    }
+}

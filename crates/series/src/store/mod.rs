@@ -1,0 +1,323 @@
+//! The embedded store: a compressed head in memory behind a write-ahead log.
+//!
+//! Must not know what the samples mean, nor the wall clock: retention is told the time.
+
+mod chunk;
+mod head;
+mod index;
+mod record;
+mod wal;
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use self::{head::Head, record::Round, wal::Wal};
+use crate::{Database, Labels, Matcher, Sample, Series, Source, SourceError, Timestamp};
+
+/// Where and how long a store keeps samples.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The directory of the log; created when missing.
+    pub directory: PathBuf,
+    /// How long samples are kept, in milliseconds.
+    pub retention_ms: i64,
+    /// At most this many bytes of log and head together; the oldest samples go first. At least the segment being written
+    /// stays.
+    pub retention_bytes: Option<u64>,
+    /// A log segment is closed at this size in bytes.
+    pub segment_bytes_max: u64,
+    /// How many samples wait in memory for a disk that takes none; beyond it the oldest of them are not logged any more,
+    /// but stay in the head.
+    pub pending_samples_max: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::from("data"),
+            retention_ms: 15 * 24 * 3_600_000,
+            retention_bytes: None,
+            segment_bytes_max: 64 << 20,
+            pending_samples_max: 4_000_000,
+        }
+    }
+}
+
+/// Why the store cannot be opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds the directory.
+    #[error("{} is used by another process", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A segment has a format that this program does not know.
+    #[error("{} has format version {version}, which this program does not know; nothing was changed", path.display())]
+    Version {
+        /// The segment.
+        path: PathBuf,
+        /// The version its header names.
+        version: u16,
+    },
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// What opening a store found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// Samples read back.
+    pub samples: u64,
+    /// Series they belong to.
+    pub series: usize,
+    /// Segments read.
+    pub segments: usize,
+    /// Bytes of an interrupted write that were cut off the last segment.
+    pub torn_bytes: u64,
+    /// Copies of damaged segments, of which only the part before the damage was read.
+    pub quarantined: Vec<PathBuf>,
+    /// The time of the newest sample.
+    pub newest: Option<Timestamp>,
+}
+
+/// The size of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Series in the head.
+    pub series: usize,
+    /// Samples in the head.
+    pub samples: u64,
+    /// Chunks in the head.
+    pub chunks: usize,
+    /// Memory of the chunks in bytes, without labels and index.
+    pub bytes: u64,
+    /// Bytes of all log segments.
+    pub wal_bytes: u64,
+    /// Number of log segments.
+    pub wal_segments: usize,
+    /// Samples dropped since the start because they were not newer than the last one of their series.
+    pub dropped_samples: u64,
+    /// Samples since the start that never reached the log, because the disk took none for too long.
+    pub unlogged_samples: u64,
+    /// The time of the oldest sample.
+    pub oldest: Option<Timestamp>,
+    /// The time of the newest sample.
+    pub newest: Option<Timestamp>,
+}
+
+/// Rounds that are not in the log yet.
+#[derive(Debug, Default)]
+struct Pending {
+    rounds: VecDeque<Round>,
+    samples: usize,
+    unlogged: u64,
+}
+
+impl Pending {
+    fn limit(&mut self, samples_max: usize) {
+        while self.samples > samples_max {
+            let Some(round) = self.rounds.pop_front() else { return };
+            self.samples -= round.samples.len();
+            self.unlogged += round.samples.len() as u64;
+        }
+    }
+}
+
+/// A thread-safe store of samples. Locks are taken in the order log, head, pending; queries take only the head's, so they
+/// never wait for a disk.
+#[derive(Debug)]
+pub struct Store {
+    options: StoreOptions,
+    wal: Option<Mutex<Wal>>,
+    head: RwLock<Head>,
+    pending: Mutex<Pending>,
+}
+
+// A panic elsewhere leaves these structures usable, so a poisoned lock is taken as it is.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    /// Opens the store of a directory, which it locks, and replays its log.
+    ///
+    /// # Errors
+    /// When another process has the directory, when it cannot be read or written, or when a segment is of a newer format.
+    pub fn open(options: StoreOptions) -> Result<(Self, Replay), StoreError> {
+        let mut head = Head::default();
+        let mut samples = 0;
+        // Retention works by whole segments, so one may not take too large a share of it.
+        let bytes = options
+            .retention_bytes
+            .map_or(options.segment_bytes_max, |cap| options.segment_bytes_max.min(cap / 8));
+        let limits = (bytes, (options.retention_ms / 8).max(1));
+        let (wal, mut replay) =
+            Wal::open(&options.directory, limits, |timestamp, labels, value| {
+                samples += u64::from(head.append(labels, Sample { timestamp, value }).is_some());
+            })?;
+        replay.samples = samples;
+        replay.series = head.entries.len();
+        // Duplicates in the log are the traces of a repeated write, not samples that somebody lost.
+        head.dropped = 0;
+        let wal = Some(Mutex::new(wal));
+        Ok((Self { options, wal, head: RwLock::new(head), pending: Mutex::default() }, replay))
+    }
+
+    /// A store without a log.
+    pub fn in_memory() -> Self {
+        Self {
+            options: StoreOptions::default(),
+            wal: None,
+            head: RwLock::default(),
+            pending: Mutex::default(),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Head> {
+        self.head.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Head> {
+        self.head.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes everything appended since the last call to the log, and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// When the disk does not take it. The samples stay in memory and the next call tries again, in a fresh segment.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        let Some(wal) = &self.wal else { return Ok(()) };
+        let mut wal = lock(wal);
+        let (mut rounds, samples) = {
+            let mut pending = lock(&self.pending);
+            (std::mem::take(&mut pending.rounds), std::mem::take(&mut pending.samples))
+        };
+        let written = wal.write(rounds.make_contiguous());
+        if written.is_err() {
+            let mut pending = lock(&self.pending);
+            rounds.append(&mut pending.rounds);
+            pending.rounds = rounds;
+            pending.samples += samples;
+            pending.limit(self.options.pending_samples_max);
+        }
+        written
+    }
+
+    /// Drops what is older than the retention at `now`, and the oldest samples beyond the cap on bytes.
+    pub fn expire(&self, now: Timestamp) {
+        let cutoff = now.saturating_sub(self.options.retention_ms);
+        let Some(wal) = &self.wal else {
+            self.write().expire(cutoff);
+            return;
+        };
+        let mut wal = lock(wal);
+        wal.expire(cutoff);
+        self.write().expire(cutoff);
+        let Some(cap) = self.options.retention_bytes else { return };
+        while wal.size().0.saturating_add(self.read().bytes()) > cap {
+            let Some(newest) = wal.unlink_oldest() else { return };
+            self.write().expire(newest.saturating_add(1));
+        }
+    }
+
+    /// The store's size; walks over all chunks.
+    pub fn statistics(&self) -> Statistics {
+        let (wal_bytes, wal_segments) = self.wal.as_ref().map_or((0, 0), |wal| lock(wal).size());
+        let unlogged_samples = lock(&self.pending).unlogged;
+        let head = self.read();
+        let mut statistics = Statistics {
+            series: head.entries.len(),
+            wal_bytes,
+            wal_segments,
+            dropped_samples: head.dropped,
+            unlogged_samples,
+            ..Statistics::default()
+        };
+        for chunk in head.entries.values().flat_map(|entry| &entry.chunks) {
+            statistics.chunks += 1;
+            statistics.samples += u64::from(chunk.count());
+            statistics.bytes += chunk.bytes() as u64;
+            statistics.oldest =
+                Some(statistics.oldest.map_or(chunk.first(), |oldest| oldest.min(chunk.first())));
+            statistics.newest = statistics.newest.max(Some(chunk.last()));
+        }
+        statistics
+    }
+
+    /// The label sets that satisfy the matchers and have a sample in (`after`, `until`], sorted.
+    pub fn series(&self, matchers: &[Matcher], after: Timestamp, until: Timestamp) -> Vec<Labels> {
+        let mut found = self.read().labels(matchers, after, until);
+        found.sort();
+        found
+    }
+
+    /// The names of all labels of [`Store::series`], sorted.
+    pub fn label_names(
+        &self,
+        matchers: &[Matcher],
+        after: Timestamp,
+        until: Timestamp,
+    ) -> Vec<String> {
+        let found = self.read().labels(matchers, after, until);
+        let names: BTreeSet<&str> =
+            found.iter().flat_map(|labels| labels.iter().map(|(name, _)| name)).collect();
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The values that one label has in [`Store::series`], sorted.
+    pub fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        after: Timestamp,
+        until: Timestamp,
+    ) -> Vec<String> {
+        let found = self.read().labels(matchers, after, until);
+        let values: BTreeSet<&str> = found.iter().filter_map(|labels| labels.get(name)).collect();
+        values.into_iter().map(str::to_owned).collect()
+    }
+}
+
+impl Source for Store {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        after: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Series>, SourceError> {
+        Ok(self.read().select(matchers, after, until))
+    }
+}
+
+impl Database for Store {
+    fn append(&self, at: Timestamp, samples: &[(Labels, f64)]) -> Result<(), SourceError> {
+        let mut head = self.write();
+        let mut kept = Vec::new();
+        for (labels, value) in samples {
+            let id = head.append(labels, Sample { timestamp: at, value: *value });
+            if let (Some(id), Some(_)) = (id, &self.wal) {
+                kept.push((id, labels.clone(), *value));
+            }
+        }
+        if !kept.is_empty() {
+            // Still under the head's lock: the log must have the rounds in the order the head has them.
+            let mut pending = lock(&self.pending);
+            pending.samples += kept.len();
+            pending.rounds.push_back(Round { at, samples: kept });
+            pending.limit(self.options.pending_samples_max);
+        }
+        drop(head);
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! The integration tests of the crate, one file per topic. Must not know the crate's private parts.
+
+#[cfg(test)]
+mod promql_semantics;
+#[cfg(test)]
+mod promqltest;
+#[cfg(test)]
+mod promqltest_script;
+#[cfg(test)]
+mod promqltest_source;
+#[cfg(test)]
+mod store;
