@@ -10,6 +10,7 @@
 
 pub mod labels;
 pub mod promql;
+pub mod rule;
 pub mod source;
 pub mod store;
 pub mod time;

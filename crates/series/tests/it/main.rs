@@ -9,4 +9,12 @@ mod promqltest_script;
 #[cfg(test)]
 mod promqltest_source;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod rules_load;
+#[cfg(test)]
+mod rules_template;
+#[cfg(test)]
+mod rules_unit_test;
+#[cfg(test)]
 mod store;

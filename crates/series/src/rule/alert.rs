@@ -1,0 +1,155 @@
+//! Alerts and how they change: the state machine, as in `rules/alerting.go` of Prometheus.
+//!
+//! Must not know expressions, templates or the store.
+
+use std::collections::BTreeMap;
+
+use crate::{Labels, Timestamp};
+
+/// One alert of an alerting rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    /// The labels after templating, `alertname` included: the identity of the alert within its rule.
+    pub labels: Labels,
+    /// Texts for people.
+    pub annotations: BTreeMap<String, String>,
+    /// The latest value of the expression.
+    pub value: f64,
+    /// What the alert is at present.
+    pub state: AlertState,
+    /// From when on the expression has given this alert.
+    pub active_at: Timestamp,
+    /// When it began to fire.
+    pub fired_at: Option<Timestamp>,
+    /// From when on it fires only because of `keep_firing_for`.
+    pub keep_firing_since: Option<Timestamp>,
+    /// When it ended.
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// What an alert is at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertState {
+    /// The expression gives the alert, but not for long enough.
+    Pending,
+    /// People should know.
+    Firing,
+    /// It is over.
+    Inactive,
+}
+
+impl AlertState {
+    /// Prometheus's word for the state, also the value of the label `alertstate`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+/// What happened to an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// It became active, but does not fire yet.
+    Pending,
+    /// It began to fire.
+    Firing,
+    /// It fired and is over.
+    Resolved,
+    /// It was pending, never fired, and is over.
+    Cleared,
+}
+
+/// A change of one alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertChange {
+    /// What happened.
+    pub transition: Transition,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The alert after the change.
+    pub alert: Alert,
+    /// The name of the rule group.
+    pub group: String,
+}
+
+/// An alert that the expression gives now.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) value: f64,
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+/// The active alerts of a rule after a step, and what changed.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    pub(super) active: BTreeMap<Labels, Alert>,
+    pub(super) changes: Vec<(Transition, Alert)>,
+}
+
+/// The durations of an alerting rule in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holds {
+    pub(super) for_ms: i64,
+    pub(super) keep_firing_for_ms: i64,
+}
+
+/// Moves the alerts of a rule on to the time `at`, when the expression gives the alerts `found`.
+pub(super) fn advance(
+    active: &BTreeMap<Labels, Alert>,
+    found: BTreeMap<Labels, Found>,
+    holds: Holds,
+    at: Timestamp,
+) -> Step {
+    let mut step = Step::default();
+    for alert in active.values().filter(|alert| !found.contains_key(&alert.labels)) {
+        let mut alert = alert.clone();
+        if alert.state == AlertState::Firing && holds.keep_firing_for_ms > 0 {
+            let since = *alert.keep_firing_since.get_or_insert(at);
+            if at.saturating_sub(since) < holds.keep_firing_for_ms {
+                step.active.insert(alert.labels.clone(), alert);
+                continue;
+            }
+        }
+        step.changes.push(end(alert, at));
+    }
+    for (labels, Found { value, annotations }) in found {
+        let known = active.get(&labels);
+        let mut alert = known.cloned().unwrap_or_else(|| Alert {
+            labels: labels.clone(),
+            annotations: BTreeMap::new(),
+            value,
+            state: AlertState::Pending,
+            active_at: at,
+            fired_at: None,
+            keep_firing_since: None,
+            resolved_at: None,
+        });
+        alert.value = value;
+        alert.annotations = annotations;
+        alert.keep_firing_since = None;
+        if alert.state == AlertState::Pending && at.saturating_sub(alert.active_at) >= holds.for_ms
+        {
+            alert.state = AlertState::Firing;
+            alert.fired_at = Some(at);
+            step.changes.push((Transition::Firing, alert.clone()));
+        } else if known.is_none() {
+            step.changes.push((Transition::Pending, alert.clone()));
+        }
+        step.active.insert(labels, alert);
+    }
+    step
+}
+
+/// Ends an alert.
+pub(super) fn end(mut alert: Alert, at: Timestamp) -> (Transition, Alert) {
+    let transition = match alert.state {
+        AlertState::Firing => Transition::Resolved,
+        AlertState::Pending | AlertState::Inactive => Transition::Cleared,
+    };
+    alert.state = AlertState::Inactive;
+    alert.resolved_at = Some(at);
+    (transition, alert)
+}

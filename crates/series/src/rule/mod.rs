@@ -1,0 +1,37 @@
+//! Prometheus rule files: loading, evaluation, alert states and unit tests.
+//!
+//! ```text
+//! rule file ──load──> Group ──> GroupState ──evaluate──> samples to the database, alert changes to the caller
+//! ```
+//!
+//! The meaning is Prometheus's (`rules/alerting.go`, `rules/recording.go`, `rules/group.go`). Must not know where alerts are
+//! sent to, nor the wall clock.
+
+mod alert;
+mod group;
+mod load;
+mod model;
+mod restore;
+mod state;
+mod template;
+pub mod unit_test;
+
+pub use self::{
+    alert::{Alert, AlertChange, AlertState, Transition},
+    group::{Evaluation, GroupState, Reloaded, RuleError},
+    load::load,
+    model::{External, Group, Rule, RuleKind},
+    state::{Health, RuleState},
+};
+
+/// The metric with one series for each pending or firing alert.
+const ALERTS: &str = "ALERTS";
+
+/// The metric whose value is the time, in seconds, from which on an alert has been active.
+const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
+
+/// The label with the name of the alerting rule.
+const ALERT_NAME: &str = "alertname";
+
+/// The label of [`ALERTS`] that tells pending from firing.
+const ALERT_STATE: &str = "alertstate";

@@ -1,0 +1,231 @@
+//! Rule files, good and bad, and the shipped ones with their unit tests. Must not know the loader's private parts.
+
+use std::{fs, path::PathBuf};
+
+use series::rule::{RuleKind, load, unit_test};
+
+#[test]
+fn a_rule_file_becomes_groups() {
+    let groups = load(
+        "groups:
+  - name: first
+    interval: 1m
+    limit: 10
+    query_offset: 30s
+    labels: {team: core, tier: one}
+    rules:
+      - record: 'job:up:sum'
+        expr: sum by (job) (up)
+        labels: {tier: two}
+      - alert: Down
+        expr: up == 0
+        for: 5m
+        keep_firing_for: 10m
+        labels: {slo: 99.9, severity: '{{ $labels.severity }}'}
+        annotations: {summary: '{{ $value | humanize }}', empty: }
+  - name: second
+",
+    )
+    .expect("a good file");
+    assert_eq!(groups.len(), 2);
+    let first = &groups[0];
+    assert_eq!((first.key(), first.interval_ms), ("first".to_owned(), Some(60_000)));
+    assert_eq!((first.limit, first.query_offset_ms), (10, 30_000));
+    let (record, alert) = (&first.rules[0], &first.rules[1]);
+    assert_eq!((record.kind, record.line), (RuleKind::Recording, 8));
+    assert_eq!(format!("{:?}", record.labels), r#"{"team": "core", "tier": "two"}"#);
+    assert_eq!(alert.kind, RuleKind::Alerting { for_ms: 300_000, keep_firing_for_ms: 600_000 });
+    assert_eq!((alert.labels["slo"].as_str(), alert.labels["team"].as_str()), ("99.9", "core"));
+    assert_eq!(alert.query.text(), "up == 0");
+    assert_eq!(alert.annotations.len(), 2);
+    assert_eq!((groups[1].rules.len(), groups[1].interval_ms), (0, None));
+    assert!(load("groups:").expect("no groups").is_empty());
+}
+
+/// Mistakes and how they are told. The first line of a rule's text is line 4 of the file.
+const MISTAKES: [(&str, &str); 30] = [
+    (
+        "record: a",
+        "line 4 column 9: the rule has no `expr` (hint: `expr` holds the PromQL expression)",
+    ),
+    (
+        "expr: up",
+        "line 4 column 9: the rule has neither `record` nor `alert` (hint: one of them names the rule)",
+    ),
+    (
+        "{record: a, alert: b, expr: up}",
+        "line 4 column 28: a rule cannot have both `record` and `alert` (hint: make two rules of it)",
+    ),
+    (
+        "{record: a-b, expr: up}",
+        "line 4 column 18: `a-b` is not a metric name (hint: letters, digits, `_` and `:`, not beginning with a digit)",
+    ),
+    (
+        "{record: 1a, expr: up}",
+        "line 4 column 18: `1a` is not a metric name (hint: letters, digits, `_` and `:`, not beginning with a digit)",
+    ),
+    ("{alert: '', expr: up}", "line 4 column 17: the alert needs a name"),
+    ("{alert: A, exp: up}", "line 4 column 20: unknown key `exp` (hint: did you mean `expr`?)"),
+    (
+        "{alert: A, expr: up, fore: 5m}",
+        "line 4 column 30: unknown key `fore` (hint: did you mean `for`?)",
+    ),
+    (
+        "{alert: A, expr: up, for: 5}",
+        "line 4 column 35: `5` is not a duration such as `15s`, `5m` or `1h30m`",
+    ),
+    (
+        "{alert: A, expr: up, keep_firing_for: soon}",
+        "line 4 column 47: `soon` is not a duration such as `15s`, `5m` or `1h30m`",
+    ),
+    ("{record: a, expr: up, for: 5m}", "line 4 column 36: only a rule with `alert` can have `for`"),
+    (
+        "{record: a, expr: up, keep_firing_for: 5m}",
+        "line 4 column 48: only a rule with `alert` can have `keep_firing_for`",
+    ),
+    (
+        "{record: a, expr: up, annotations: {b: c}}",
+        "line 4 column 48: only a rule with `alert` can have `annotations`",
+    ),
+    ("{record: a, expr: 'up['}", "line 4 column 27: "),
+    ("{record: a, expr: 'sum(up[5m])'}", "line 4 column 27: "),
+    (
+        "{record: a, expr: 'up[5m]'}",
+        "line 4 column 27: a rule needs a vector or a number, not a range vector",
+    ),
+    (
+        "{record: a, expr: '\"text\"'}",
+        "line 4 column 27: a rule needs a vector or a number, not a text",
+    ),
+    ("{record: a, expr: 'unknown_function(up)'}", "line 4 column 27: "),
+    (
+        "{record: a, expr: up, labels: {b-c: d}}",
+        "line 4 column 45: `b-c` is not a name for a label (hint: letters, digits and `_`, not beginning with a digit)",
+    ),
+    (
+        "{alert: A, expr: up, annotations: {1: d}}",
+        "line 4 column 47: `1` is not a name for an annotation (hint: letters, digits and `_`, not beginning with a digit)",
+    ),
+    (
+        "{alert: A, expr: up, labels: {alertname: B}}",
+        "line 4 column 50: the label `alertname` is set by the rule's name",
+    ),
+    (
+        "{record: a, expr: up, labels: {__name__: B}}",
+        "line 4 column 50: the label `__name__` is set by the rule's name",
+    ),
+    (
+        "{alert: A, expr: up, annotations: {a: '{{ $labels.job '}}",
+        "line 4 column 47: not a valid template: ",
+    ),
+    (
+        "{alert: A, expr: up, annotations: {a: '{{ if $value }}x'}}",
+        "line 4 column 47: not a valid template: ",
+    ),
+    (
+        "{alert: A, expr: up, annotations: {a: '{{ end }} x'}}",
+        "line 4 column 47: not a valid template: ",
+    ),
+    (
+        "{alert: A, expr: up, annotations: {a: '{{ define \"x\" }} x'}}",
+        "line 4 column 47: not a valid template: an `{{ end }}` is missing, or there is one too many",
+    ),
+    (
+        "{alert: A, expr: up, annotations: {a: '{{ humanise $value }}'}}",
+        "line 4 column 47: not a valid template: there is no function `humanise` (hint: did you mean `humanize`?)",
+    ),
+    (
+        "{alert: A, expr: up, labels: {a: '{{ $label.job }}'}}",
+        "line 4 column 42: not a valid template: there is no variable `$label` (hint: did you mean `labels`?)",
+    ),
+    (
+        "{alert: A, expr: up, labels: [a]}",
+        "line 4 column 38: expected a mapping (`key: value`), found a list",
+    ),
+    ("[a]", "line 4 column 9: expected a mapping (`key: value`), found a list"),
+];
+
+#[test]
+fn mistakes_are_told_with_their_places() {
+    for (rule, expected) in MISTAKES {
+        let text = format!("groups:\n  - name: g\n    rules:\n      - {rule}\n");
+        let problems = load(&text).expect_err(rule);
+        let first = problems[0].to_string();
+        let exact = !expected.ends_with(": ");
+        assert!(
+            if exact { first == expected } else { first.starts_with(expected) },
+            "{rule}: {first}"
+        );
+        assert_eq!(problems.len(), 1, "{rule}: {problems:?}");
+    }
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once() {
+    let problems = load(
+        "groups:
+  - name: g
+    intervall: 1m
+    interval: 0s
+    rules:
+      - {record: a, expr: up, labels: {x: y}}
+      - {record: a, expr: up + 1, labels: {x: y}}
+      - {alert: a, expr: up, labels: {x: y}}
+      - {record: b, expr: 'sum('}
+  - name: g
+    rules: []
+  - rules: []
+    limit: many
+",
+    )
+    .expect_err("a bad file");
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 6, "{lines:#?}");
+    assert_eq!(
+        lines[0],
+        "line 3 column 5: unknown key `intervall` (hint: did you mean `interval`?)"
+    );
+    assert_eq!(lines[1], "line 4 column 15: the interval must be longer than zero");
+    assert!(lines[2].starts_with(
+        "line 7 column 9: the rule `a` stands twice in this group with the same labels"
+    ));
+    assert!(lines[3].starts_with("line 9 column 27: "));
+    assert_eq!(
+        lines[4],
+        "line 10 column 11: the group `g` stands twice (hint: the other one is in line 2)"
+    );
+    assert!(lines[5].starts_with("line 13 column 12: expected"), "{}", lines[5]);
+}
+
+fn shipped() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../config")
+}
+
+#[test]
+fn the_shipped_rules_load() {
+    let text = fs::read(shipped().join("rules/webservices.rules.yml")).expect("the shipped rules");
+    let groups = load(&String::from_utf8(text).expect("a text")).expect("no mistakes");
+    assert_eq!(groups.iter().map(|group| group.rules.len()).sum::<usize>(), 57);
+}
+
+fn run_shipped(name: &str) {
+    let directory = shipped().join("rules_test");
+    let read = |name: &str| {
+        let bytes = fs::read(directory.join(name)).map_err(|error| format!("{name}: {error}"))?;
+        String::from_utf8(bytes).map_err(|error| format!("{name}: {error}"))
+    };
+    let report =
+        unit_test::run(&read(name).expect("the shipped tests"), &read).expect("no mistakes");
+    assert!(report.passed(), "{report}");
+    assert!(report.checks > 1);
+}
+
+#[test]
+fn the_shipped_unit_tests_pass() {
+    run_shipped("webservices_test.yml");
+}
+
+#[test]
+fn the_shipped_slow_unit_tests_pass() {
+    run_shipped("webservices_slow_test.yml");
+}
