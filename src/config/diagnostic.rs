@@ -1,0 +1,98 @@
+//! A mistake in a file, said so that a person can mend it.
+//!
+//! Must not know which file format it speaks of.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// How much of a line is quoted: a file without line ends must not fill the log.
+const LINE_CHARACTERS_MAX: usize = 400;
+
+/// One mistake in one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file.
+    pub path: PathBuf,
+    /// Line and column from 1, and the text of that line; `None` when the mistake has no place in the file.
+    pub place: Option<Place>,
+    /// What is wrong: a lower-case fragment without a final period.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Where in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// The line's text.
+    pub text: String,
+}
+
+impl Diagnostic {
+    /// A mistake of the file as a whole.
+    pub fn of_file(path: &Path, message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { path: path.to_path_buf(), place: None, message: message.into(), hint }
+    }
+
+    /// A mistake at a place of `text`, the content of the file.
+    pub fn located(path: &Path, text: &str, problem: yaml::Problem) -> Self {
+        let line = text.lines().nth(problem.line.saturating_sub(1)).unwrap_or_default();
+        let line: String =
+            line.trim_start_matches('\u{feff}').chars().take(LINE_CHARACTERS_MAX).collect();
+        let place = Place { line: problem.line, column: problem.column, text: line };
+        Self {
+            path: path.to_path_buf(),
+            place: Some(place),
+            message: problem.message,
+            hint: problem.hint,
+        }
+    }
+
+    /// `file:line:column`, or the file alone.
+    pub fn location(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{}:{}:{}", self.path.display(), place.line, place.column),
+            None => self.path.display().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    /// The error, the quoted line with a caret, and the hint.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "error: {}", self.message)?;
+        match &self.place {
+            Some(place) => {
+                let number = place.line.to_string();
+                let margin = " ".repeat(number.len());
+                let indent: String = place
+                    .text
+                    .chars()
+                    .take(place.column.saturating_sub(1))
+                    .map(|character| if character == '\t' { '\t' } else { ' ' })
+                    .collect();
+                writeln!(
+                    formatter,
+                    "{margin}--> {}:{}:{}",
+                    self.path.display(),
+                    place.line,
+                    place.column
+                )?;
+                writeln!(formatter, "{margin} |")?;
+                writeln!(formatter, "{number} | {}", place.text)?;
+                write!(formatter, "{margin} | {indent}^")?;
+            }
+            None => write!(formatter, " --> {}", self.path.display())?,
+        }
+        match &self.hint {
+            Some(hint) => write!(formatter, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}

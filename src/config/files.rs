@@ -1,0 +1,148 @@
+//! From paths and patterns to the text of files, bounded and never blocking.
+//!
+//! Must not know what the files say.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::Diagnostic;
+
+/// Finds the files of a path or pattern, sorted. `*` and `?` stand for characters of one path component; names that begin with
+/// a dot need a dot in the pattern. A path without them is returned as it is, whether the file exists or not.
+pub(super) fn expand(pattern: &str) -> Vec<PathBuf> {
+    if !pattern.contains(['*', '?']) {
+        return vec![PathBuf::from(pattern)];
+    }
+    let mut found = vec![PathBuf::new()];
+    for component in Path::new(pattern).components() {
+        let name = component.as_os_str().to_string_lossy();
+        if name.contains(['*', '?']) {
+            found = found.iter().flat_map(|directory| entries(directory, &name)).collect();
+        } else {
+            for path in &mut found {
+                path.push(component);
+            }
+        }
+    }
+    found.retain(|path| fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()));
+    found.sort();
+    found
+}
+
+fn entries(directory: &Path, pattern: &str) -> Vec<PathBuf> {
+    let place = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let Ok(entries) = fs::read_dir(place) else { return Vec::new() };
+    entries
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            name.starts_with('.') == pattern.starts_with('.') && matches(pattern, &name)
+        })
+        .map(|entry| directory.join(entry.file_name()))
+        .collect()
+}
+
+/// Whether the name fits the pattern: the last `*` is widened when the rest does not fit, so time is at most quadratic.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut read, mut star) = (0, 0, None);
+    while read < name.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, read));
+                at += 1;
+            }
+            Some(wanted) if *wanted == '?' || name.get(read) == Some(wanted) => {
+                at += 1;
+                read += 1;
+            }
+            _ => {
+                let Some((place, taken)) = star else { return false };
+                star = Some((place, taken + 1));
+                at = place + 1;
+                read = taken + 1;
+            }
+        }
+    }
+    pattern.iter().skip(at).all(|rest| *rest == '*')
+}
+
+/// Reads a regular file of at most 16 MiB of UTF-8.
+///
+/// # Errors
+/// Why it cannot be read, with what to do about it.
+pub fn read_text(path: &Path) -> Result<String, Diagnostic> {
+    let bytes = read_bytes(path)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = String::from_utf8_lossy(valid).matches('\n').count() + 1;
+        Diagnostic::of_file(
+            path,
+            format!("line {line} is not UTF-8"),
+            Some("save the file as UTF-8".to_owned()),
+        )
+    })
+}
+
+/// The file's bytes. Its kind is looked at before it is opened: opening a FIFO would wait for a writer.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    let failed = |error: io::Error| {
+        let hint = match error.kind() {
+            io::ErrorKind::NotFound => "create the file, or name another one by its flag",
+            io::ErrorKind::PermissionDenied => "let the user that runs the program read it",
+            _ => "look at the path",
+        };
+        Diagnostic::of_file(path, format!("cannot read the file: {error}"), Some(hint.to_owned()))
+    };
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        let hint =
+            metadata.is_dir().then(|| format!("name its files, as in `{}/*.yml`", path.display()));
+        return Err(Diagnostic::of_file(path, "not a regular file", hint));
+    }
+    if metadata.len() > yaml::TEXT_BYTES_MAX as u64 {
+        let message = format!("longer than {} MiB", yaml::TEXT_BYTES_MAX / 1024 / 1024);
+        return Err(Diagnostic::of_file(
+            path,
+            message,
+            Some("split it into several files".to_owned()),
+        ));
+    }
+    fs::read(path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_names() {
+        let cases = [
+            ("*.yml", "a.yml", true),
+            ("*.yml", "a.yaml", false),
+            ("a?c", "abc", true),
+            ("a*b*c", "aXbYbc", true),
+            ("a*b", "a", false),
+            ("*", "", true),
+        ];
+        for (pattern, name, expected) in cases {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn only_regular_files_of_utf8_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.yml");
+        assert!(read_text(directory.path()).unwrap_err().message.contains("not a regular file"));
+        assert!(read_text(&path).unwrap_err().message.contains("cannot read"));
+        fs::write(&path, b"a\n\xff\n").unwrap();
+        assert_eq!(read_text(&path).unwrap_err().message, "line 2 is not UTF-8");
+        fs::write(directory.path().join("b.yml"), "").unwrap();
+        let pattern = format!("{}/*.yml", directory.path().display());
+        assert_eq!(expand(&pattern), [path, directory.path().join("b.yml")]);
+    }
+}

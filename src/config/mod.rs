@@ -1,0 +1,64 @@
+//! From the files that a user edits to valid values: targets, modules and rules.
+//!
+//! A configuration is immutable and swapped whole. Must not know sockets, schedules or storage.
+
+pub mod diagnostic;
+mod files;
+mod load;
+mod targets;
+pub mod watch;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+pub use diagnostic::Diagnostic;
+pub use files::read_text;
+pub use load::Summary;
+
+/// Where the configuration's files are, and the defaults that flags set.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Target files: paths or glob patterns (`--targets.file`).
+    pub targets: Vec<String>,
+    /// The modules file (`--config.file`).
+    pub modules: PathBuf,
+    /// Whether a missing modules file is an error: only when the user named it.
+    pub modules_required: bool,
+    /// Rule files: paths or glob patterns (`--rules.file`).
+    pub rules: Vec<String>,
+    /// The interval of targets that do not set `__scrape_interval__`.
+    pub interval: Duration,
+    /// The timeout of targets that do not set `__scrape_timeout__`.
+    pub timeout: Duration,
+}
+
+/// A valid configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What is probed, in the order of the files.
+    pub targets: Vec<Arc<Target>>,
+    /// The built-in modules and those of the modules file, by name.
+    pub modules: BTreeMap<String, Arc<probe::Module>>,
+    /// The rule groups, in the order of the files.
+    pub rules: Vec<series::rule::Group>,
+    /// The paths that were read, for the watcher and for messages.
+    pub files: Vec<PathBuf>,
+}
+
+/// One service to probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// The address as the user wrote it: the `instance` label.
+    pub instance: String,
+    /// The address as its module's kind understands it.
+    pub address: probe::Target,
+    /// The name of its module.
+    pub module: String,
+    /// The labels of its series: `job`, `instance`, and the user's own, without those that begin with `__`.
+    pub labels: series::Labels,
+    /// How often it is probed.
+    pub interval: Duration,
+    /// How long one probe may take.
+    pub timeout: Duration,
+    /// The file and line that it comes from.
+    pub origin: String,
+}

@@ -1,0 +1,232 @@
+//! The timetable: fixed-rate slots with an offset that is hashed from the target's name.
+//!
+//! A slot depends on the target and its interval alone, so a reload moves nobody, and targets of one interval are spread
+//! evenly over it. Must not know how a probe is made, nor spawn anything.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::config::Target;
+
+/// New targets are probed at once, but not all in one moment: this much time for each of them.
+const FIRST_PROBE_SPACING: Duration = Duration::from_millis(1);
+
+/// The shortest time over which the first probes are spread.
+const FIRST_PROBE_SPREAD_MIN: Duration = Duration::from_secs(1);
+
+/// Who is probed when. Holds no timer: the caller sleeps until [`Plan::next_due`].
+#[derive(Debug)]
+pub struct Plan {
+    /// The moment that all slots are counted from.
+    epoch: Instant,
+    targets: BTreeMap<String, Arc<Target>>,
+    /// The next slot of each target; entries of removed or changed targets are skipped when they come up.
+    queue: BinaryHeap<Reverse<(Instant, String)>>,
+    /// The slot that counts for each target, to tell stale queue entries.
+    slots: BTreeMap<String, Instant>,
+}
+
+/// What an update of the plan changed.
+#[derive(Debug, Default, PartialEq)]
+pub struct Changes {
+    /// Targets that are gone, or whose labels, module or timing changed: their old series end.
+    pub removed: Vec<Arc<Target>>,
+    /// How many targets are new or changed.
+    pub added: usize,
+}
+
+impl Plan {
+    /// An empty timetable.
+    pub fn new(epoch: Instant) -> Self {
+        Self { epoch, targets: BTreeMap::new(), queue: BinaryHeap::new(), slots: BTreeMap::new() }
+    }
+
+    /// Replaces the targets. Unchanged ones keep their slots; new and changed ones are probed within about a second, then
+    /// in their slots.
+    pub fn update(&mut self, targets: &[Arc<Target>], now: Instant) -> Changes {
+        let mut changes = Changes::default();
+        let mut next: BTreeMap<String, Arc<Target>> = BTreeMap::new();
+        for target in targets {
+            next.insert(target.instance.clone(), Arc::clone(target));
+        }
+        for (instance, old) in &self.targets {
+            if next.get(instance).is_none_or(|new| !same_probe(old, new)) {
+                changes.removed.push(Arc::clone(old));
+                self.slots.remove(instance);
+            }
+        }
+        let spread = FIRST_PROBE_SPREAD_MIN
+            .max(FIRST_PROBE_SPACING * u32::try_from(next.len()).unwrap_or(u32::MAX));
+        for (instance, target) in &next {
+            if self.slots.contains_key(instance) {
+                continue;
+            }
+            changes.added += 1;
+            self.push(instance, now + offset(instance, spread.min(target.interval)));
+        }
+        self.targets = next;
+        changes
+    }
+
+    /// Takes out every target whose slot has come, and books its next slot. Slots that were missed, for example while the
+    /// machine slept, are not made up for.
+    pub fn take_due(&mut self, now: Instant) -> Vec<Arc<Target>> {
+        let mut due = Vec::new();
+        while let Some(Reverse((at, _))) = self.queue.peek() {
+            if *at > now {
+                break;
+            }
+            let Some(Reverse((at, instance))) = self.queue.pop() else { break };
+            if self.slots.get(&instance) != Some(&at) {
+                continue;
+            }
+            let Some(target) = self.targets.get(&instance).map(Arc::clone) else { continue };
+            self.push(&instance, self.next_slot(&target, now));
+            due.push(target);
+        }
+        due
+    }
+
+    /// When the next slot comes; `None` without targets.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.queue.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Whether the target is still to be probed as it is.
+    pub fn contains(&self, target: &Target) -> bool {
+        self.targets.get(&target.instance).is_some_and(|current| same_probe(current, target))
+    }
+
+    /// The first slot that is at least half an interval away, so that a first probe out of turn is not doubled.
+    fn next_slot(&self, target: &Target, now: Instant) -> Instant {
+        let interval = target.interval.max(Duration::from_millis(1));
+        let first = self.epoch + offset(&target.instance, interval);
+        let earliest = now + interval / 2;
+        let behind = earliest.saturating_duration_since(first).as_nanos();
+        let slots = behind.div_ceil(interval.as_nanos());
+        first
+            + Duration::from_nanos(
+                u64::try_from(slots.saturating_mul(interval.as_nanos())).unwrap_or(u64::MAX),
+            )
+    }
+
+    fn push(&mut self, instance: &str, at: Instant) {
+        self.slots.insert(instance.to_owned(), at);
+        self.queue.push(Reverse((at, instance.to_owned())));
+    }
+}
+
+/// Whether two targets are probed alike and write the same series; where in a file they stand does not matter.
+fn same_probe(left: &Target, right: &Target) -> bool {
+    left.address == right.address
+        && left.module == right.module
+        && left.labels == right.labels
+        && left.interval == right.interval
+        && left.timeout == right.timeout
+}
+
+/// A fixed place for a name within a span of time.
+fn offset(name: &str, span: Duration) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    let nanoseconds = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX).max(1);
+    Duration::from_nanos(hasher.finish() % nanoseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(instance: &str, interval: Duration) -> Arc<Target> {
+        let module = probe::Module::builtin().remove("http_2xx").unwrap();
+        Arc::new(Target {
+            instance: instance.to_owned(),
+            address: module.target(instance).unwrap(),
+            module: "http_2xx".to_owned(),
+            labels: series::Labels::new([("instance", instance)]),
+            interval,
+            timeout: Duration::from_secs(1),
+            origin: String::new(),
+        })
+    }
+
+    /// Runs the plan for a span of virtual time; every probe as (seconds since the start, instance).
+    fn follow(plan: &mut Plan, from: Instant, span: Duration) -> Vec<(f64, String)> {
+        let mut probes = Vec::new();
+        while let Some(at) = plan.next_due().filter(|at| *at <= from + span) {
+            for target in plan.take_due(at) {
+                probes.push(((at - from).as_secs_f64(), target.instance.clone()));
+            }
+        }
+        probes
+    }
+
+    #[test]
+    fn each_target_is_probed_at_once_and_then_at_a_fixed_rate() {
+        let start = Instant::now();
+        let targets: Vec<_> = (0..50)
+            .map(|number| target(&format!("http://host{number}/"), Duration::from_secs(10)))
+            .collect();
+        let mut plan = Plan::new(start);
+        assert_eq!(plan.update(&targets, start).added, 50);
+        let probes = follow(&mut plan, start, Duration::from_secs(100));
+        for target in &targets {
+            let times: Vec<f64> = probes
+                .iter()
+                .filter(|(_, name)| *name == target.instance)
+                .map(|(at, _)| *at)
+                .collect();
+            assert!(times[0] < 1.0, "the first probe waited {} s", times[0]);
+            assert!(times.len() >= 10, "{times:?}");
+            for pair in times[1..].windows(2) {
+                assert!((pair[1] - pair[0] - 10.0).abs() < 1e-6, "{times:?}");
+            }
+            assert!(times[1] - times[0] >= 5.0, "{times:?}");
+        }
+        // The slots are spread: no second of the interval holds more than a third of the targets.
+        let within =
+            |from: f64| probes.iter().filter(|(at, _)| *at >= from && *at < from + 1.0).count();
+        let busiest = (0..10).map(|second| within(50.0 + f64::from(second))).max();
+        assert!(busiest < Some(17), "{busiest:?}");
+    }
+
+    #[test]
+    fn an_update_moves_nobody_and_names_who_left() {
+        let start = Instant::now();
+        let interval = Duration::from_secs(10);
+        let [one, two, three] =
+            ["http://one/", "http://two/", "http://three/"].map(|name| target(name, interval));
+        let mut plan = Plan::new(start);
+        plan.update(&[Arc::clone(&one), Arc::clone(&two)], start);
+        follow(&mut plan, start, Duration::from_secs(30));
+        let slot = plan.slots["http://one/"];
+        let changes = plan.update(&[Arc::clone(&one), three], start + Duration::from_secs(30));
+        assert_eq!(changes, Changes { removed: vec![Arc::clone(&two)], added: 1 });
+        assert_eq!(plan.slots["http://one/"], slot);
+        let later = follow(&mut plan, start + Duration::from_secs(30), Duration::from_secs(20));
+        assert!(later.iter().all(|(_, name)| name != "http://two/"), "{later:?}");
+        // A target whose labels change ends its old series and begins anew.
+        let changed =
+            Arc::new(Target { labels: one.labels.with("team", "shop"), ..(*one).clone() });
+        let changes = plan.update(&[changed], start + Duration::from_secs(50));
+        assert_eq!(changes.added, 1);
+        assert!(changes.removed.contains(&one));
+    }
+
+    #[test]
+    fn missed_slots_are_not_made_up_for() {
+        let start = Instant::now();
+        let mut plan = Plan::new(start);
+        plan.update(&[target("http://one/", Duration::from_secs(10))], start);
+        let after_sleep = start + Duration::from_hours(1);
+        assert_eq!(plan.take_due(after_sleep).len(), 1);
+        assert!(plan.next_due().unwrap() >= after_sleep + Duration::from_secs(5));
+    }
+}

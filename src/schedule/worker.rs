@@ -1,0 +1,241 @@
+//! Follows the timetable: one task for each probe in flight, none for an idle target.
+//!
+//! Must not know where targets come from or where results go.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use probe::{Failure, Net, Outcome, Phase, ProbeResult, Reason};
+use series::Timestamp;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::{Id, JoinSet},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::{Plan, Sink};
+use crate::{
+    clock::Clock,
+    config::{Config, Target},
+    telemetry::{Collect, OwnSample, names, value},
+};
+
+/// How probing is bounded.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many probes run at once; the others wait. A probe in flight holds about 35 KiB and one descriptor.
+    pub in_flight_max: usize,
+}
+
+impl Settings {
+    /// How many probes run at once where descriptors are plenty.
+    const IN_FLIGHT_MAX: usize = 512;
+
+    /// Bounds that leave half of the descriptors to the pages, the store and the logs.
+    pub fn within(descriptors: Option<u64>) -> Self {
+        let half = descriptors.and_then(|descriptors| usize::try_from(descriptors / 2).ok());
+        Self {
+            in_flight_max: half
+                .map_or(Self::IN_FLIGHT_MAX, |half| half.clamp(1, Self::IN_FLIGHT_MAX)),
+        }
+    }
+}
+
+/// What the scheduler counts.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Probes that are running or waiting for their turn.
+    pub in_flight: AtomicU64,
+    /// Slots that passed unused because the target's previous probe had not ended.
+    pub slots_missed: AtomicU64,
+}
+
+impl Collect for Counts {
+    fn collect(&self, samples: &mut Vec<OwnSample>) {
+        samples.push(OwnSample::new(
+            &names::PROBES_IN_FLIGHT,
+            value(self.in_flight.load(Ordering::Relaxed)),
+        ));
+        samples.push(OwnSample::new(
+            &names::SLOTS_MISSED,
+            value(self.slots_missed.load(Ordering::Relaxed)),
+        ));
+    }
+}
+
+/// Probes the targets of a configuration as they are due.
+pub struct Scheduler {
+    /// The configuration in force, and its changes.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Name resolution and trusted roots.
+    pub net: Arc<Net>,
+    /// Takes the results.
+    pub sink: Arc<dyn Sink>,
+    /// Tells the time of day for the samples.
+    pub clock: Arc<dyn Clock>,
+    /// The bounds.
+    pub settings: Settings,
+    /// The counters.
+    pub counts: Arc<Counts>,
+}
+
+/// A probe in flight, as its task gives it back.
+struct Finished {
+    target: Arc<Target>,
+    started: Timestamp,
+    result: ProbeResult,
+}
+
+/// The probes in flight.
+struct InFlight {
+    tasks: JoinSet<Finished>,
+    /// Task and target of each, to name the target of a task that panicked.
+    running: HashMap<Id, (Arc<Target>, Timestamp)>,
+    instances: BTreeSet<String>,
+    permits: Arc<Semaphore>,
+}
+
+impl Scheduler {
+    /// Probes until the token is cancelled. Probes that are then in flight are dropped without a result: nothing is
+    /// recorded about their targets.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut plan = Plan::new(Instant::now());
+        let mut flight = InFlight {
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            instances: BTreeSet::new(),
+            permits: Arc::new(Semaphore::new(self.settings.in_flight_max)),
+        };
+        let mut config = Arc::clone(&self.config.borrow_and_update());
+        self.adopt(&mut plan, &config);
+        loop {
+            let next_due = plan.next_due();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = self.config.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    config = Arc::clone(&self.config.borrow_and_update());
+                    self.adopt(&mut plan, &config);
+                }
+                Some(joined) = flight.tasks.join_next_with_id() => self.finish(&plan, &mut flight, joined),
+                () = sleep_until(next_due.unwrap_or_else(Instant::now)), if next_due.is_some() => {
+                    for target in plan.take_due(Instant::now()) {
+                        self.begin(&config, &mut flight, target);
+                    }
+                }
+            }
+            self.counts.in_flight.store(flight.tasks.len() as u64, Ordering::Relaxed);
+        }
+        flight.tasks.shutdown().await;
+    }
+
+    /// Takes a new configuration: removed targets end at once.
+    fn adopt(&self, plan: &mut Plan, config: &Config) {
+        let changes = plan.update(&config.targets, Instant::now());
+        let now = self.clock.now();
+        for target in &changes.removed {
+            self.sink.forget(target, now);
+        }
+        if changes.added > 0 || !changes.removed.is_empty() {
+            info!(added = changes.added, removed = changes.removed.len(), "Targets changed.");
+        }
+    }
+
+    fn begin(&self, config: &Config, flight: &mut InFlight, target: Arc<Target>) {
+        let Some(module) = config.modules.get(&target.module).map(Arc::clone) else {
+            error!(target = %target.instance, module = %target.module, "The module of a valid target is missing.");
+            return;
+        };
+        if !flight.instances.insert(target.instance.clone()) {
+            self.counts.slots_missed.fetch_add(1, Ordering::Relaxed);
+            warn!(target = %target.instance, "Probe skipped: the previous one has not ended.");
+            return;
+        }
+        let (net, clock, permits) =
+            (Arc::clone(&self.net), Arc::clone(&self.clock), Arc::clone(&flight.permits));
+        let begun = (Arc::clone(&target), self.clock.now());
+        let task = flight.tasks.spawn(async move {
+            // Waiting for a turn counts as our own fault when it takes longer than the probe may.
+            let permit = tokio::time::timeout(target.interval, permits.acquire_owned()).await;
+            let started = clock.now();
+            let result = match permit {
+                Ok(Ok(_permit)) => module.probe(&net, &target.address, target.timeout).await,
+                _ => {
+                    fault(started, target.timeout, Reason::Overload, "too many probes were waiting")
+                }
+            };
+            Finished { target, started, result }
+        });
+        flight.running.insert(task.id(), begun);
+    }
+
+    fn finish(
+        &self,
+        plan: &Plan,
+        flight: &mut InFlight,
+        joined: Result<(Id, Finished), tokio::task::JoinError>,
+    ) {
+        let id = match &joined {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some((target, started)) = flight.running.remove(&id) else { return };
+        flight.instances.remove(&target.instance);
+        let finished = match joined {
+            Ok((_, finished)) => finished,
+            Err(error) => {
+                error!(target = %target.instance, %error, "A probe ended by a programming error.");
+                let result = fault(
+                    started,
+                    target.timeout,
+                    Reason::Bug,
+                    "the probe ended by a programming error",
+                );
+                Finished { target, started, result }
+            }
+        };
+        // A result that comes in after its target was removed would revive the series that have just ended.
+        if plan.contains(&finished.target) {
+            self.sink.record(&finished.target, finished.started, finished.result);
+        } else {
+            debug!(target = %finished.target.instance, "Result dropped: the target was removed.");
+        }
+    }
+}
+
+/// A result that says nothing about the target, because the fault is ours.
+fn fault(started: Timestamp, timeout: Duration, reason: Reason, detail: &str) -> ProbeResult {
+    let since_epoch = Duration::from_millis(u64::try_from(started).unwrap_or(0));
+    ProbeResult {
+        outcome: Outcome::Fault(Failure::new(Phase::Internal, reason, detail)),
+        started: SystemTime::UNIX_EPOCH + since_epoch,
+        elapsed: Duration::ZERO,
+        timeout,
+        samples: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_leave_descriptors_to_the_others() {
+        for (descriptors, expected) in
+            [(None, 512), (Some(1024), 512), (Some(64), 32), (Some(0), 1)]
+        {
+            assert_eq!(Settings::within(descriptors).in_flight_max, expected, "{descriptors:?}");
+        }
+    }
+}

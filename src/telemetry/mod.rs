@@ -1,0 +1,89 @@
+//! What the program says about itself: its log and its own metrics.
+//!
+//! Every own metric is declared in [`names`]. Whoever counts something implements [`Collect`]; nobody needs a registry.
+
+pub mod log;
+pub mod names;
+pub mod process;
+
+use std::{borrow::Cow, sync::Arc};
+
+/// An own metric: declared once, in [`names`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct OwnMetric {
+    /// The name, unit last, `_total` for counters.
+    pub name: &'static str,
+    /// One sentence for the HELP line.
+    pub help: &'static str,
+    /// Counter or gauge.
+    pub kind: Kind,
+}
+
+/// The type of an own metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises, until a restart.
+    Counter,
+    /// May rise and fall.
+    Gauge,
+}
+
+/// A value of an own metric.
+#[derive(Clone, Debug)]
+pub struct OwnSample {
+    /// Which metric.
+    pub metric: &'static OwnMetric,
+    /// Its labels.
+    pub labels: Vec<(&'static str, Cow<'static, str>)>,
+    /// The value, in the unit that the name ends with.
+    pub value: f64,
+}
+
+impl OwnSample {
+    /// A value without labels.
+    pub fn new(metric: &'static OwnMetric, value: f64) -> Self {
+        Self { metric, labels: Vec::new(), value }
+    }
+
+    /// A value with one label.
+    pub fn labelled(
+        metric: &'static OwnMetric,
+        name: &'static str,
+        label: &'static str,
+        value: f64,
+    ) -> Self {
+        Self { metric, labels: vec![(name, Cow::Borrowed(label))], value }
+    }
+}
+
+/// Something that counts.
+pub trait Collect: Send + Sync + 'static {
+    /// Adds its present values, those of one metric together.
+    fn collect(&self, samples: &mut Vec<OwnSample>);
+}
+
+/// Everything that counts.
+#[derive(Clone, Default)]
+pub struct Collectors(Vec<Arc<dyn Collect>>);
+
+impl Collectors {
+    /// Adds one more.
+    pub fn push(&mut self, collector: Arc<dyn Collect>) {
+        self.0.push(collector);
+    }
+
+    /// The present values of all.
+    pub fn collect(&self) -> Vec<OwnSample> {
+        let mut samples = Vec::new();
+        for collector in &self.0 {
+            collector.collect(&mut samples);
+        }
+        samples
+    }
+}
+
+/// A count as a sample's value; exact below 2⁵³.
+#[expect(clippy::cast_precision_loss, reason = "samples are floating-point numbers")]
+pub fn value(count: u64) -> f64 {
+    count as f64
+}

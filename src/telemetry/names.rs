@@ -1,0 +1,70 @@
+//! The canonical list of the program's own metrics.
+//!
+//! Must not know how they are counted.
+
+use super::{
+    Kind::{Counter, Gauge},
+    OwnMetric,
+};
+
+/// Declares own metrics and the list of all of them.
+macro_rules! own_metrics {
+    ($($constant:ident = $kind:ident $name:literal, $help:literal;)+) => {
+        $(#[doc = $help] pub static $constant: OwnMetric = OwnMetric { name: $name, help: $help, kind: $kind };)+
+
+        /// Every own metric.
+        pub static ALL: &[&OwnMetric] = &[$(&$constant),+];
+    };
+}
+
+own_metrics! {
+    BUILD_INFO = Gauge "webservice_monitor_build_info", "The version of the running program; always 1.";
+    CONFIG_RELOAD_SUCCESSFUL = Gauge "webservice_monitor_config_last_reload_successful",
+        "Whether the last attempt to load the configuration succeeded.";
+    CONFIG_RELOAD_TIME = Gauge "webservice_monitor_config_last_reload_success_timestamp_seconds",
+        "When the configuration in force was loaded.";
+    TARGETS = Gauge "webservice_monitor_targets", "How many targets the configuration in force has.";
+    PROBES = Counter "webservice_monitor_probes_total", "Probes by outcome: up, down, or fault when the fault was ours.";
+    PROBES_IN_FLIGHT = Gauge "webservice_monitor_probes_in_flight", "Probes that are running or waiting for their turn.";
+    SLOTS_MISSED = Counter "webservice_monitor_probe_slots_missed_total",
+        "Slots that passed unused because the previous probe of the target had not ended.";
+    MODULES_UNKNOWN = Counter "webservice_monitor_module_unknown_total",
+        "Requests of a probe with a module that does not exist.";
+    RULE_FAILURES = Counter "webservice_monitor_rule_evaluation_failures_total", "Evaluations of rules that failed.";
+    STORE_SERIES = Gauge "webservice_monitor_store_series", "Series in the embedded store.";
+    STORE_SAMPLES = Gauge "webservice_monitor_store_samples", "Samples in the embedded store.";
+    STORE_HEAD_BYTES = Gauge "webservice_monitor_store_head_bytes", "Memory that the samples of the embedded store take.";
+    STORE_WAL_BYTES = Gauge "webservice_monitor_store_wal_bytes", "Size of the write-ahead log on disk.";
+    STORE_DROPPED = Counter "webservice_monitor_store_samples_dropped_total",
+        "Samples that were not newer than the last one of their series.";
+    STORE_SYNC_FAILURES = Counter "webservice_monitor_store_sync_failures_total",
+        "Rounds whose samples could not be written to disk; they are kept in memory and tried again.";
+    NOTICES = Counter "webservice_monitor_notifications_total", "Notifications delivered, by notifier.";
+    NOTICE_ERRORS = Counter "webservice_monitor_notification_errors_total",
+        "Attempts to deliver that failed; the notifications are kept and tried again.";
+    NOTICES_DROPPED = Counter "webservice_monitor_notifications_dropped_total",
+        "Notifications given up because too many waited.";
+    NOTICES_QUEUED = Gauge "webservice_monitor_notifications_queued", "Notifications that wait for delivery.";
+    CPU_SECONDS = Counter "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.";
+    OPEN_FDS = Gauge "process_open_fds", "Number of open file descriptors.";
+    MAX_FDS = Gauge "process_max_fds", "Maximum number of open file descriptors.";
+    RESIDENT_BYTES = Gauge "process_resident_memory_bytes", "Resident memory size in bytes.";
+    START_TIME = Gauge "process_start_time_seconds", "Start time of the process since unix epoch in seconds.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_counters_end_in_total() {
+        let names: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for metric in ALL {
+            assert_eq!(metric.kind == Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+}
