@@ -13,3 +13,12 @@ pub mod telemetry;
 pub mod config;
 pub mod monitor;
 pub mod schedule;
+
+pub mod flow;
+
+pub mod expose;
+
+pub mod notify;
+pub mod rules;
+
+pub mod web;

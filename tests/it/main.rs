@@ -1,6 +1,14 @@
 //! The integration tests of the whole program, in one binary.
 
 #[cfg(test)]
+mod alert_log;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
+mod parts;
+#[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod web_api;
+#[cfg(test)]
+mod web_pages;

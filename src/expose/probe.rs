@@ -1,0 +1,251 @@
+//! `GET /probe`: one probe of one target, as Prometheus asks for it; and `GET /logs`, what a past probe noted.
+//!
+//! A failed probe is an answer with `probe_success 0`. A fault of ours is HTTP 503, so that Prometheus's `up` is 0 and the
+//! target is not called down.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ::probe::{Module, Outcome, ProbeResult};
+use axum::{
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use url::form_urlencoded;
+
+use super::{
+    Exposer, plain,
+    text::{CONTENT_TYPE, Exposition},
+};
+use crate::monitor::{ProbeRecord, lock};
+
+/// The header in which Prometheus tells how long it waits.
+const SCRAPE_TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
+
+/// The timeout without that header, as in `blackbox_exporter`.
+const SCRAPE_TIMEOUT_DEFAULT_SECONDS: f64 = 120.0;
+
+/// The longest target that is accepted: longer than any URL a server is sure to take.
+const TARGET_BYTES_MAX: usize = 2048;
+
+/// The module of a request that names none.
+const MODULE_DEFAULT: &str = "http_2xx";
+
+/// A valid request.
+struct Request {
+    module: Arc<Module>,
+    target: ::probe::Target,
+    timeout: Duration,
+    debug: bool,
+}
+
+/// Why a request is refused, with its status.
+type Refusal = (StatusCode, String);
+
+pub(super) async fn probe(
+    State(exposer): State<Arc<Exposer>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let request = match parse(&exposer, query.as_deref().unwrap_or(""), &headers) {
+        Ok(request) => request,
+        Err((status, message)) => return plain(status, format!("{message}\n")),
+    };
+    let Ok(_permit) = exposer.permits.try_acquire() else {
+        return plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "internal/overload: too many probes are running\n",
+        );
+    };
+    let started = exposer.monitor.clock.now();
+    let result = request.module.probe(&exposer.net, &request.target, request.timeout).await;
+    let record =
+        exposer.monitor.remember(request.target.text(), request.module.name(), started, result);
+    if request.debug {
+        return plain(StatusCode::OK, debug_text(&record, Some(&request.module)));
+    }
+    match &record.result.outcome {
+        Outcome::Fault(failure) => {
+            tracing::error!(target = %record.instance, %failure, "Probe impossible: nothing is known about the target.");
+            plain(StatusCode::SERVICE_UNAVAILABLE, format!("{failure}\n"))
+        }
+        Outcome::Up | Outcome::Down(_) => {
+            ([(header::CONTENT_TYPE, CONTENT_TYPE)], Exposition::of_probe(&record.result))
+                .into_response()
+        }
+    }
+}
+
+/// What a past probe noted: by `id`, or the latest one of a `target`.
+pub(super) async fn logs(
+    State(exposer): State<Arc<Exposer>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let parameters = match parameters(query.as_deref().unwrap_or("")) {
+        Ok(parameters) => parameters,
+        Err((status, message)) => return plain(status, format!("{message}\n")),
+    };
+    let history = lock(&exposer.monitor.history);
+    let found = match (parameters.get("id"), parameters.get("target")) {
+        (Some(id), _) => {
+            let Ok(id) = id.parse::<u64>() else {
+                return plain(StatusCode::BAD_REQUEST, "`id` must be a number\n");
+            };
+            history.iter().find(|record| record.id == id).cloned()
+        }
+        (None, Some(target)) => {
+            let module = parameters.get("module");
+            let matches = |record: &&Arc<ProbeRecord>| {
+                record.instance == *target && module.is_none_or(|module| record.module == *module)
+            };
+            history.iter().rev().find(matches).cloned()
+        }
+        (None, None) => return plain(StatusCode::BAD_REQUEST, "`id` or `target` is missing\n"),
+    };
+    drop(history);
+    match found {
+        Some(record) => plain(StatusCode::OK, debug_text(&record, None)),
+        None => plain(StatusCode::NOT_FOUND, "no such probe is remembered; see --history.limit\n"),
+    }
+}
+
+/// The parameters of a query; a parameter that stands twice is refused, because there is no telling which one was meant.
+fn parameters(query: &str) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut parameters = BTreeMap::new();
+    for (name, text) in form_urlencoded::parse(query.as_bytes()) {
+        if parameters.insert(name.to_string(), text.into_owned()).is_some() {
+            return Err((
+                StatusCode::BAD_REQUEST,
+                format!("parameter `{}` stands twice", name.escape_debug()),
+            ));
+        }
+    }
+    Ok(parameters)
+}
+
+fn parse(exposer: &Exposer, query: &str, headers: &HeaderMap) -> Result<Request, Refusal> {
+    let bad = |message: String| (StatusCode::BAD_REQUEST, message);
+    let parameters = parameters(query)?;
+    let name = parameters.get("module").map_or(MODULE_DEFAULT, String::as_str);
+    let Some(module) = exposer.monitor.config.load().modules.get(name).map(Arc::clone) else {
+        exposer.monitor.counters.modules_unknown.fetch_add(1, Ordering::Relaxed);
+        return Err(bad(format!("Unknown module {name:?}")));
+    };
+    let text = parameters.get("target").map_or("", String::as_str);
+    if text.is_empty() {
+        return Err(bad("Target parameter is missing".to_owned()));
+    }
+    if text.len() > TARGET_BYTES_MAX {
+        return Err(bad(format!("target is longer than {TARGET_BYTES_MAX} bytes")));
+    }
+    let target = module.target_lenient(text).map_err(|error| bad(error.to_string()))?;
+    let target = match parameters.get("hostname") {
+        Some(hostname) => {
+            module.with_hostname(target, hostname).map_err(|error| bad(error.to_string()))?
+        }
+        None => target,
+    };
+    let timeout =
+        timeout(headers, exposer.timeout_offset_seconds, module.timeout()).map_err(bad)?;
+    let debug = parameters.get("debug").is_some_and(|debug| debug == "true");
+    Ok(Request { module, target, timeout, debug })
+}
+
+/// How long the probe may take: the scrape timeout less the offset, or the module's timeout when that is shorter.
+///
+/// A scrape timeout that is no longer than the offset is halved instead: nothing could be probed in no time.
+fn timeout(
+    headers: &HeaderMap,
+    offset_seconds: f64,
+    module: Option<Duration>,
+) -> Result<Duration, String> {
+    let scrape_seconds = match headers.get(SCRAPE_TIMEOUT_HEADER) {
+        None => SCRAPE_TIMEOUT_DEFAULT_SECONDS,
+        Some(header) => {
+            let text = header.to_str().unwrap_or("");
+            let seconds: f64 = text.trim().parse().unwrap_or(f64::NAN);
+            if !seconds.is_finite() || seconds < 0.0 {
+                return Err(format!(
+                    "the header X-Prometheus-Scrape-Timeout-Seconds is not a number of seconds: {text:?}"
+                ));
+            }
+            if seconds == 0.0 {
+                SCRAPE_TIMEOUT_DEFAULT_SECONDS
+            } else {
+                seconds.min(SCRAPE_TIMEOUT_DEFAULT_SECONDS)
+            }
+        }
+    };
+    let left = Duration::from_secs_f64((scrape_seconds - offset_seconds).max(scrape_seconds / 2.0));
+    Ok(module.filter(|module| !module.is_zero()).map_or(left, |module| module.min(left)))
+}
+
+/// The text of `debug=true` and of `/logs`.
+pub(crate) fn debug_text(record: &ProbeRecord, module: Option<&Module>) -> String {
+    let mut text = String::from("Logs for the probe:\n");
+    // Writing to a string cannot fail.
+    for (offset, note) in &record.result.notes {
+        let _infallible = writeln!(text, "{:>9.3} ms  {note}", offset.as_secs_f64() * 1000.0);
+    }
+    let _infallible = writeln!(text, "{}", verdict(&record.result));
+    let _infallible = writeln!(
+        text,
+        "\n\nMetrics that would have been returned:\n{}",
+        Exposition::of_probe(&record.result)
+    );
+    if let Some(module) = module {
+        let _infallible = writeln!(text, "\nModule configuration:\n{}", module.to_yaml());
+    }
+    text
+}
+
+fn verdict(result: &ProbeResult) -> String {
+    let milliseconds = result.elapsed.as_secs_f64() * 1000.0;
+    match &result.outcome {
+        Outcome::Up => format!("{milliseconds:>9.3} ms  probe succeeded"),
+        Outcome::Down(failure) => format!("{milliseconds:>9.3} ms  probe failed: {failure}"),
+        Outcome::Fault(failure) => format!("{milliseconds:>9.3} ms  probe impossible: {failure}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeout_is_the_scrape_timeout_less_the_offset_or_the_shorter_one_of_the_module() {
+        let seconds = |seconds: f64| Duration::from_secs_f64(seconds);
+        for (header, offset, module, expected) in [
+            (None, 0.5, None, Ok(seconds(119.5))),
+            (Some("10"), 0.5, None, Ok(seconds(9.5))),
+            (Some("10"), 0.5, Some(5.0), Ok(seconds(5.0))),
+            (Some("3"), 0.5, Some(5.0), Ok(seconds(2.5))),
+            (Some("0.4"), 0.5, None, Ok(seconds(0.2))),
+            (Some("0"), 0.5, Some(5.0), Ok(seconds(5.0))),
+            (Some("1e9"), 0.5, None, Ok(seconds(119.5))),
+            (Some("NaN"), 0.5, None, Err(())),
+            (Some("-1"), 0.5, None, Err(())),
+            (Some("inf"), 0.5, None, Err(())),
+            (Some("abc"), 0.5, None, Err(())),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(header) = header {
+                headers.insert(SCRAPE_TIMEOUT_HEADER, header.parse().unwrap());
+            }
+            let found = timeout(&headers, offset, module.map(seconds)).map_err(|_| ());
+            assert_eq!(found, expected, "{header:?} {module:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_decoded_once_and_may_not_stand_twice() {
+        let found = parameters("target=http%3A%2F%2Fa%2F%3Fq%3D%2525+x&module=m").unwrap();
+        assert_eq!(found["target"], "http://a/?q=%25 x");
+        assert!(parameters("target=a&target=b").is_err());
+    }
+}

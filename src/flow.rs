@@ -1,0 +1,274 @@
+//! From a probe's result to labelled samples: the only bridge between `probe` and `series`.
+//!
+//! The exposition of `/probe` and the samples of the embedded store come from the same [`ProbeResult`], so that a rule
+//! that works in one mode works in the other. Must not know how samples are written down or stored.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use probe::{MetricDef, Outcome, ProbeResult};
+use series::{Database as _, Labels, Timestamp, labels::METRIC_NAME, stale_marker, store::Store};
+use tracing::{debug, error};
+
+use crate::{
+    config::Target,
+    monitor::{Monitor, ProbeRecord, lock},
+    schedule::Sink,
+    telemetry::{OwnSample, log::PROBE_LOG},
+};
+
+/// Whether the scrape worked, as Prometheus writes it: 0 only when the fault is ours.
+pub const UP: &str = "up";
+
+/// How long the scrape took, as Prometheus writes it.
+pub const SCRAPE_DURATION_SECONDS: &str = "scrape_duration_seconds";
+
+/// The labels of one sample: the target's, the sample's own, and the metric's name.
+///
+/// A label of the sample that the target has too is renamed to `exported_…`, as Prometheus does without `honor_labels`.
+pub fn sample_labels(
+    target: &Labels,
+    metric: &str,
+    own: &[(&'static str, std::borrow::Cow<'static, str>)],
+) -> Labels {
+    let mut pairs: Vec<(String, String)> =
+        target.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    for (name, value) in own {
+        let name = if target.get(name).is_some() {
+            format!("exported_{name}")
+        } else {
+            (*name).to_owned()
+        };
+        pairs.push((name, value.clone().into_owned()));
+    }
+    pairs.push((METRIC_NAME.to_owned(), metric.to_owned()));
+    Labels::new(pairs)
+}
+
+/// The `job` of the program's own metrics.
+pub const OWN_JOB: &str = "webservice-monitor";
+
+/// A series that a target wrote in its last round.
+struct Written {
+    metric: &'static MetricDef,
+    own: Vec<(&'static str, std::borrow::Cow<'static, str>)>,
+    labels: Labels,
+}
+
+/// What a target wrote in its last round.
+struct LastRound {
+    up: Labels,
+    duration: Labels,
+    written: Vec<Written>,
+}
+
+/// Writes results into the monitor's state and the embedded store.
+pub struct Recorder {
+    monitor: Arc<Monitor>,
+    store: Arc<Store>,
+    last: Mutex<HashMap<String, LastRound>>,
+}
+
+impl Recorder {
+    /// A recorder for a monitor with a store.
+    pub fn new(monitor: Arc<Monitor>, store: Arc<Store>) -> Self {
+        Self { monitor, store, last: Mutex::new(HashMap::new()) }
+    }
+
+    /// The samples of one round: those of the probe, `up`, `scrape_duration_seconds`, and a staleness marker for each
+    /// series of the previous round that is not in this one.
+    fn round(&self, target: &Target, result: &ProbeResult) -> Vec<(Labels, f64)> {
+        let mut rounds = lock(&self.last);
+        let last = rounds.entry(target.instance.clone()).or_insert_with(|| LastRound {
+            up: sample_labels(&target.labels, UP, &[]),
+            duration: sample_labels(&target.labels, SCRAPE_DURATION_SECONDS, &[]),
+            written: Vec::new(),
+        });
+        let fault = matches!(result.outcome, Outcome::Fault(_));
+        let mut samples = Vec::with_capacity(result.samples.len() + 2);
+        let mut written = Vec::with_capacity(result.samples.len());
+        let mut previous = std::mem::take(&mut last.written);
+        // Our own fault says nothing about the target: all its series end, as after a failed scrape.
+        for sample in result.samples.iter().filter(|_| !fault) {
+            // Rounds are alike, so that the labels of the last one nearly always serve again.
+            let known = previous
+                .iter()
+                .position(|entry| {
+                    std::ptr::eq(entry.metric, sample.metric) && entry.own == sample.labels
+                })
+                .map(|index| previous.swap_remove(index));
+            let entry = known.unwrap_or_else(|| Written {
+                metric: sample.metric,
+                own: sample.labels.clone(),
+                labels: sample_labels(&target.labels, sample.metric.name, &sample.labels),
+            });
+            samples.push((entry.labels.clone(), sample.value));
+            written.push(entry);
+        }
+        samples.extend(previous.into_iter().map(|gone| (gone.labels, stale_marker())));
+        samples.push((last.up.clone(), if fault { 0.0 } else { 1.0 }));
+        samples.push((last.duration.clone(), result.elapsed.as_secs_f64()));
+        last.written = written;
+        samples
+    }
+}
+
+impl Sink for Recorder {
+    fn record(&self, target: &Target, started: Timestamp, result: ProbeResult) {
+        let samples = self.round(target, &result);
+        if let Err(error) = self.store.append(started, &samples) {
+            error!(target = %target.instance, %error, "Samples lost: the store takes none.");
+        }
+        let (instance, module) = (&target.instance, &target.module);
+        log_outcome(&self.monitor.remember_watched(instance, module, started, result));
+    }
+
+    fn forget(&self, target: &Target, at: Timestamp) {
+        lock(&self.monitor.latest).remove(&target.instance);
+        let Some(last) = lock(&self.last).remove(&target.instance) else { return };
+        let ended =
+            last.written.into_iter().map(|entry| entry.labels).chain([last.up, last.duration]);
+        let samples: Vec<(Labels, f64)> = ended.map(|labels| (labels, stale_marker())).collect();
+        if let Err(error) = self.store.append(at, &samples) {
+            error!(target = %target.instance, %error, "Samples lost: the store takes none.");
+        }
+    }
+}
+
+/// The samples of a scrape of ourselves, as Prometheus would write them for `job="webservice-monitor"`: the rules about the
+/// exporter then hold in both modes.
+pub fn own_round(instance: &str, samples: &[OwnSample]) -> Vec<(Labels, f64)> {
+    let target = Labels::new([("job", OWN_JOB), ("instance", instance)]);
+    let own = samples
+        .iter()
+        .map(|sample| (sample_labels(&target, sample.metric.name, &sample.labels), sample.value));
+    own.chain(std::iter::once((sample_labels(&target, UP, &[]), 1.0))).collect()
+}
+
+/// Says what a probe found. A target that is down is no error of ours, and a flaky one must not fill the log: that is what
+/// alerts are for.
+fn log_outcome(record: &ProbeRecord) {
+    let instance = record.instance.as_str();
+    let elapsed_seconds = record.result.elapsed.as_secs_f64();
+    match &record.result.outcome {
+        Outcome::Up => debug!(target: PROBE_LOG, instance, elapsed_seconds, "Probe succeeded."),
+        Outcome::Down(failure) => {
+            debug!(target: PROBE_LOG, instance, elapsed_seconds, phase = %failure.phase, reason = %failure.reason,
+                detail = %failure.detail, "Probe failed.");
+        }
+        Outcome::Fault(failure) => {
+            error!(instance, reason = %failure.reason, detail = %failure.detail,
+                "Probe impossible: nothing is known about the target.");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{borrow::Cow, time::Duration};
+
+    use probe::{Failure, Phase, Reason, Sample};
+    use series::{Matcher, Source as _, is_stale};
+
+    use super::*;
+
+    static SUCCESS: MetricDef = MetricDef { name: "probe_success", help: "" };
+    static CODE: MetricDef = MetricDef { name: "probe_http_status_code", help: "" };
+
+    fn target() -> Target {
+        let module = probe::Module::builtin().remove("http_2xx").unwrap();
+        Target {
+            instance: "http://one/".to_owned(),
+            address: module.target("http://one/").unwrap(),
+            module: "http_2xx".to_owned(),
+            labels: Labels::new([
+                ("job", "webservices"),
+                ("instance", "http://one/"),
+                ("phase", "beta"),
+            ]),
+            interval: Duration::from_secs(15),
+            timeout: Duration::from_secs(10),
+            origin: String::new(),
+        }
+    }
+
+    fn result(outcome: Outcome, samples: Vec<Sample>) -> ProbeResult {
+        ProbeResult {
+            outcome,
+            started: std::time::SystemTime::UNIX_EPOCH,
+            elapsed: Duration::from_millis(20),
+            timeout: Duration::from_secs(10),
+            samples,
+            notes: Vec::new(),
+        }
+    }
+
+    fn sample(metric: &'static MetricDef, value: f64) -> Sample {
+        Sample { metric, labels: Vec::new(), value }
+    }
+
+    /// Every sample of the store as `labels => values`, with `stale` for a marker.
+    fn contents(store: &Store) -> Vec<String> {
+        let mut lines: Vec<String> = store
+            .select(&[Matcher::equal("instance", "http://one/")], 0, i64::MAX)
+            .unwrap()
+            .iter()
+            .map(|series| {
+                let values: Vec<String> = series
+                    .samples
+                    .iter()
+                    .map(|sample| {
+                        if is_stale(sample.value) {
+                            "stale".into()
+                        } else {
+                            sample.value.to_string()
+                        }
+                    })
+                    .collect();
+                format!("{} {}", series.labels.metric_name(), values.join(" "))
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn a_round_writes_what_prometheus_would() {
+        let store = Arc::new(Store::in_memory());
+        let monitor = Arc::new(Monitor::for_tests(Some(Arc::clone(&store))));
+        let recorder = Recorder::new(monitor, Arc::clone(&store));
+        let target = target();
+        recorder.record(
+            &target,
+            1000,
+            result(Outcome::Up, vec![sample(&SUCCESS, 1.0), sample(&CODE, 200.0)]),
+        );
+        let down = Outcome::Down(Failure::new(Phase::Connect, Reason::Refused, ""));
+        recorder.record(&target, 2000, result(down, vec![sample(&SUCCESS, 0.0)]));
+        let fault = Outcome::Fault(Failure::new(Phase::Internal, Reason::NoFds, ""));
+        recorder.record(&target, 3000, result(fault, Vec::new()));
+        recorder.forget(&target, 4000);
+        assert_eq!(
+            contents(&store),
+            [
+                "probe_http_status_code 200 stale",
+                "probe_success 1 0 stale",
+                "scrape_duration_seconds 0.02 0.02 0.02 stale",
+                "up 1 1 0 stale",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_label_of_the_target_wins_over_a_label_of_the_sample() {
+        let labels = sample_labels(
+            &target().labels,
+            "probe_http_duration_seconds",
+            &[("phase", Cow::Borrowed("tls"))],
+        );
+        assert_eq!(labels.get("phase"), Some("beta"));
+        assert_eq!(labels.get("exported_phase"), Some("tls"));
+    }
+}

@@ -1,0 +1,174 @@
+//! What is known of each target at this moment.
+//!
+//! Must not know how it is shown.
+
+use std::{collections::HashMap, sync::Arc};
+
+use maud::{Markup, html};
+use probe::Outcome;
+use series::{
+    Matcher, Source as _, SourceError, Timestamp, is_stale, labels::METRIC_NAME, store::Store,
+};
+
+use super::{alerts::Alert, words};
+use crate::{
+    config::Target,
+    monitor::{Monitor, ProbeRecord, lock},
+};
+
+/// A result that is older than this, and than two intervals, says nothing about the present.
+const FRESH_MS: i64 = 5 * 60_000;
+
+/// A certificate with fewer days than this deserves a look.
+const CERTIFICATE_DAYS_FEW: f64 = 14.0;
+
+/// Whether a target is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The last probe failed.
+    Down,
+    /// The last probe succeeded.
+    Up,
+    /// There was no probe yet, none for a long time, or it was impossible.
+    Unknown,
+}
+
+/// A target with its present state.
+pub(super) struct Status<'a> {
+    /// The target.
+    pub(super) target: &'a Target,
+    /// Whether it is up.
+    pub(super) state: State,
+    /// Its last probe, if this program has made one.
+    pub(super) latest: Option<Arc<ProbeRecord>>,
+    /// Its alerts, firing ones first.
+    pub(super) alerts: Vec<&'a Alert>,
+}
+
+impl Status<'_> {
+    /// Whether an alert of it fires.
+    pub(super) fn is_firing(&self) -> bool {
+        self.alerts.iter().any(|alert| alert.firing)
+    }
+
+    /// Whether an alert of it waits to fire.
+    pub(super) fn is_pending(&self) -> bool {
+        self.alerts.iter().any(|alert| !alert.firing)
+    }
+
+    /// How long the last probe took, in seconds.
+    pub(super) fn response_seconds(&self) -> Option<f64> {
+        self.latest.as_ref().map(|record| record.result.elapsed.as_secs_f64())
+    }
+
+    /// How long the certificate is valid yet, in days.
+    pub(super) fn certificate_days(&self, now: Timestamp) -> Option<f64> {
+        let samples = &self.latest.as_ref()?.result.samples;
+        let expiry =
+            samples.iter().find(|sample| sample.metric.name == "probe_ssl_earliest_cert_expiry")?;
+        Some((expiry.value - words::real(now) / 1000.0) / 86_400.0).filter(|days| days.is_finite())
+    }
+
+    /// The state in a word with a sign, so that it reads without colours.
+    pub(super) fn badge(&self) -> Markup {
+        let (class, sign, word) = match self.state {
+            State::Up => ("up", "●", "Up"),
+            State::Down => ("down", "✕", "Down"),
+            State::Unknown => ("unknown", "○", "No data yet"),
+        };
+        html! {
+            span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (word) }
+        }
+    }
+
+    /// The certificate's remaining life in words.
+    pub(super) fn certificate(&self, now: Timestamp) -> Markup {
+        html! {
+            @match self.certificate_days(now) {
+                None => (words::NOTHING),
+                Some(days) if days < 0.0 => {
+                    strong.bad { "⚠ expired" } div.detail { (format!("{:.0}", -days.floor())) " days ago" }
+                }
+                Some(days) if days < CERTIFICATE_DAYS_FEW => strong.bad { "⚠ " (format!("{:.0}", days.floor())) " days" },
+                Some(days) => { (format!("{:.0}", days.floor())) " days" }
+            }
+        }
+    }
+}
+
+/// The state of all targets, in the order of the configuration.
+///
+/// # Errors
+/// When stored data cannot be read.
+pub(super) fn all<'a>(
+    monitor: &Monitor,
+    store: &Store,
+    targets: impl IntoIterator<Item = &'a Target>,
+    alerts: &'a [Alert],
+) -> Result<Vec<Status<'a>>, SourceError> {
+    let now = monitor.clock.now();
+    let mut by_instance: HashMap<&str, Vec<&Alert>> = HashMap::new();
+    for alert in alerts {
+        if let Some(instance) = alert.labels.get("instance") {
+            by_instance.entry(instance).or_default().push(alert);
+        }
+    }
+    let latest = lock(&monitor.latest);
+    let mut statuses: Vec<Status<'a>> = targets
+        .into_iter()
+        .map(|target| {
+            let record = latest.get(&target.instance).map(Arc::clone);
+            let state = record.as_ref().map_or(State::Unknown, |record| state(target, record, now));
+            let alerts = by_instance.remove(target.instance.as_str()).unwrap_or_default();
+            Status { target, state, latest: record, alerts }
+        })
+        .collect();
+    drop(latest);
+    // After a restart the store still knows what was found shortly before.
+    if statuses.iter().any(|status| status.latest.is_none()) {
+        let stored = stored(store, now)?;
+        for status in statuses.iter_mut().filter(|status| status.latest.is_none()) {
+            status.state =
+                stored.get(&status.target.instance).map_or(State::Unknown, |(_, state)| *state);
+        }
+    }
+    Ok(statuses)
+}
+
+fn state(target: &Target, record: &ProbeRecord, now: Timestamp) -> State {
+    let interval_ms = i64::try_from(target.interval.as_millis()).unwrap_or(i64::MAX);
+    if now.saturating_sub(record.started) > FRESH_MS.max(interval_ms.saturating_mul(2)) {
+        return State::Unknown;
+    }
+    match record.result.outcome {
+        Outcome::Up => State::Up,
+        Outcome::Down(_) => State::Down,
+        Outcome::Fault(_) => State::Unknown,
+    }
+}
+
+/// The last stored result of each instance that has a fresh one.
+fn stored(
+    store: &Store,
+    now: Timestamp,
+) -> Result<HashMap<String, (Timestamp, State)>, SourceError> {
+    let matchers =
+        [Matcher::equal(METRIC_NAME, "probe_success"), Matcher::equal("job", "webservices")];
+    let mut states: HashMap<String, (Timestamp, State)> = HashMap::new();
+    for series in store.select(&matchers, now.saturating_sub(FRESH_MS), now)? {
+        let (Some(instance), Some(last)) = (series.labels.get("instance"), series.samples.last())
+        else {
+            continue;
+        };
+        let state = match last.value {
+            value if is_stale(value) => continue,
+            value if value > 0.0 => State::Up,
+            _ => State::Down,
+        };
+        let entry = states.entry(instance.to_owned()).or_insert((last.timestamp, state));
+        if entry.0 <= last.timestamp {
+            *entry = (last.timestamp, state);
+        }
+    }
+    Ok(states)
+}

@@ -1,0 +1,273 @@
+//! The page of one target: its state, its past, and what to look at when it fails.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::http::StatusCode;
+use maud::{Markup, html};
+use probe::Outcome;
+use series::{Series, SourceError, Timestamp, store::Store};
+
+use super::{
+    Parameters,
+    alerts::{self, Alert},
+    availability::{Availability, Failures, Range, Scan},
+    chart::{self, Band},
+    layout::{self, Page, Tab},
+    overview::{last_failure, unreadable},
+    probes,
+    status::{self, Status},
+    words,
+};
+use crate::{
+    config::Target,
+    monitor::{Monitor, ProbeRecord, lock},
+};
+
+/// The phases of an HTTP probe in the order in which they happen, with the classes of their colours.
+const PHASES: [(&str, &str); 5] = [
+    ("resolve", "p-resolve"),
+    ("connect", "p-connect"),
+    ("tls", "p-tls"),
+    ("processing", "p-processing"),
+    ("transfer", "p-transfer"),
+];
+
+/// How many failed probes are listed.
+const FAILURES_MAX: usize = 50;
+
+/// The page `/targets/{instance}`.
+pub(super) fn page(monitor: &Monitor, instance: &str, parameters: &Parameters) -> Page {
+    let Some(store) = &monitor.store else {
+        return layout::not_found(
+            "The exporter keeps no targets: it probes what it is asked for.",
+            "Ask for a probe with /probe?target=…&module=…; the recent ones are listed under “Probes”.",
+        );
+    };
+    let config = monitor.config.load();
+    let Some(target) = config.targets.iter().find(|target| target.instance == instance) else {
+        return layout::not_found(
+            &format!("“{}” is not among the targets.", words::shortened(instance, 300)),
+            "It may have been removed from config/targets.yml, or is spelled differently there: the address must be the \
+             same to the letter.",
+        );
+    };
+    let name = parameters.get("range").map(String::as_str);
+    let range = Range::parse(name, monitor.clock.now(), monitor.data_since);
+    let alerts = alerts::active(monitor);
+    let body = match status::all(monitor, store, [target.as_ref()], &alerts) {
+        Ok(statuses) => {
+            html! { @for status in &statuses { (details(monitor, store, status, range)) } }
+        }
+        Err(error) => unreadable(&error),
+    };
+    Page {
+        status: StatusCode::OK,
+        title: words::shortened(instance, 80),
+        tab: Some(Tab::Targets),
+        body,
+    }
+}
+
+/// What the store says of the target.
+struct Past {
+    availability: Availability,
+    failures: Failures,
+    phases: Vec<Band>,
+    whole: Band,
+}
+
+impl Past {
+    fn read(store: &Store, target: &Target, range: Range) -> Result<Self, SourceError> {
+        let instances = BTreeSet::from([target.instance.as_str()]);
+        let interval_ms = i64::try_from(target.interval.as_millis()).unwrap_or(i64::MAX);
+        let scan = Scan { store, instances: &instances, selective: true, interval_ms, range };
+        let mut past = Self {
+            availability: Availability::default(),
+            failures: Failures::default(),
+            phases: PHASES.into_iter().map(|(name, class)| Band::new(name, class)).collect(),
+            whole: Band::new("whole probe", "p-whole"),
+        };
+        scan.run("probe_success", |_, series| {
+            series.samples.iter().for_each(|sample| past.availability.add(&range, *sample));
+        })?;
+        scan.run("probe_failure_info", |_, series| past.failures.add(series))?;
+        scan.run("probe_http_duration_seconds", |_, series| past.add_phase(series, &range))?;
+        scan.run("probe_duration_seconds", |_, series| {
+            series.samples.iter().for_each(|sample| past.whole.add(&range, *sample));
+        })?;
+        Ok(past)
+    }
+
+    fn add_phase(&mut self, series: &Series, range: &Range) {
+        let phase = series.labels.get("exported_phase").or_else(|| series.labels.get("phase"));
+        if let Some(band) = self.phases.iter_mut().find(|band| Some(band.name()) == phase) {
+            series.samples.iter().for_each(|sample| band.add(range, *sample));
+        }
+    }
+}
+
+fn details(monitor: &Monitor, store: &Store, status: &Status<'_>, range: Range) -> Markup {
+    let now = monitor.clock.now();
+    let target = status.target;
+    let path = words::target_path(&target.instance);
+    html! {
+        h1.address { (target.instance) }
+        p.tags {
+            (words::tags(&target.labels, &["instance", "job"]))
+            @if let Some(address) = words::web_address(&target.instance) {
+                a href=(address) rel="noopener noreferrer" { "Open" }
+            }
+        }
+        @match Past::read(store, target, range) {
+            Err(error) => (unreadable(&error)),
+            Ok(past) => {
+                (tiles(status, &past, &range, now))
+                (range.links(&path, ""))
+                h2 { "Availability" }
+                div.wide { (past.availability.bar(&range)) }
+                div.ends aria-hidden="true" { span { (range.label(range.start)) } span { (range.label(range.end())) } }
+                h2 { "Response time" }
+                (response_times(&past, &range))
+                (alert_section(&status.alerts, now))
+                h2 { "Failures by reason, last " (range.name) }
+                (reasons(&past.failures, now))
+            }
+        }
+        h2 { "Recent failed probes" }
+        (failed_probes(monitor, target, now))
+        (settings(target))
+        (queries(target))
+    }
+}
+
+fn tiles(status: &Status<'_>, past: &Past, range: &Range, now: Timestamp) -> Markup {
+    let uptime =
+        past.availability.share().map_or_else(|| words::NOTHING.to_owned(), words::percentage);
+    let response =
+        status.response_seconds().map_or_else(|| words::NOTHING.to_owned(), words::response_time);
+    html! {
+        dl.tiles {
+            div.tile { dt { "State" } dd { (status.badge()) @for alert in &status.alerts { " " (alert.badge()) } } }
+            div.tile { dt { "Uptime, " (range.name) } dd { (uptime) } }
+            div.tile { dt { "Response" } dd { (response) } }
+            div.tile { dt { "Certificate" } dd { (status.certificate(now)) } }
+            div.tile {
+                dt { "Last probe" }
+                dd {
+                    @if let Some(record) = &status.latest {
+                        a href=(probes::logs_path(record)) { (words::when(record.started, now)) }
+                    } @else {
+                        (words::NOTHING)
+                    }
+                }
+            }
+            div.tile.text { dt { "Last failure" } dd { (last_failure(status, &past.failures, now)) } }
+        }
+    }
+}
+
+fn response_times(past: &Past, range: &Range) -> Markup {
+    if past.phases.iter().any(Band::has_values) {
+        chart::chart("Mean response time by phase", &past.phases, range)
+    } else {
+        chart::chart("Mean response time", std::slice::from_ref(&past.whole), range)
+    }
+}
+
+fn alert_section(alerts: &[&Alert], now: Timestamp) -> Markup {
+    html! {
+        h2 { "Alerts" }
+        @if alerts.is_empty() {
+            p.empty { "No alert of this target is firing or pending." }
+        } @else {
+            (alerts::table(alerts.iter().copied(), now, true))
+        }
+    }
+}
+
+fn reasons(failures: &Failures, now: Timestamp) -> Markup {
+    let mut kinds: Vec<_> = failures.kinds.iter().collect();
+    kinds.sort_by_key(|(_, (count, at))| std::cmp::Reverse((*count, *at)));
+    html! {
+        @if kinds.is_empty() {
+            p.empty { "None." }
+        } @else {
+            table.cards {
+                thead {
+                    tr {
+                        th scope="col" { "Reason" }
+                        th scope="col" { "In words" }
+                        th.number scope="col" { "Probes" }
+                        th scope="col" { "Last" }
+                    }
+                }
+                tbody {
+                    @for ((phase, reason), (count, at)) in kinds {
+                        tr {
+                            th scope="row" { (phase) "/" (reason) }
+                            td { (words::failure(phase, reason)) }
+                            td.number data-label="Probes" { (count) }
+                            td data-label="Last" { (words::when(*at, now)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The remembered failures of a target, newest first.
+fn failed_probes(monitor: &Monitor, target: &Target, now: Timestamp) -> Markup {
+    let history = lock(&monitor.history);
+    let failed: Vec<Arc<ProbeRecord>> = history
+        .iter()
+        .rev()
+        .filter(|record| record.instance == target.instance && record.result.outcome != Outcome::Up)
+        .take(FAILURES_MAX)
+        .map(Arc::clone)
+        .collect();
+    drop(history);
+    html! {
+        @if failed.is_empty() {
+            p.empty { "None among the probes that are remembered in full (" code { "--history.limit" } ")." }
+        } @else {
+            (probes::table(&failed, now, false))
+        }
+    }
+}
+
+fn settings(target: &Target) -> Markup {
+    let length = |length: std::time::Duration| {
+        series::time::format_duration(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
+    };
+    html! {
+        h2 { "Settings" }
+        dl.settings {
+            dt { "Module" } dd { (target.module) " (" a href="/config" { "all modules" } ")" }
+            dt { "Interval" } dd { (length(target.interval)) }
+            dt { "Timeout" } dd { (length(target.timeout)) }
+            dt { "Comes from" } dd { (target.origin) }
+        }
+    }
+}
+
+/// Links to the stored numbers, for those who want to go on by themselves.
+fn queries(target: &Target) -> Markup {
+    let instance = target.instance.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let queries = [
+        "probe_success",
+        "probe_duration_seconds",
+        "probe_http_duration_seconds",
+        "probe_failure_info",
+        "ALERTS",
+    ];
+    html! {
+        h2 { "Numbers" }
+        ul {
+            @for metric in queries {
+                @let query = format!("{metric}{{instance=\"{instance}\"}}");
+                li { a href=(format!("/api/v1/query?query={}", words::encoded(&query))) { code { (query) } } }
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Numbers, times and reasons in words that a reader understands.
+//!
+//! Must not know where they are shown.
+
+use maud::{Markup, html};
+use series::{Labels, Timestamp};
+use url::Url;
+
+const SECOND_MS: i64 = 1000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// What stands where nothing is known.
+pub(super) const NOTHING: &str = "–";
+
+/// A number of things.
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A time as `2026-11-22 19:05:10`, in UTC.
+pub(super) fn time(at: Timestamp) -> String {
+    format_time(at, "%Y-%m-%d %H:%M:%S")
+}
+
+/// A time in UTC, in a notation of strftime.
+pub(super) fn format_time(at: Timestamp, notation: &str) -> String {
+    jiff::Timestamp::from_millisecond(at)
+        .map_or_else(|_| NOTHING.to_owned(), |at| at.strftime(notation).to_string())
+}
+
+/// How long ago a time was, with the time itself for those who look closer.
+pub(super) fn when(at: Timestamp, now: Timestamp) -> Markup {
+    html! { time datetime=(format_time(at, "%Y-%m-%dT%H:%M:%SZ")) title=(format!("{} UTC", time(at))) { (ago(at, now)) } }
+}
+
+fn ago(at: Timestamp, now: Timestamp) -> String {
+    let passed = now.saturating_sub(at);
+    if passed < 2 * SECOND_MS { "just now".to_owned() } else { format!("{} ago", duration(passed)) }
+}
+
+/// A length of time in its largest fitting unit.
+pub(super) fn duration(milliseconds: i64) -> String {
+    let units = [(MINUTE_MS, SECOND_MS, "s"), (HOUR_MS, MINUTE_MS, "min"), (DAY_MS, HOUR_MS, "h")];
+    // Two of the next unit before it is used: “90 s” says more than “1 min”.
+    let fitting = units.into_iter().find(|(next, _, _)| milliseconds < 2 * next);
+    let (size, unit) = fitting.map_or((DAY_MS, "days"), |(_, size, unit)| (size, unit));
+    format!("{} {unit}", milliseconds.max(0) / size)
+}
+
+/// A response time given in seconds.
+pub(super) fn response_time(seconds: f64) -> String {
+    let milliseconds = seconds * 1000.0;
+    if milliseconds < 1.0 {
+        format!("{milliseconds:.2} ms")
+    } else if milliseconds < 10.0 {
+        format!("{milliseconds:.1} ms")
+    } else if milliseconds < 1000.0 {
+        format!("{milliseconds:.0} ms")
+    } else {
+        format!("{seconds:.2} s")
+    }
+}
+
+/// A share as a percentage. It is rounded down: 100 % means that nothing failed.
+pub(super) fn percentage(share: f64) -> String {
+    let hundredths = (share * 10_000.0 + 1e-6).floor();
+    if hundredths >= 10_000.0 { "100 %".to_owned() } else { format!("{:.2} %", hundredths / 100.0) }
+}
+
+/// Milliseconds as a real number.
+#[expect(clippy::cast_precision_loss, reason = "times up to the year 287396 are exact")]
+pub(super) fn real(milliseconds: i64) -> f64 {
+    milliseconds as f64
+}
+
+/// A text as one segment of a path or one value of a query (RFC 3986: all but the unreserved characters is encoded).
+pub(super) fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+
+    let mut encoded = String::with_capacity(text.len() + 16);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _infallible = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// The address of a target's page.
+pub(super) fn target_path(instance: &str) -> String {
+    format!("/targets/{}", encoded(instance))
+}
+
+/// The address of a target as a link that may be followed: web pages only, never `javascript:` and the like.
+pub(super) fn web_address(instance: &str) -> Option<String> {
+    let url = Url::parse(instance).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.to_string())
+}
+
+/// The labels as small tags, without those that the reader sees elsewhere.
+pub(super) fn tags(labels: &Labels, hidden: &[&str]) -> Markup {
+    let shown = labels.iter().filter(|(name, _)| !hidden.contains(name));
+    html! {
+        @for (name, value) in shown {
+            span.tag { span.name { (name) "=" } (value) }
+            " "
+        }
+    }
+}
+
+/// The first characters of a text that a target chose.
+pub(super) fn shortened(text: &str, characters_max: usize) -> String {
+    if text.chars().count() <= characters_max {
+        return text.to_owned();
+    }
+    text.chars().take(characters_max).chain(std::iter::once('…')).collect()
+}
+
+/// A name such as `WebserviceCertificateExpiring`, which may be broken before each of its words.
+pub(super) fn breakable(name: &str) -> Markup {
+    let mut words: Vec<String> = Vec::new();
+    for character in name.chars() {
+        match words.last_mut() {
+            Some(word) if !character.is_uppercase() => word.push(character),
+            _ => words.push(character.to_string()),
+        }
+    }
+    html! {
+        @for (index, word) in words.iter().enumerate() {
+            @if index > 0 { wbr; }
+            (word)
+        }
+    }
+}
+
+/// Why a probe failed, as a sentence without its full stop. The arguments are the labels of `probe_failure_info`.
+pub(super) fn failure(phase: &str, reason: &str) -> String {
+    let sentence = match (phase, reason) {
+        ("policy", "invalid_target") => "the target is not a valid address",
+        ("policy", _) => "the address is not allowed",
+        ("resolve", "nxdomain") => "the name does not exist",
+        ("resolve", "nodata") => "the name has no address of the wanted kind",
+        ("resolve", "servfail") => "the name servers failed",
+        ("resolve", "refused") => "the name server refused to answer",
+        ("resolve", "timeout") => "looking up the name took too long",
+        ("connect", "refused") => "the connection was refused: nothing listens on the port",
+        ("connect", "timeout") => "the connection was not accepted in time",
+        ("connect", "unreachable") => "the network has no way to the address",
+        ("tls", "expired") => "a certificate has expired",
+        ("tls", "not_yet_valid") => "a certificate is not valid yet",
+        ("tls", "name_mismatch") => "the certificate is for another name",
+        ("tls", "self_signed") => "the certificate signed itself",
+        ("tls", "untrusted") => "the issuer of the certificate is not trusted",
+        ("tls", "incomplete_chain") => "the server does not send its intermediate certificate",
+        ("tls", "revoked") => "the certificate was revoked",
+        ("tls", "weak") => "a key or signature of the certificate is too weak",
+        ("tls", "wrong_purpose") => "the certificate is not for servers",
+        ("tls", "bad_cert") => "the certificate is malformed",
+        ("tls", "version") => "no TLS version in common",
+        ("tls", "no_common_params") => "no TLS parameters in common",
+        ("tls", "client_cert") => "the server wants a client certificate",
+        ("tls", "alpn") => "no application protocol in common",
+        ("tls", "unrecognized_name") => "the server does not know the name",
+        ("tls", "not_tls") => "the server does not speak TLS on this port",
+        ("tls", "timeout") => "the TLS handshake took too long",
+        ("http", "timeout") => "no answer in time",
+        ("body", "timeout") => "the body did not arrive in time",
+        ("redirect", "timeout") => "following the redirects took too long",
+        ("redirect", "too_many") => "too many redirects",
+        ("redirect", "loop") => "the redirects form a loop",
+        ("redirect", "bad_location") => "a redirect has no usable address",
+        ("redirect", "denied_scheme") => "a redirect leads away from http and https",
+        ("body", "truncated") => "the body ended too early",
+        ("body", "too_large") => "the body is larger than allowed",
+        ("check", "status") => "the status code is not an expected one",
+        ("check", "http_version") => "the HTTP version is not an expected one",
+        ("check", "regexp") => "the answer's text is not as expected",
+        ("check", "header") => "a header is not as expected",
+        ("check", "ssl") => "TLS was used but must not be",
+        ("check", "not_ssl") => "TLS was not used but must be",
+        ("internal", "overload") => "the monitor is overloaded",
+        ("internal", "no_fds") => "the monitor has no file descriptor, port or buffer left",
+        ("internal", "cancelled") => "the probe was cancelled",
+        ("internal", "config") => "a file that the module names cannot be read",
+        ("internal", "bug") => "a fault in the monitor itself",
+        (_, "reset") => return format!("the connection was reset {}", during(phase)),
+        (_, "closed") => return format!("the connection was closed {}", during(phase)),
+        (_, "no_response") => "the connection was closed without an answer",
+        (
+            _,
+            "malformed" | "bad_framing" | "violation" | "h2_violation" | "header_limit"
+            | "too_many_1xx",
+        ) => {
+            return format!("the answer breaks the protocol {}", during(phase));
+        }
+        _ => return format!("{} {}", reason.replace('_', " "), during(phase)),
+    };
+    sentence.to_owned()
+}
+
+fn during(phase: &str) -> &str {
+    match phase {
+        "policy" => "before the connection",
+        "resolve" => "while looking up the name",
+        "connect" => "while connecting",
+        "tls" => "during the TLS handshake",
+        "http" => "before the headers were complete",
+        "redirect" => "while following redirects",
+        "body" => "while reading the body",
+        "check" => "while checking the answer",
+        _ => "within the monitor",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use probe::{Phase, Reason};
+
+    use super::*;
+
+    #[test]
+    fn every_failure_has_words() {
+        for phase in Phase::ALL {
+            for reason in Reason::ALL {
+                let words = failure(phase.as_str(), reason.as_str());
+                assert!(
+                    words.len() > 8 && !words.contains('_') && !words.ends_with('.'),
+                    "{phase}/{reason}: {words}"
+                );
+            }
+        }
+        assert_eq!(
+            failure("connect", "refused"),
+            "the connection was refused: nothing listens on the port"
+        );
+        assert_eq!(failure("body", "reset"), "the connection was reset while reading the body");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        for (share, text) in [
+            (1.0, "100 %"),
+            (0.999_999, "99.99 %"),
+            (0.5, "50.00 %"),
+            (0.0, "0.00 %"),
+            (0.29, "29.00 %"),
+        ] {
+            assert_eq!(percentage(share), text);
+        }
+        for (seconds, text) in
+            [(0.000_04, "0.04 ms"), (0.0012, "1.2 ms"), (0.0449, "45 ms"), (1.239, "1.24 s")]
+        {
+            assert_eq!(response_time(seconds), text);
+        }
+        for (milliseconds, text) in [
+            (-5, "0 s"),
+            (90_000, "90 s"),
+            (600_000, "10 min"),
+            (7_200_000, "2 h"),
+            (259_200_000, "3 days"),
+        ] {
+            assert_eq!(duration(milliseconds), text);
+        }
+        assert_eq!(time(0), "1970-01-01 00:00:00");
+        assert_eq!(time(i64::MAX), NOTHING);
+    }
+
+    #[test]
+    fn names_break_between_their_words() {
+        assert_eq!(breakable("WebserviceDown").into_string(), "Webservice<wbr>Down");
+        assert_eq!(breakable("job:up:ratio").into_string(), "job:up:ratio");
+        assert_eq!(breakable("").into_string(), "");
+    }
+
+    #[test]
+    fn only_web_addresses_become_links() {
+        assert_eq!(web_address("http://a/<b>\""), Some("http://a/%3Cb%3E%22".to_owned()));
+        for text in [
+            "javascript:alert(1)",
+            "db.example.com:5432",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "",
+        ] {
+            assert_eq!(web_address(text), None, "{text}");
+        }
+        assert_eq!(target_path("http://a/?q=é&x"), "/targets/http%3A%2F%2Fa%2F%3Fq%3D%C3%A9%26x");
+    }
+}

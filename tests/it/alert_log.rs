@@ -1,0 +1,437 @@
+//! The alert log as log tools see it: the lines, rotation, crashes and full disks.
+//!
+//! Must not know how the notifier works inside.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use proptest::prelude::*;
+use series::Labels;
+use tempfile::TempDir;
+use webservice_monitor::notify::{
+    AlertLog, Format, MAX_LINE_BYTES, Notice, Notifier as _, Notifiers, Settings, Transition,
+    render,
+};
+
+/// 2026-11-22T06:32:06.000Z
+const START: i64 = 1_795_329_126_000;
+
+fn notice(name: &str, transition: Transition) -> Notice {
+    Notice {
+        transition,
+        at: START + 300_455,
+        active_at: START,
+        labels: Labels::new([
+            ("alertname", "WebserviceDown"),
+            ("instance", &format!("http://{name}/")),
+            ("job", "webservices"),
+            ("service", name),
+            ("severity", "critical"),
+            ("team", "core"),
+        ]),
+        annotations: Labels::new([
+            ("summary", format!("http://{name}/ is down")),
+            ("description", "No answer for 5 minutes.".to_owned()),
+            ("runbook_url", "https://example.com/runbook".to_owned()),
+        ]),
+    }
+}
+
+fn open(path: &Path) -> AlertLog {
+    AlertLog::open(path, Format::Json).unwrap()
+}
+
+fn log_file() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alerts.jsonl");
+    (folder, path)
+}
+
+/// What a log tool would read: `event.action service.name` of each line; a line that is not JSON fails the test.
+fn events(path: &Path) -> Vec<String> {
+    let text = String::from_utf8(fs::read(path).unwrap()).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'), "a line without its end: {text:?}");
+    text.lines()
+        .map(|line| {
+            let value: serde_json::Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            format!(
+                "{} {}",
+                value["event.action"].as_str().unwrap(),
+                value["service.name"].as_str().unwrap()
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn lines_are_as_documented() {
+    let firing = notice("a", Transition::Firing);
+    let resolved = notice("a", Transition::Resolved);
+    let table = [
+        (
+            &firing,
+            Format::Json,
+            concat!(
+                r#"{"@timestamp":"2026-11-22T06:37:06.455Z","log.level":"error","message":"FIRING WebserviceDown: http://a/ is down","#,
+                r#""ecs.version":"8.11.0","event.kind":"alert","event.dataset":"webservice_monitor.alert","event.action":"firing","#,
+                r#""event.id":"ID-1795329126","event.start":"2026-11-22T06:32:06.000Z","event.end":null,"event.duration":0,"#,
+                r#""event.severity":3,"event.reason":"No answer for 5 minutes.","rule.name":"WebserviceDown","#,
+                r#""event.url":"https://example.com/runbook","url.full":"http://a/","service.name":"a","#,
+                r#""labels":{"job":"webservices","severity":"critical","team":"core"}}"#
+            ),
+        ),
+        (
+            &resolved,
+            Format::Json,
+            concat!(
+                r#"{"@timestamp":"2026-11-22T06:37:06.455Z","log.level":"info","message":"RESOLVED WebserviceDown: http://a/ is down","#,
+                r#""ecs.version":"8.11.0","event.kind":"alert","event.dataset":"webservice_monitor.alert","event.action":"resolved","#,
+                r#""event.id":"ID-1795329126","event.start":"2026-11-22T06:32:06.000Z","event.end":"2026-11-22T06:37:06.455Z","#,
+                r#""event.duration":300455000000,"event.severity":3,"event.reason":"No answer for 5 minutes.","#,
+                r#""rule.name":"WebserviceDown","event.url":"https://example.com/runbook","url.full":"http://a/","service.name":"a","#,
+                r#""labels":{"job":"webservices","severity":"critical","team":"core"}}"#
+            ),
+        ),
+        (
+            &firing,
+            Format::Logfmt,
+            concat!(
+                "@timestamp=2026-11-22T06:37:06.455Z log.level=error event.id=ID-1795329126 event.action=firing ",
+                "event.dataset=webservice_monitor.alert event.start=2026-11-22T06:32:06.000Z event.duration=0 event.severity=3 ",
+                r#"message="FIRING WebserviceDown: http://a/ is down" event.reason="No answer for 5 minutes." "#,
+                "rule.name=WebserviceDown event.url=https://example.com/runbook url.full=http://a/ service.name=a ",
+                "labels.job=webservices labels.severity=critical labels.team=core"
+            ),
+        ),
+        (
+            &resolved,
+            Format::Text,
+            "2026-11-22T06:37:06.455Z INFO ID-1795329126 RESOLVED WebserviceDown: http://a/ is down",
+        ),
+    ];
+    for (notice, format, expected) in table {
+        let fingerprint = format!("{:016x}", notice.fingerprint());
+        assert_eq!(
+            render(notice, format),
+            expected.replace("ID", &fingerprint) + "\n",
+            "{format:?}"
+        );
+    }
+}
+
+#[test]
+fn severities_set_the_level() {
+    for (severity, level, number) in [
+        ("critical", "error", 3),
+        ("warning", "warn", 2),
+        ("info", "info", 1),
+        ("none", "info", 0),
+        ("", "info", 0),
+    ] {
+        let mut notice = notice("a", Transition::Firing);
+        notice.labels = notice.labels.with("severity", severity);
+        let line: serde_json::Value = serde_json::from_str(&render(&notice, Format::Json)).unwrap();
+        assert_eq!(
+            (line["log.level"].as_str(), line["event.severity"].as_i64()),
+            (Some(level), Some(number))
+        );
+    }
+}
+
+#[test]
+fn an_instance_that_is_no_url_stays_a_label() {
+    let mut notice = notice("a", Transition::Firing);
+    notice.labels = notice.labels.with("instance", "db:5432");
+    let line: serde_json::Value = serde_json::from_str(&render(&notice, Format::Json)).unwrap();
+    assert_eq!(line.get("url.full"), None);
+    assert_eq!(line["labels"]["instance"], "db:5432");
+}
+
+#[test]
+fn the_log_is_created_with_its_folders_and_not_for_everyone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/er/alerts.jsonl");
+    let mut log = open(&path);
+    log.notify(&[notice("a", Transition::Firing)]).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777 & !0o640, 0);
+    assert_eq!(events(&path), ["firing a"]);
+}
+
+#[test]
+fn rotations_lose_nothing() {
+    let firing = |name| [notice(name, Transition::Firing)];
+    let (folder, path) = log_file();
+    let rotated = folder.path().join("alerts.jsonl.1");
+    let mut log = open(&path);
+
+    log.notify(&firing("first")).unwrap();
+    fs::rename(&path, &rotated).unwrap();
+    log.notify(&firing("after-rename")).unwrap();
+    assert_eq!(
+        (events(&rotated), events(&path)),
+        (vec!["firing first".to_owned()], vec!["firing after-rename".to_owned()])
+    );
+
+    fs::rename(&path, &rotated).unwrap();
+    fs::write(&path, "").unwrap();
+    log.notify(&firing("after-rename-and-create")).unwrap();
+    assert_eq!(events(&path), ["firing after-rename-and-create"]);
+
+    fs::remove_file(&path).unwrap();
+    log.notify(&firing("after-delete")).unwrap();
+    assert_eq!(events(&path), ["firing after-delete"]);
+
+    // copytruncate: the file stays the same and becomes empty.
+    fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    log.notify(&firing("after-truncate")).unwrap();
+    assert_eq!(events(&path), ["firing after-truncate"]);
+
+    fs::remove_file(&path).unwrap();
+    fs::remove_file(&rotated).unwrap();
+    fs::remove_dir(folder.path()).unwrap();
+    log.notify(&firing("after-folder-delete")).unwrap();
+    assert_eq!(events(&path), ["firing after-folder-delete"]);
+
+    log.reopen();
+    log.notify(&firing("after-reopen")).unwrap();
+    assert_eq!(events(&path), ["firing after-folder-delete", "firing after-reopen"]);
+    let counters = log.counters();
+    assert_eq!((counters.delivered_total, counters.reopened_total, counters.queued), (7, 5, 0));
+}
+
+#[test]
+fn a_torn_line_is_ended_and_its_event_written_again() {
+    for format in [Format::Json, Format::Logfmt, Format::Text] {
+        let (_folder, path) = log_file();
+        let line = render(&notice("a", Transition::Firing), format);
+        fs::write(&path, &line.as_bytes()[..line.len() - 5]).unwrap();
+        let mut log = AlertLog::open(&path, format).unwrap();
+        log.notify(&[notice("a", Transition::Firing)]).unwrap();
+        let text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
+        let lines: Vec<_> = text.split_inclusive('\n').collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines[1], line);
+    }
+}
+
+#[test]
+fn nothing_is_doubled_within_a_run_nor_after_a_restart() {
+    for format in [Format::Json, Format::Logfmt, Format::Text] {
+        let (_folder, path) = log_file();
+        let lines = || String::from_utf8(fs::read(&path).unwrap()).unwrap().lines().count();
+        let mut log = AlertLog::open(&path, format).unwrap();
+        let firing = notice("a", Transition::Firing);
+        log.notify(&[firing.clone(), firing.clone()]).unwrap();
+        drop(log);
+        assert_eq!(lines(), 1);
+
+        let mut log = AlertLog::open(&path, format).unwrap();
+        log.notify(std::slice::from_ref(&firing)).unwrap();
+        assert_eq!((lines(), log.counters().duplicates_total), (1, 1));
+        log.notify(&[notice("a", Transition::Resolved)]).unwrap();
+        // Out of order: the resolution is already known.
+        log.notify(std::slice::from_ref(&firing)).unwrap();
+        assert_eq!(lines(), 2);
+
+        // The same alert in a later disruption is news.
+        let later = Notice { active_at: START + 3_600_000, at: START + 3_900_000, ..firing };
+        log.notify(&[later]).unwrap();
+        assert_eq!(lines(), 3);
+    }
+}
+
+#[test]
+fn a_rotation_before_a_restart_doubles_nothing() {
+    for rotated in ["alerts.jsonl.1", "alerts.jsonl-20261122"] {
+        let (folder, path) = log_file();
+        open(&path).notify(&[notice("a", Transition::Firing)]).unwrap();
+        fs::rename(&path, folder.path().join(rotated)).unwrap();
+        let mut log = open(&path);
+        log.notify(&[notice("a", Transition::Firing), notice("a", Transition::Resolved)]).unwrap();
+        assert_eq!(events(&path), ["resolved a"], "{rotated}");
+    }
+}
+
+#[test]
+fn only_the_end_of_a_large_log_is_read_and_foreign_lines_do_no_harm() {
+    let (_folder, path) = log_file();
+    let mut file = fs::File::create(&path).unwrap();
+    for _ in 0..30_000 {
+        file.write_all(
+            b"someone else's line, with \xff bytes that are not text, and some more of it\n",
+        )
+        .unwrap();
+    }
+    file.write_all(render(&notice("a", Transition::Firing), Format::Json).as_bytes()).unwrap();
+    assert!(file.metadata().unwrap().len() > 2 * 1024 * 1024);
+    let mut log = open(&path);
+    log.notify(&[notice("a", Transition::Firing)]).unwrap();
+    assert_eq!(log.counters().duplicates_total, 1);
+}
+
+#[test]
+fn lines_wait_in_order_while_the_file_cannot_be_written() {
+    let (folder, path) = log_file();
+    let mut log = open(&path);
+    // A folder in the place of the file refuses to be opened for writing, for root as well.
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let batch = |names: &[&str]| {
+        names.iter().map(|name| notice(name, Transition::Firing)).collect::<Vec<_>>()
+    };
+    let error = log.notify(&batch(&["a", "b"])).unwrap_err();
+    assert!(error.to_string().starts_with("cannot write alert log"), "{error}");
+    log.notify(&batch(&["c"])).unwrap_err();
+    log.tick().unwrap_err();
+    let counters = log.counters();
+    assert_eq!((counters.errors_total, counters.queued, counters.delivered_total), (3, 3, 0));
+    assert!(counters.last_error.is_some());
+
+    fs::remove_dir(&path).unwrap();
+    log.tick().unwrap();
+    assert_eq!(events(&path), ["firing a", "firing b", "firing c"]);
+    assert_eq!(log.counters().last_error, None);
+    drop(folder);
+}
+
+#[test]
+fn a_full_disk_is_survived_and_the_queue_is_bounded() {
+    let full = Path::new("/dev/full");
+    if !full.exists() {
+        crate::parts::skip("/dev/full", "this system does not have it");
+        return;
+    }
+    let mut log = open(full);
+    let many: Vec<_> =
+        (0..10_005).map(|number| notice(&format!("s{number}"), Transition::Firing)).collect();
+    let error = log.notify(&many).unwrap_err();
+    assert!(error.to_string().contains("No space left"), "{error}");
+    let counters = log.counters();
+    assert_eq!((counters.queued, counters.dropped_total, counters.delivered_total), (10_000, 5, 0));
+}
+
+#[test]
+fn a_pipe_without_a_reader_is_refused_instead_of_waited_for() {
+    let (_folder, path) = log_file();
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let error = AlertLog::open(&path, Format::Json).err().map(|error| error.to_string());
+    assert!(error.is_some_and(|error| error.contains("named pipe")));
+}
+
+#[test]
+fn every_notifier_in_use_is_served_and_counted() {
+    let (_folder, path) = log_file();
+    let settings =
+        Settings { alert_log_path: path.clone(), alert_log_format: "json".parse().unwrap() };
+    let mut notifiers = Notifiers::open(&settings).unwrap();
+    notifiers.notify(&[notice("a", Transition::Firing)]).unwrap();
+    notifiers.reopen();
+    notifiers.notify(&[notice("a", Transition::Resolved)]).unwrap();
+    assert_eq!(events(&path), ["firing a", "resolved a"]);
+    let counters = notifiers.counters();
+    assert_eq!(
+        counters
+            .iter()
+            .map(|(name, counters)| (*name, counters.delivered_total))
+            .collect::<Vec<_>>(),
+        [("alert_log", 2)]
+    );
+}
+
+/// What happens to the log in the random test.
+#[derive(Clone, Debug)]
+enum Step {
+    Firing(u8),
+    Resolved(u8),
+    Restart,
+    Rename,
+    Blocked,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_text_becomes_one_short_valid_line(
+        name in any::<String>(), value in "\\PC{0,40}|[\u{0}-\u{ff}\u{2028}\u{202e}]{0,9000}", many in 0_usize..300,
+    ) {
+        let mut labels = vec![("alertname".to_owned(), value.clone()), (name, value.clone())];
+        labels.extend((0..many).map(|index| (format!("label_{index}"), value.clone())));
+        let notice = Notice {
+            transition: Transition::Firing,
+            at: i64::MAX,
+            active_at: i64::MIN,
+            labels: Labels::new(labels),
+            annotations: Labels::new([("summary", value.as_str()), ("description", &value)]),
+        };
+        for format in [Format::Json, Format::Logfmt, Format::Text] {
+            let line = render(&notice, format);
+            prop_assert!(line.len() <= MAX_LINE_BYTES);
+            prop_assert_eq!(line.chars().filter(|each| each.is_control()).collect::<String>(), "\n");
+            let hostile = |each: char| matches!(each, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            prop_assert!(!line.contains(hostile));
+            if format == Format::Json {
+                prop_assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "{}", line);
+            }
+        }
+    }
+
+    #[test]
+    fn no_event_is_lost_or_doubled_whatever_happens(steps in prop::collection::vec(prop_oneof![
+        4 => (0..5_u8).prop_map(Step::Firing),
+        3 => (0..5_u8).prop_map(Step::Resolved),
+        1 => Just(Step::Restart),
+        1 => Just(Step::Rename),
+        1 => Just(Step::Blocked),
+    ], 1..40)) {
+        let (folder, path) = log_file();
+        let mut log = open(&path);
+        let mut expected: Vec<String> = Vec::new();
+        let mut rotated = 0;
+        let mut archive = Vec::new();
+        for step in steps {
+            match step {
+                Step::Firing(number) | Step::Resolved(number) => {
+                    let transition = if matches!(step, Step::Firing(_)) { Transition::Firing } else { Transition::Resolved };
+                    let name = format!("s{number}");
+                    let late = transition == Transition::Firing && expected.contains(&format!("resolved {name}"));
+                    let event = format!("{} {name}", transition.as_str());
+                    if !late && !expected.contains(&event) {
+                        expected.push(event);
+                    }
+                    log.notify(&[notice(&name, transition)]).unwrap();
+                }
+                Step::Restart if rotated == 0 => log = open(&path),
+                Step::Restart => {}
+                Step::Rename => {
+                    rotated += 1;
+                    if path.exists() {
+                        archive.extend(events(&path));
+                        fs::rename(&path, folder.path().join(format!("alerts.{rotated}"))).unwrap();
+                    }
+                }
+                Step::Blocked => {
+                    let aside = folder.path().join("aside");
+                    let existed = fs::rename(&path, &aside).is_ok();
+                    fs::create_dir(&path).unwrap();
+                    prop_assert!(log.tick().is_err());
+                    fs::remove_dir(&path).unwrap();
+                    if existed {
+                        fs::rename(&aside, &path).unwrap();
+                    }
+                    log.tick().unwrap();
+                }
+            }
+        }
+        if path.exists() {
+            archive.extend(events(&path));
+        }
+        prop_assert_eq!(archive, expected);
+    }
+}
