@@ -22,3 +22,7 @@ pub mod notify;
 pub mod rules;
 
 pub mod web;
+
+pub mod app;
+pub mod cli;
+pub mod demo;

@@ -3,9 +3,21 @@
 #[cfg(test)]
 mod alert_log;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod flow;
+#[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod parts;
+#[cfg(test)]
+mod program;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

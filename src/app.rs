@@ -1,0 +1,434 @@
+//! The running program: builds every part, wires them together, reloads and stops them.
+//!
+//! Wiring only. The whole program runs in-process in tests, which bring their own [`World`].
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use probe::Net;
+use series::{
+    Database as _,
+    rule::{External, Group},
+    store::{Store, StoreError, StoreOptions},
+};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot, watch as latest},
+    time::MissedTickBehavior,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info, warn};
+
+use crate::{
+    clock::Clock,
+    config::{
+        Config, Diagnostic, Sources, Summary,
+        watch::{Fingerprint, watch},
+    },
+    expose::{self, Exposer, ReloadRequest},
+    flow::{self, Recorder},
+    monitor::{Monitor, ReloadStatus, lock},
+    notify::{self, Notifiers},
+    rules::Evaluator,
+    schedule::{self, Scheduler},
+    telemetry::{
+        Collectors,
+        process::{Process, descriptors_max},
+    },
+    web,
+};
+
+/// How often the samples that came in are written to disk: what a power cut may cost.
+const SYNC_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often samples that are too old are dropped.
+const EXPIRE_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long requests and probes in flight may take to end when the program stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many reloads may wait; more are refused by making their askers wait.
+const RELOADS_WAITING_MAX: usize = 16;
+
+/// What the program is to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The files of the configuration.
+    pub sources: Sources,
+    /// The embedded store, the rules and the alert log; `None` makes the exporter.
+    pub storage: Option<Storage>,
+    /// The address under which people reach the program.
+    pub external_url: String,
+    /// How many recent probes are remembered.
+    pub history_limit: usize,
+    /// Seconds subtracted from the timeout of a scrape that asks for a probe.
+    pub timeout_offset_seconds: f64,
+}
+
+/// What the all-in-one mode keeps.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// Where and for how long samples are kept.
+    pub store: StoreOptions,
+    /// How people are told of alerts.
+    pub notify: notify::Settings,
+    /// How often rule groups are evaluated that do not say so themselves.
+    pub evaluation_interval: Duration,
+}
+
+/// The outside world, which tests replace.
+pub struct World {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Name resolution and trusted roots for probes.
+    pub net: Arc<Net>,
+    /// Where requests come in.
+    pub listener: TcpListener,
+}
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration has mistakes.
+    #[error("the configuration has {} mistake(s)", .0.len())]
+    Config(Vec<Diagnostic>),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The alert log cannot be opened.
+    #[error(transparent)]
+    AlertLog(#[from] notify::NotifyError),
+    /// The address of the listener is unknown.
+    #[error("cannot tell the address that is listened on: {0}")]
+    Listener(#[from] std::io::Error),
+}
+
+/// The running program.
+pub struct App {
+    monitor: Arc<Monitor>,
+    address: SocketAddr,
+    store: Option<Arc<Store>>,
+    notifiers: Option<Arc<Mutex<Notifiers>>>,
+    reloads: mpsc::Sender<ReloadRequest>,
+    ready: Arc<AtomicBool>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Loads the configuration, opens the store and starts all tasks.
+    ///
+    /// # Errors
+    /// When the configuration is not valid, or the store or the alert log cannot be opened. Nothing is left running then.
+    pub async fn start(settings: Settings, world: World) -> Result<Self, StartError> {
+        // Taken before the files are read: an edit in between is then seen as one.
+        let fingerprint = Fingerprint::of(&settings.sources);
+        let config = load(settings.sources.clone()).await.map_err(StartError::Config)?;
+        let address = world.listener.local_addr()?;
+        let store = settings.storage.as_ref().map(open_store).transpose()?;
+        let notifiers = match &settings.storage {
+            Some(storage) => Some(Arc::new(Mutex::new(Notifiers::open(&storage.notify)?))),
+            None => None,
+        };
+        log_configuration(&config, "Configuration loaded.");
+        let monitor = Arc::new(Monitor::new(
+            Arc::clone(&world.clock),
+            config,
+            store.clone(),
+            settings.history_limit,
+        ));
+        let (reloads, requests) = mpsc::channel(RELOADS_WAITING_MAX);
+        let app = Self {
+            monitor,
+            address,
+            store,
+            notifiers,
+            reloads,
+            ready: Arc::new(AtomicBool::new(true)),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        app.spawn_all(settings, fingerprint, world, requests);
+        Ok(app)
+    }
+
+    /// The shared state.
+    pub fn monitor(&self) -> &Arc<Monitor> {
+        &self.monitor
+    }
+
+    /// The address that requests come in on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Loads the configuration again and moves on to the alert log's present file, as on SIGHUP.
+    ///
+    /// # Errors
+    /// Every mistake in the files; the previous configuration then runs on.
+    pub async fn reload(&self) -> Result<(), Vec<Diagnostic>> {
+        if let Some(notifiers) = &self.notifiers {
+            lock(notifiers).reopen();
+        }
+        let (answer, answered) = oneshot::channel();
+        if self.reloads.send(answer).await.is_err() {
+            return Ok(());
+        }
+        answered.await.unwrap_or(Ok(()))
+    }
+
+    /// Stops all tasks and writes everything to disk. Requests in flight are answered; probes in flight are dropped.
+    pub async fn stop(self) {
+        self.ready.store(false, Ordering::Relaxed);
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STOP_TIMEOUT, self.tasks.wait()).await.is_err() {
+            warn!("Stopped before all requests were answered.");
+        }
+        if let Some(store) = &self.store
+            && let Err(error) = store.sync()
+        {
+            error!(%error, "The last samples are not on disk.");
+        }
+    }
+
+    /// The tasks of the all-in-one mode.
+    fn spawn_monitoring(
+        &self,
+        settings: &Settings,
+        storage: &Storage,
+        world: &World,
+        config: latest::Receiver<Arc<Config>>,
+        rules: mpsc::Receiver<Vec<Group>>,
+        collectors: &mut Collectors,
+    ) {
+        let (Some(store), Some(notifiers)) = (&self.store, &self.notifiers) else { return };
+        let counts = Arc::new(schedule::worker::Counts::default());
+        collectors.push(Arc::clone(&counts) as _);
+        collectors.push(Arc::clone(notifiers) as _);
+        let scheduler = Scheduler {
+            config,
+            net: Arc::clone(&world.net),
+            sink: Arc::new(Recorder::new(Arc::clone(&self.monitor), Arc::clone(store))),
+            clock: Arc::clone(&world.clock),
+            settings: schedule::Settings::within(descriptors_max()),
+            counts,
+        };
+        self.tasks.spawn(scheduler.run(self.stop.clone()));
+        let evaluator = Evaluator::new(
+            Arc::clone(&self.monitor),
+            Arc::clone(store),
+            Arc::clone(notifiers),
+            storage.evaluation_interval,
+            External { url: settings.external_url.clone(), ..External::default() },
+            rules,
+        );
+        self.tasks.spawn(evaluator.run(self.stop.clone()));
+        self.tasks.spawn(keep(Arc::clone(&self.monitor), Arc::clone(store), self.stop.clone()));
+        let own = observe_self(
+            Arc::clone(&self.monitor),
+            Arc::clone(store),
+            collectors.clone(),
+            self.address.to_string(),
+            settings.sources.interval,
+        );
+        self.tasks.spawn(until(self.stop.clone(), own));
+    }
+
+    fn spawn_all(
+        &self,
+        settings: Settings,
+        fingerprint: Fingerprint,
+        world: World,
+        requests: mpsc::Receiver<ReloadRequest>,
+    ) {
+        let mut collectors = Collectors::default();
+        collectors.push(Arc::clone(&self.monitor) as _);
+        collectors.push(Arc::new(Process {
+            started_seconds: expose::own::seconds(self.monitor.started),
+        }));
+        let (config_changes, config) = latest::channel(self.monitor.config.load_full());
+        let (rule_changes, rules) = mpsc::channel(RELOADS_WAITING_MAX);
+        if let Some(storage) = &settings.storage {
+            self.spawn_monitoring(&settings, storage, &world, config, rules, &mut collectors);
+        }
+        let reloader = Reloader {
+            monitor: Arc::clone(&self.monitor),
+            sources: settings.sources.clone(),
+            config: config_changes,
+            rules: settings.storage.is_some().then_some(rule_changes),
+        };
+        self.tasks.spawn(until(self.stop.clone(), reloader.run(requests)));
+        self.tasks.spawn(watch(
+            settings.sources,
+            fingerprint,
+            self.reloads.clone(),
+            self.stop.clone(),
+        ));
+        let exposer = Exposer::new(
+            Arc::clone(&self.monitor),
+            world.net,
+            settings.timeout_offset_seconds,
+            collectors,
+            self.reloads.clone(),
+            Arc::clone(&self.ready),
+        );
+        let router =
+            expose::router(Arc::new(exposer)).merge(web::router(Arc::clone(&self.monitor)));
+        let stopped = self.stop.clone().cancelled_owned();
+        self.tasks.spawn(async move {
+            if let Err(error) =
+                axum::serve(world.listener, router).with_graceful_shutdown(stopped).await
+            {
+                error!(%error, "Requests are no longer answered.");
+            }
+        });
+    }
+}
+
+/// Runs a task until it ends or the program stops.
+async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = task => {}
+    }
+}
+
+/// Reads the configuration away from the tasks that serve and probe.
+async fn load(sources: Sources) -> Result<Config, Vec<Diagnostic>> {
+    match tokio::task::spawn_blocking(move || Config::load(&sources)).await {
+        Ok(loaded) => loaded,
+        Err(error) => Err(vec![Diagnostic {
+            path: PathBuf::from("configuration"),
+            place: None,
+            message: format!("loading ended by a programming error: {error}"),
+            hint: None,
+        }]),
+    }
+}
+
+fn open_store(storage: &Storage) -> Result<Arc<Store>, StoreError> {
+    let (store, replay) = Store::open(storage.store.clone())?;
+    for path in &replay.quarantined {
+        warn!(path = %path.display(), "A damaged part of the store was set aside; the samples before the damage are kept.");
+    }
+    info!(
+        directory = %storage.store.directory.display(),
+        series = replay.series,
+        samples = replay.samples,
+        torn_bytes = replay.torn_bytes,
+        "Store opened."
+    );
+    Ok(Arc::new(store))
+}
+
+fn log_configuration(config: &Config, message: &str) {
+    let Summary { targets, modules, rules, .. } = config.summary();
+    info!(targets, modules, rules, "{message}");
+}
+
+/// Answers wishes to reload, one after the other.
+struct Reloader {
+    monitor: Arc<Monitor>,
+    sources: Sources,
+    config: latest::Sender<Arc<Config>>,
+    rules: Option<mpsc::Sender<Vec<Group>>>,
+}
+
+impl Reloader {
+    async fn run(self, mut requests: mpsc::Receiver<ReloadRequest>) {
+        while let Some(answer) = requests.recv().await {
+            let outcome = self.reload().await;
+            // Whoever asked may have gone away; the reload is done all the same.
+            let _asker_gone = answer.send(outcome);
+        }
+    }
+
+    async fn reload(&self) -> Result<(), Vec<Diagnostic>> {
+        let now = self.monitor.clock.now();
+        let last_success = self.monitor.reload_status().last_success;
+        match load(self.sources.clone()).await {
+            Ok(config) => {
+                log_configuration(&config, "Configuration reloaded.");
+                let groups = config.rules.clone();
+                let config = Arc::new(config);
+                self.monitor.config.store(Arc::clone(&config));
+                self.monitor.set_reload_status(ReloadStatus {
+                    last_success: now,
+                    last_attempt: now,
+                    errors: Vec::new(),
+                });
+                self.config.send_replace(config);
+                if let Some(rules) = &self.rules
+                    && rules.send(groups).await.is_err()
+                {
+                    error!("The rules are no longer evaluated.");
+                }
+                Ok(())
+            }
+            Err(errors) => {
+                for diagnostic in &errors {
+                    error!(place = %diagnostic.location(), hint = diagnostic.hint.as_deref().unwrap_or(""),
+                        "Configuration not loaded, the previous one runs on: {}.", diagnostic.message);
+                }
+                let status =
+                    ReloadStatus { last_success, last_attempt: now, errors: errors.clone() };
+                self.monitor.set_reload_status(status);
+                Err(errors)
+            }
+        }
+    }
+}
+
+/// Writes the samples to disk, one round after the other, and drops those that are too old.
+async fn keep(monitor: Arc<Monitor>, store: Arc<Store>, stop: CancellationToken) {
+    let mut sync = tokio::time::interval(SYNC_INTERVAL);
+    sync.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut expire = tokio::time::interval(EXPIRE_INTERVAL);
+    expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let expiring = tokio::select! {
+            () = stop.cancelled() => break,
+            _ = expire.tick() => true,
+            _ = sync.tick() => false,
+        };
+        let (monitor, store) = (Arc::clone(&monitor), Arc::clone(&store));
+        let work = tokio::task::spawn_blocking(move || {
+            if expiring {
+                store.expire(monitor.clock.now());
+            } else if let Err(error) = store.sync() {
+                monitor.counters.sync_failures.fetch_add(1, Ordering::Relaxed);
+                error!(%error, "The samples of this round are not on disk; they are kept in memory and tried again.");
+            }
+        });
+        if let Err(error) = work.await {
+            error!(%error, "The store ended by a programming error.");
+        }
+    }
+}
+
+/// Scrapes ourselves, so that the rules about the exporter hold in the all-in-one mode too.
+async fn observe_self(
+    monitor: Arc<Monitor>,
+    store: Arc<Store>,
+    collectors: Collectors,
+    instance: String,
+    interval: Duration,
+) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let samples = flow::own_round(&instance, &collectors.collect());
+        if let Err(error) = store.append(monitor.clock.now(), &samples) {
+            error!(%error, "Own samples lost: the store takes none.");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Flags and environment variables, as a user writes them.
+//!
+//! The only place that reads the environment. Must not know what the values do.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    notify::Format as AlertFormat,
+    telemetry::log::{Format as LogFormat, LogLevel},
+};
+
+/// Health monitor for flaky web services. Without a command it runs everything: probes, store, rules, alert log, pages.
+#[derive(Debug, Parser)]
+#[command(
+    name = "webservice-monitor",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 110
+)]
+pub struct Options {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `run`, which is the default command.
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Probe the targets, keep the series, evaluate the rules, write the alert log, serve the pages (the default)
+    Run(RunOptions),
+    /// Serve the multi-target exporter for a Prometheus: /probe?target=…&module=…
+    Exporter(ExporterOptions),
+    /// Probe once, from the terminal: all targets, or the URLs given. Exit code 0: all up, 1: some down, 2: usage
+    Check(CheckOptions),
+    /// Check the targets, modules and rules files; print every mistake with its place
+    Validate(ValidateOptions),
+    /// Run unit tests of rules, in the format of promtool
+    TestRules(TestRulesOptions),
+    /// Run against bundled services, of which one is flaky, one dies and recovers, one has an expiring certificate
+    Demo(DemoOptions),
+}
+
+/// Where the modules are.
+#[derive(Args, Clone, Debug)]
+pub struct ModuleOptions {
+    /// Modules file, in the format of blackbox.yml; config/modules.yml is read when it is there
+    #[arg(long = "config.file", env = "WEBSERVICE_MONITOR_CONFIG_FILE", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Where the configuration's files are.
+#[derive(Args, Clone, Debug)]
+pub struct FileOptions {
+    /// Targets file, in the format of Prometheus's file discovery (`file_sd`); may be repeated and may be a pattern
+    #[arg(
+        long = "targets.file",
+        env = "WEBSERVICE_MONITOR_TARGETS_FILE",
+        value_name = "FILE",
+        default_value = "config/targets.yml",
+        value_delimiter = ','
+    )]
+    pub targets: Vec<String>,
+    /// Where the modules are.
+    #[command(flatten)]
+    pub modules: ModuleOptions,
+    /// How often a target is probed that does not say so itself
+    #[arg(long = "scrape.interval", env = "WEBSERVICE_MONITOR_SCRAPE_INTERVAL", value_name = "DURATION",
+        default_value = "15s", value_parser = duration)]
+    pub interval: Duration,
+    /// How long a probe may take when the target does not say so itself
+    #[arg(long = "scrape.timeout", env = "WEBSERVICE_MONITOR_SCRAPE_TIMEOUT", value_name = "DURATION",
+        default_value = "10s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// Where the rules are.
+#[derive(Args, Clone, Debug)]
+pub struct RuleOptions {
+    /// Prometheus rule files; may be repeated and may be a pattern
+    #[arg(
+        long = "rules.file",
+        env = "WEBSERVICE_MONITOR_RULES_FILE",
+        value_name = "FILE",
+        default_value = "config/rules/*.yml",
+        value_delimiter = ','
+    )]
+    pub rules: Vec<String>,
+}
+
+/// How the program is reached.
+#[derive(Args, Clone, Debug)]
+pub struct WebOptions {
+    /// Address to listen on; in containers 0.0.0.0:9115
+    #[arg(long = "web.listen-address", env = "WEBSERVICE_MONITOR_WEB_LISTEN_ADDRESS", value_name = "ADDRESS",
+        default_value = "127.0.0.1:9115", value_parser = listen_address)]
+    pub listen: SocketAddr,
+    /// The URL under which the program is reached from outside, for links in alerts
+    #[arg(
+        long = "web.external-url",
+        env = "WEBSERVICE_MONITOR_WEB_EXTERNAL_URL",
+        value_name = "URL"
+    )]
+    pub external_url: Option<url::Url>,
+    /// How many recent probes are remembered, and how many older failures
+    #[arg(
+        long = "history.limit",
+        env = "WEBSERVICE_MONITOR_HISTORY_LIMIT",
+        value_name = "COUNT",
+        default_value_t = 100
+    )]
+    pub history_limit: usize,
+    /// Seconds to subtract from the timeout of the scrape that asks for a probe
+    #[arg(long = "timeout-offset", env = "WEBSERVICE_MONITOR_TIMEOUT_OFFSET", value_name = "SECONDS",
+        default_value_t = 0.5, value_parser = offset)]
+    pub timeout_offset: f64,
+}
+
+/// What is logged.
+#[derive(Args, Clone, Debug)]
+pub struct LogOptions {
+    /// From which level on lines are logged
+    #[arg(
+        long = "log.level",
+        env = "WEBSERVICE_MONITOR_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    pub level: LogLevel,
+    /// How lines are logged
+    #[arg(
+        long = "log.format",
+        env = "WEBSERVICE_MONITOR_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub format: LogFormat,
+    /// From which level on the outcomes of probes are logged: `debug` logs each probe
+    #[arg(
+        long = "log.prober",
+        env = "WEBSERVICE_MONITOR_LOG_PROBER",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    pub prober: LogLevel,
+}
+
+/// Where samples and alerts are kept.
+#[derive(Args, Clone, Debug)]
+pub struct StorageOptions {
+    /// Directory of the embedded store
+    #[arg(
+        long = "storage.path",
+        env = "WEBSERVICE_MONITOR_STORAGE_PATH",
+        value_name = "DIRECTORY",
+        default_value = "data"
+    )]
+    pub path: PathBuf,
+    /// How long samples are kept
+    #[arg(long = "storage.retention.time", env = "WEBSERVICE_MONITOR_STORAGE_RETENTION_TIME", value_name = "DURATION",
+        default_value = "90d", value_parser = duration)]
+    pub retention_time: Duration,
+    /// How much samples may take, in memory and again on disk; the oldest go first
+    #[arg(long = "storage.retention.size", env = "WEBSERVICE_MONITOR_STORAGE_RETENTION_SIZE", value_name = "SIZE",
+        default_value = "1GB", value_parser = size)]
+    pub retention_bytes: u64,
+    /// The alert log; `-` is standard output
+    #[arg(
+        long = "alert-log.path",
+        env = "WEBSERVICE_MONITOR_ALERT_LOG_PATH",
+        value_name = "FILE",
+        default_value = "data/alerts.jsonl"
+    )]
+    pub alert_log: PathBuf,
+    /// How alerts are written
+    #[arg(
+        long = "alert-log.format",
+        env = "WEBSERVICE_MONITOR_ALERT_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "json"
+    )]
+    pub alert_format: AlertFormat,
+}
+
+/// `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunOptions {
+    /// Where the configuration's files are.
+    #[command(flatten)]
+    pub files: FileOptions,
+    /// Where the rules are.
+    #[command(flatten)]
+    pub rules: RuleOptions,
+    /// Where samples and alerts are kept.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+    /// How the program is reached.
+    #[command(flatten)]
+    pub web: WebOptions,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogOptions,
+    /// Only check the configuration and exit
+    #[arg(long = "config.check")]
+    pub config_check: bool,
+}
+
+/// `exporter`.
+#[derive(Args, Clone, Debug)]
+pub struct ExporterOptions {
+    /// Where the modules are.
+    #[command(flatten)]
+    pub modules: ModuleOptions,
+    /// How the program is reached.
+    #[command(flatten)]
+    pub web: WebOptions,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogOptions,
+    /// Only check the configuration and exit
+    #[arg(long = "config.check")]
+    pub config_check: bool,
+}
+
+/// `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckOptions {
+    /// What to probe; without any, the targets of the targets file
+    #[arg(value_name = "URL")]
+    pub urls: Vec<String>,
+    /// The module for the URLs given
+    #[arg(long, value_name = "MODULE", default_value = "http_2xx")]
+    pub module: String,
+    /// How to print the results
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub output: CheckOutput,
+    /// Where the configuration's files are.
+    #[command(flatten)]
+    pub files: FileOptions,
+}
+
+/// How `check` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum CheckOutput {
+    /// A table, with colour on a terminal.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// `validate`.
+#[derive(Args, Clone, Debug)]
+pub struct ValidateOptions {
+    /// Where the configuration's files are.
+    #[command(flatten)]
+    pub files: FileOptions,
+    /// Where the rules are.
+    #[command(flatten)]
+    pub rules: RuleOptions,
+}
+
+/// `test-rules`.
+#[derive(Args, Clone, Debug)]
+pub struct TestRulesOptions {
+    /// Files with unit tests
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoOptions {
+    /// Where the demo keeps its files; a new directory by default
+    #[arg(long, value_name = "DIRECTORY")]
+    pub directory: Option<PathBuf>,
+    /// How the program is reached.
+    #[command(flatten)]
+    pub web: WebOptions,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogOptions,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let milliseconds = series::time::parse_duration(text).map_err(|error| error.to_string())?;
+    match u64::try_from(milliseconds) {
+        Ok(milliseconds) if milliseconds > 0 => Ok(Duration::from_millis(milliseconds)),
+        _ => Err("must be longer than zero".to_owned()),
+    }
+}
+
+fn offset(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if seconds.is_finite() && seconds >= 0.0 {
+        Ok(seconds)
+    } else {
+        Err("must be zero or more seconds".to_owned())
+    }
+}
+
+/// `127.0.0.1:9115`, `[::1]:9115`, `localhost:9115`, or `:9115` for all addresses, as in other exporters.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let hint = "an address is written as 127.0.0.1:9115, [::1]:9115, or :9115 for all addresses";
+    if let Some(port) = text.strip_prefix(':') {
+        let port = port.parse::<u16>().map_err(|_| hint.to_owned())?;
+        return Ok(SocketAddr::from(([0, 0, 0, 0], port)));
+    }
+    let text = text
+        .strip_prefix("localhost:")
+        .map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.parse().map_err(|_| hint.to_owned())
+}
+
+/// `512MB`, `1GB`: powers of 1024, as Prometheus reads them.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("KB", 10), ("MB", 20), ("GB", 30), ("TB", 40), ("B", 0)];
+    let hint = || "a size is written as 512MB or 1GB".to_owned();
+    let (number, shift) = units
+        .iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))
+        .ok_or_else(hint)?;
+    let number: u64 = number.parse().map_err(|_| hint())?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn values_are_read_as_users_write_them() {
+        assert_eq!(listen_address(":9115").unwrap().to_string(), "0.0.0.0:9115");
+        assert_eq!(listen_address("localhost:1").unwrap().to_string(), "127.0.0.1:1");
+        assert!(listen_address("9115").is_err());
+        assert_eq!(size("512MB"), Ok(512 << 20));
+        assert_eq!(size("1GB"), Ok(1 << 30));
+        for text in ["", "1", "GB", "0MB", "1.5GB", "99999999999TB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+        assert!(duration("0s").is_err());
+        assert!(offset("NaN").is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! `run` and `exporter`: start the program, obey signals, stop it.
+
+use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+
+use anyhow::Context as _;
+use probe::Net;
+use series::store::StoreOptions;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tracing::info;
+
+use super::{
+    FAILED, MISUSED,
+    options::{ExporterOptions, LogOptions, RunOptions, WebOptions},
+    print_diagnostics, runtime, sources, validate,
+};
+use crate::{
+    app::{App, Settings, StartError, Storage, World},
+    clock::SystemClock,
+    notify,
+    telemetry::log,
+};
+
+/// The all-in-one mode.
+pub(super) fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
+    let sources = sources(Some(&options.files), Some(&options.rules));
+    if options.config_check {
+        return Ok(validate::validate(&sources));
+    }
+    start_log(&options.log);
+    let retention_ms =
+        i64::try_from(options.storage.retention_time.as_millis()).unwrap_or(i64::MAX);
+    let settings = Settings {
+        storage: Some(Storage {
+            store: StoreOptions {
+                directory: options.storage.path.clone(),
+                retention_ms,
+                retention_bytes: Some(options.storage.retention_bytes),
+                ..StoreOptions::default()
+            },
+            notify: notify::Settings {
+                alert_log_path: options.storage.alert_log,
+                alert_log_format: options.storage.alert_format,
+            },
+            evaluation_interval: sources.interval,
+        }),
+        sources,
+        external_url: external_url(&options.web),
+        history_limit: options.web.history_limit,
+        timeout_offset_seconds: options.web.timeout_offset,
+    };
+    serve(settings, options.web.listen)
+}
+
+/// The exporter.
+pub(super) fn exporter(options: ExporterOptions) -> anyhow::Result<ExitCode> {
+    let mut sources = sources(None, None);
+    if let Some(modules) = options.modules.file {
+        sources.modules = modules;
+        sources.modules_required = true;
+    }
+    if options.config_check {
+        return Ok(validate::validate(&sources));
+    }
+    start_log(&options.log);
+    let settings = Settings {
+        sources,
+        storage: None,
+        external_url: external_url(&options.web),
+        history_limit: options.web.history_limit,
+        timeout_offset_seconds: options.web.timeout_offset,
+    };
+    serve(settings, options.web.listen)
+}
+
+pub(super) fn start_log(options: &LogOptions) {
+    log::start(options.level, options.prober, options.format);
+}
+
+/// The URL that links begin with, without a slash at its end.
+pub(super) fn external_url(web: &WebOptions) -> String {
+    let url = web
+        .external_url
+        .as_ref()
+        .map_or_else(|| format!("http://{}", web.listen), ToString::to_string);
+    url.trim_end_matches('/').to_owned()
+}
+
+/// Runs the program until it is told to stop.
+pub(super) fn serve(settings: Settings, listen: SocketAddr) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(async {
+        let listener = bind(listen).await?;
+        let net = Arc::new(
+            Net::system().context("cannot prepare name resolution and trusted certificates")?,
+        );
+        let alert_log =
+            settings.storage.as_ref().map(|storage| storage.notify.alert_log_path.clone());
+        let world = World { clock: Arc::new(SystemClock), net, listener };
+        let app = match App::start(settings, world).await {
+            Ok(app) => app,
+            Err(StartError::Config(diagnostics)) => {
+                print_diagnostics(&diagnostics);
+                return Ok(ExitCode::from(MISUSED));
+            }
+            Err(error) => {
+                eprintln!("error: {error}");
+                eprintln!("hint: {}", hint(&error));
+                return Ok(ExitCode::from(FAILED));
+            }
+        };
+        let address = app.address();
+        match alert_log {
+            Some(path) => info!(alert_log = %path.display(), "Ready: http://{address}/"),
+            None => {
+                info!("Ready: http://{address}/probe?target=https://example.com/&module=http_2xx");
+            }
+        }
+        obey_signals(&app).await?;
+        info!("Stopping.");
+        app.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Opens the listener, with words for the commonest mishap of a first start.
+async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            let other = SocketAddr::new(listen.ip(), listen.port().wrapping_add(1));
+            anyhow::anyhow!(
+                "cannot listen on {listen}: the port is in use\n\
+                 hint: another webservice-monitor or exporter may be running; stop it, or choose another port with \
+                 --web.listen-address={other}"
+            )
+        }
+        std::io::ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "cannot listen on {listen}: permission denied\nhint: ports below 1024 are reserved; choose a higher one"
+        ),
+        _ => anyhow::anyhow!("cannot listen on {listen}: {error}"),
+    })
+}
+
+fn hint(error: &StartError) -> &'static str {
+    match error {
+        StartError::Store(_) => {
+            "choose a directory that you can write to with --storage.path; only one program at a time may use it"
+        }
+        StartError::AlertLog(_) => {
+            "choose a file that you can write to with --alert-log.path, or - for standard output"
+        }
+        StartError::Config(_) | StartError::Listener(_) => "see the messages above",
+    }
+}
+
+/// Reloads on SIGHUP; returns on SIGINT and SIGTERM. A second one of those ends the process at once, because from then
+/// on nobody listens for it.
+async fn obey_signals(app: &App) -> anyhow::Result<()> {
+    let listen = |kind: SignalKind| -> anyhow::Result<Signal> {
+        signal(kind).context("cannot listen for signals")
+    };
+    let (mut hangup, mut interrupt, mut terminate) = (
+        listen(SignalKind::hangup())?,
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = hangup.recv() => {
+                info!("SIGHUP: loading the configuration again.");
+                // The mistakes are in the log and on the page.
+                let _mistakes = app.reload().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The exporter behind a real Prometheus against the all-in-one mode: the same targets must give the same series.
+
+use std::{
+    collections::BTreeSet,
+    process::{Command, Stdio},
+};
+
+use crate::{
+    parts::part,
+    program::{Program, Running, Service, wait_for},
+};
+
+/// The query for all series of the targets.
+const QUERY: &str = "/api/v1/query?query=%7Bjob%3D%22webservices%22%7D";
+
+/// The label sets of an answer, without those that only Prometheus's own scrape bookkeeping writes.
+fn series(body: &str) -> BTreeSet<String> {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let found = body["data"]["result"].as_array().cloned().unwrap_or_default();
+    let labels = found.into_iter().map(|series| series["metric"].to_string());
+    labels
+        .filter(|labels| {
+            !labels.contains("\"scrape_samples_") && !labels.contains("\"scrape_series_")
+        })
+        .collect()
+}
+
+/// Whether all three targets were probed, and both failures told.
+fn complete(body: &str) -> bool {
+    let series = series(body);
+    ["connect", "status"].iter().all(|word| series.iter().any(|labels| labels.contains(word)))
+        && series.iter().filter(|labels| labels.contains("\"probe_success\"")).count() == 3
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prometheus_gets_from_the_exporter_what_the_all_in_one_mode_stores() {
+    let Some(prometheus) = part("prometheus") else { return };
+    let up = Service::start(0, "200 OK").await;
+    let failing = Service::start(0, "503 Service Unavailable").await;
+    let targets = format!(
+        "- targets: [\"{}\", \"{}\"]\n  labels: {{ service: shop, phase: beta }}\n- targets: [\"127.0.0.1:1\"]\n  labels: {{ module: tcp_connect }}\n",
+        up.url(),
+        failing.url()
+    );
+
+    let all_in_one = Program::all_in_one(&targets, "groups: []\n").await;
+    let exporter = Program::exporter().await;
+
+    // The shipped configuration, but for the address of the exporter and the patience of a test.
+    let shipped =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/config/prometheus.yml")).unwrap();
+    let config = String::from_utf8(shipped)
+        .unwrap()
+        .replace("127.0.0.1:9115", &exporter.app.address().to_string())
+        .replace("15s", "1s")
+        .replace("10s", "1s");
+    std::fs::write(exporter.path("prometheus.yml"), config).unwrap();
+    std::fs::write(exporter.path("targets.yml"), &targets).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let child = Command::new(prometheus)
+        .arg(format!("--config.file={}", exporter.path("prometheus.yml").display()))
+        .arg(format!("--storage.tsdb.path={}", exporter.path("tsdb").display()))
+        .arg(format!("--web.listen-address={port}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _running = Running(child);
+
+    let from_prometheus = series(&wait_for(port, QUERY, "all series", complete).await);
+    let from_store = series(&all_in_one.wait_for(QUERY, "all series", complete).await);
+    assert_eq!(from_prometheus, from_store);
+    all_in_one.app.stop().await;
+    exporter.app.stop().await;
+}
