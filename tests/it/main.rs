@@ -11,6 +11,8 @@ mod config;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod flow;
 #[cfg(test)]
 mod parity;
@@ -20,6 +22,10 @@ mod parts;
 mod program;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod supply;
+#[cfg(test)]
+mod tidy;
 #[cfg(test)]
 mod web_api;
 #[cfg(test)]

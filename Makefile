@@ -1,0 +1,41 @@
+# Every task of the project; `.ci/run` runs `make test` and nothing else.
+CARGO ?= cargo
+PARTS ?= promtool prometheus chromium
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test unit lint fmt fmt-check doc rules bench parts
+
+help: ## Show the tasks
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: ## Watch what config/targets.yml lists, on http://127.0.0.1:9115/
+	$(CARGO) run --release --locked
+
+demo: ## Watch bundled services that fail and recover
+	$(CARGO) run --release --locked -- demo
+
+test: parts fmt-check lint doc unit rules ## Everything that has to pass before a change is merged
+
+unit: ## The tests in Rust alone
+	$(CARGO) test --workspace --locked
+
+lint: ## Clippy; a warning is an error
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+fmt: ## Format the source
+	$(CARGO) fmt --all
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+doc: ## Build the API documentation; a warning is an error
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+rules: ## Check the shipped Prometheus files with promtool
+	scripts/check-rules
+
+bench: ## Run the benchmarks
+	$(CARGO) bench --workspace --locked
+
+parts: ## Fetch the real parts that tests compare with into .parts/
+	scripts/parts $(PARTS)

@@ -1,0 +1,309 @@
+//! The house rules that no compiler checks: file sizes, headers, the direction of imports, what is left over.
+//!
+//! Reads the source as text. Must not know what the program does.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::parts::root;
+
+/// The most lines that a file may have: what one can still keep in mind.
+const MAX_LINES: usize = 500;
+
+/// Folders that are not source.
+const NOT_SOURCE: &[&str] = &[".git", ".parts", "data", "node_modules", "target", "vendor"];
+
+/// The root package's modules in the order of their imports: each may import only from those before it. It is the order of
+/// the data's flow, but for `rules`, which hands its changes to `notify`.
+const DIRECTION: &[&str] = &[
+    "clock",
+    "telemetry",
+    "config",
+    "monitor",
+    "schedule",
+    "flow",
+    "expose",
+    "notify",
+    "rules",
+    "web",
+    "app",
+    "demo",
+    "cli",
+];
+
+/// Words that may be named only by files whose path begins with one of the given ones; everything is relative to the root.
+const FENCES: &[Fence] = &[
+    Fence {
+        within: "crates/probe/src",
+        word: "series",
+        only: &[],
+        why: "probing must not know storage",
+    },
+    Fence {
+        within: "crates/series/src",
+        word: "probe",
+        only: &[],
+        why: "storage must not know probing",
+    },
+    Fence { within: "crates/series/src", word: "tokio", only: &[], why: "series is synchronous" },
+    Fence {
+        within: "crates/probe/src",
+        word: "rustls",
+        only: TLS,
+        why: "one file knows the TLS library",
+    },
+    Fence {
+        within: "crates/probe/src",
+        word: "tokio_rustls",
+        only: TLS,
+        why: "one file knows the TLS library",
+    },
+    Fence {
+        within: "crates",
+        word: "promql_parser",
+        only: &["crates/series/src/promql"],
+        why: "one module knows the parser",
+    },
+    Fence { within: "src", word: "promql_parser", only: &[], why: "one module knows the parser" },
+    Fence {
+        within: "crates",
+        word: "granit_parser",
+        only: &["crates/yaml"],
+        why: "one crate knows the YAML library",
+    },
+    Fence {
+        within: "src",
+        word: "granit_parser",
+        only: &[],
+        why: "one crate knows the YAML library",
+    },
+];
+
+const TLS: &[&str] = &["crates/probe/src/net/tls.rs"];
+
+/// A crate that only some files may name.
+struct Fence {
+    within: &'static str,
+    word: &'static str,
+    only: &'static [&'static str],
+    why: &'static str,
+}
+
+/// Every source file with one of the endings, its path relative to the root, in order.
+pub(crate) fn files(endings: &[&str]) -> Vec<(String, String)> {
+    let mut folders = vec![root().to_owned()];
+    let mut found: Vec<PathBuf> = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && !path.is_symlink() {
+                if !NOT_SOURCE.contains(&name.as_str()) {
+                    folders.push(path);
+                }
+            } else if endings.iter().any(|ending| name.ends_with(ending)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found.into_iter().map(|path| (relative(&path), read(&path))).collect()
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().to_string_lossy().into_owned()
+}
+
+pub(crate) fn read(path: &Path) -> String {
+    String::from_utf8(fs::read(path).unwrap())
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The code of a file without whole-line comments: what the compiler sees, near enough.
+fn code(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Fails with every finding at once.
+pub(crate) fn assert_none(what: &str, findings: &[String]) {
+    assert!(findings.is_empty(), "{what}:\n  {}", findings.join("\n  "));
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are_for() {
+    let mut findings = Vec::new();
+    for (path, text) in files(&[".rs"]) {
+        let lines = text.lines().count();
+        if lines > MAX_LINES {
+            findings.push(format!(
+                "{path} has {lines} lines, the limit is {MAX_LINES}: split it by topic"
+            ));
+        }
+        if !text.starts_with("//! ") {
+            findings.push(format!("{path} does not begin with a `//!` line about its purpose"));
+        }
+    }
+    assert_none("files", &findings);
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    // Put together, so that this file does not find itself.
+    let markers = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X:"),
+        concat!("to", "do!("),
+        concat!("un", "implemented!("),
+    ];
+    let mut findings = Vec::new();
+    for (path, text) in files(&[".rs", ".md", ".yml", ".toml", ".js", ".css", "Makefile"]) {
+        for (index, line) in text.lines().enumerate() {
+            findings.extend(
+                markers
+                    .iter()
+                    .filter(|marker| line.contains(**marker))
+                    .map(|marker| format!("{path}:{}: {marker}", index + 1)),
+            );
+        }
+    }
+    assert_none("left-over markers", &findings);
+}
+
+#[test]
+fn modules_import_only_from_those_before_them() {
+    let mut findings = Vec::new();
+    for (path, text) in files(&[".rs"]) {
+        let Some(module) = path.strip_prefix("src/").and_then(|rest| rest.split(['/', '.']).next())
+        else {
+            continue;
+        };
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let Some(position) = DIRECTION.iter().position(|name| *name == module) else {
+            findings.push(format!("{path}: module `{module}` has no place in DIRECTION"));
+            continue;
+        };
+        for imported in imports(&code(&text)) {
+            match DIRECTION.iter().position(|name| *name == imported) {
+                Some(other) if other > position => {
+                    findings.push(format!("{path}: `{module}` must not import `{imported}`"));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_none("imports against the flow (see ARCHITECTURE.md)", &findings);
+}
+
+/// The root modules that code names by `crate::…`, also inside braces.
+fn imports(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (start, prefix) in code.match_indices("crate::") {
+        let rest = &code[start + prefix.len()..];
+        match rest.strip_prefix('{') {
+            None => found.extend([first_word(rest)]),
+            Some(list) => {
+                let mut depth = 0;
+                let mut item = String::new();
+                for character in list.chars() {
+                    match character {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => found.extend([first_word(&std::mem::take(&mut item))]),
+                        _ => {}
+                    }
+                    if character != ',' || depth > 0 {
+                        item.push(character);
+                    }
+                }
+                found.extend([first_word(&item)]);
+            }
+        }
+    }
+    found.remove("");
+    found
+}
+
+fn first_word(text: &str) -> String {
+    text.trim_start()
+        .chars()
+        .take_while(|character| character.is_alphanumeric() || *character == '_')
+        .collect()
+}
+
+#[test]
+fn imports_are_found_in_every_notation() {
+    let code = "use crate::{\n    clock::{Clock, SystemClock},\n    web,\n};\nfn f() { crate::config::load(); }";
+    assert_eq!(imports(code).into_iter().collect::<Vec<_>>(), ["clock", "config", "web"]);
+}
+
+#[test]
+fn libraries_stay_behind_their_fences() {
+    let mut findings = Vec::new();
+    for (path, text) in files(&[".rs"]) {
+        let code = code(&text);
+        for fence in FENCES {
+            let inside = path.strip_prefix(fence.within).is_some_and(|rest| rest.starts_with('/'));
+            if inside
+                && !fence.only.iter().any(|prefix| path.starts_with(prefix))
+                && names_crate(&code, fence.word)
+            {
+                findings.push(format!("{path} names `{}`: {}", fence.word, fence.why));
+            }
+        }
+    }
+    assert_none("names in the wrong place", &findings);
+}
+
+/// Whether code has `name::` or `use name` with `name` as a whole word and not as a part of a longer path.
+fn names_crate(code: &str, name: &str) -> bool {
+    code.match_indices(name).any(|(start, _)| {
+        let before = code[..start].chars().next_back().unwrap_or(' ');
+        let after = &code[start + name.len()..];
+        let begins = !before.is_alphanumeric() && !matches!(before, '_' | ':' | '.' | '"' | '`');
+        begins && (after.starts_with("::") || code[..start].ends_with("use "))
+    })
+}
+
+#[test]
+fn crates_are_recognised_as_whole_words() {
+    for (code, expected) in [
+        ("use tokio::time;", true),
+        ("use tokio;", true),
+        ("let a = tokio::spawn(b);", true),
+        ("use my_tokio::time;", false),
+        ("use crate::tokio::time;", false),
+        ("let tokio = 1;", false),
+    ] {
+        assert_eq!(names_crate(code, "tokio"), expected, "{code}");
+    }
+}
+
+#[test]
+fn no_file_names_a_place_on_somebodys_machine() {
+    let places = [
+        concat!("/ro", "ot/"),
+        concat!("/ho", "me/"),
+        concat!("/tm", "p/"),
+        concat!("/wo", "rk/"),
+        concat!("/Us", "ers/"),
+    ];
+    let mut findings = Vec::new();
+    for (path, text) in files(&[".md", ".yml", ".toml", "Makefile", "scripts/parts"]) {
+        for (index, line) in text.lines().enumerate() {
+            findings.extend(
+                places
+                    .iter()
+                    .filter(|place| line.contains(**place))
+                    .map(|place| format!("{path}:{}: {place}", index + 1)),
+            );
+        }
+    }
+    assert_none("absolute paths", &findings);
+}
