@@ -30,9 +30,9 @@ use crate::{
     clock::Clock,
     config::{
         Config, Diagnostic, Sources, Summary,
-        watch::{Fingerprint, watch},
+        watch::{Fingerprint, ReloadRequest, watch},
     },
-    expose::{self, Exposer, ReloadRequest},
+    expose::{self, Exposer},
     flow::{self, Recorder},
     monitor::{Monitor, ReloadStatus, lock},
     notify::{self, Notifiers},

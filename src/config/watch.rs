@@ -20,8 +20,8 @@ pub const INTERVAL: Duration = Duration::from_secs(2);
 /// How long content must stay the same before it counts: editors truncate before they write.
 pub const SETTLE: Duration = Duration::from_millis(500);
 
-/// Where the outcome of a reload goes.
-pub type Answer = oneshot::Sender<Result<(), Vec<Diagnostic>>>;
+/// A wish to reload the configuration, with the way back for the outcome.
+pub type ReloadRequest = oneshot::Sender<Result<(), Vec<Diagnostic>>>;
 
 /// The content of all files at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Fingerprint {
 pub async fn watch(
     sources: Sources,
     mut applied: Fingerprint,
-    reloads: mpsc::Sender<Answer>,
+    reloads: mpsc::Sender<ReloadRequest>,
     stop: CancellationToken,
 ) {
     loop {

@@ -20,13 +20,10 @@ use axum::{
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::{
-    config::Diagnostic,
+    config::watch::ReloadRequest,
     monitor::Monitor,
     telemetry::{Collectors, process::descriptors_max},
 };
-
-/// A wish to reload the configuration, with the way back for the answer.
-pub type ReloadRequest = oneshot::Sender<Result<(), Vec<Diagnostic>>>;
 
 /// How many probes may be asked for at once, where descriptors are plenty. Each holds about 35 KiB.
 const PROBES_MAX: usize = 8192;
