@@ -7,6 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    config::MODULE_DEFAULT,
     notify::Format as AlertFormat,
     telemetry::log::{Format as LogFormat, LogLevel},
 };
@@ -233,7 +234,7 @@ pub struct CheckOptions {
     #[arg(value_name = "URL")]
     pub urls: Vec<String>,
     /// The module for the URLs given
-    #[arg(long, value_name = "MODULE", default_value = "http_2xx")]
+    #[arg(long, value_name = "MODULE", default_value = MODULE_DEFAULT)]
     pub module: String,
     /// How to print the results
     #[arg(long, value_name = "FORMAT", default_value = "table")]

@@ -14,6 +14,12 @@ pub use diagnostic::Diagnostic;
 pub use files::read_text;
 pub use load::Summary;
 
+/// The `job` of all targets: what the shipped rules, the pages and a Prometheus know them by.
+pub const JOB: &str = "webservices";
+
+/// The module of a target that names none, as in `blackbox_exporter`.
+pub const MODULE_DEFAULT: &str = "http_2xx";
+
 /// Where the configuration's files are, and the defaults that flags set.
 #[derive(Clone, Debug)]
 pub struct Sources {

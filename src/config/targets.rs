@@ -13,13 +13,10 @@ use std::{
 use serde::Deserialize;
 use yaml::{Problem, Spanned, did_you_mean};
 
-use super::{Sources, Target};
+use super::{JOB, MODULE_DEFAULT, Sources, Target};
 
 /// How a targets file looks, for those who have none.
 pub(super) const EXAMPLE: &str = "write one with two lines: `- targets: [https://www.example.com/]` and `  labels: { service: shop }`";
-
-/// The module of targets that name none.
-const MODULE_DEFAULT: &str = "http_2xx";
 
 /// The labels that the shipped rules join on, and the values for which they have a rule.
 const CLOSED: &[(&str, &[&str])] = &[
@@ -126,7 +123,7 @@ impl Reading<'_> {
             let Some(module) = &settings.module else { continue };
             match module.target(&text.value) {
                 Ok(address) => {
-                    let own = [("job", "webservices"), ("instance", text.value.as_str())];
+                    let own = [("job", JOB), ("instance", text.value.as_str())];
                     let user =
                         settings.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
                     self.targets.push(Arc::new(Target {

@@ -22,7 +22,10 @@ use super::{
     Exposer, plain,
     text::{CONTENT_TYPE, Exposition},
 };
-use crate::monitor::{ProbeRecord, lock};
+use crate::{
+    config::MODULE_DEFAULT,
+    monitor::{ProbeRecord, lock},
+};
 
 /// The header in which Prometheus tells how long it waits.
 const SCRAPE_TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
@@ -32,9 +35,6 @@ const SCRAPE_TIMEOUT_DEFAULT_SECONDS: f64 = 120.0;
 
 /// The longest target that is accepted: longer than any URL a server is sure to take.
 const TARGET_BYTES_MAX: usize = 2048;
-
-/// The module of a request that names none.
-const MODULE_DEFAULT: &str = "http_2xx";
 
 /// A valid request.
 struct Request {

@@ -11,7 +11,10 @@ use super::{
     layout::{Page, Tab},
     words,
 };
-use crate::monitor::{Monitor, lock};
+use crate::{
+    config::JOB,
+    monitor::{Monitor, lock},
+};
 
 /// An alert that is firing or pending.
 pub(super) struct Alert {
@@ -204,7 +207,7 @@ pub(super) fn table<'a>(
 /// What an alert is about: one of the targets has a page, other instances have none.
 fn subject(alert: &Alert, instance: &str) -> Markup {
     html! {
-        @if alert.labels.get("job") == Some("webservices") {
+        @if alert.labels.get("job") == Some(JOB) {
             a href=(words::target_path(instance)) { (instance) }
         } @else {
             (instance)

@@ -12,6 +12,7 @@ use series::{
 };
 
 use super::words;
+use crate::config::JOB;
 
 /// How many spans a range is cut into.
 pub(super) const BUCKETS: i64 = 60;
@@ -28,9 +29,6 @@ const USUAL: (&str, i64) = ("1h", 3_600_000);
 
 /// About how many samples are read at once: it bounds the memory that a page with many targets takes.
 const SAMPLES_MAX: i64 = 2_000_000;
-
-/// The `job` of all targets.
-const JOB: &str = "webservices";
 
 /// A stretch of time up to now, cut into [`BUCKETS`] equal spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

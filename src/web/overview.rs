@@ -16,7 +16,10 @@ use super::{
     status::{self, State, Status},
     words,
 };
-use crate::{config::Target, monitor::Monitor};
+use crate::{
+    config::{MODULE_DEFAULT, Target},
+    monitor::Monitor,
+};
 
 /// How many targets are listed. The filter reaches the others.
 const ROWS_MAX: usize = 500;
@@ -215,7 +218,7 @@ fn row(
             th scope="row" {
                 a href=(words::target_path(&target.instance)) { (target.instance) }
                 div.tags {
-                    @if target.module != "http_2xx" { span.tag { span.name { "module=" } (target.module) } " " }
+                    @if target.module != MODULE_DEFAULT { span.tag { span.name { "module=" } (target.module) } " " }
                     (words::tags(&target.labels, HIDDEN))
                 }
             }

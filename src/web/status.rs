@@ -12,7 +12,7 @@ use series::{
 
 use super::{alerts::Alert, words};
 use crate::{
-    config::Target,
+    config::{JOB, Target},
     monitor::{Monitor, ProbeRecord, lock},
 };
 
@@ -152,8 +152,7 @@ fn stored(
     store: &Store,
     now: Timestamp,
 ) -> Result<HashMap<String, (Timestamp, State)>, SourceError> {
-    let matchers =
-        [Matcher::equal(METRIC_NAME, "probe_success"), Matcher::equal("job", "webservices")];
+    let matchers = [Matcher::equal(METRIC_NAME, "probe_success"), Matcher::equal("job", JOB)];
     let mut states: HashMap<String, (Timestamp, State)> = HashMap::new();
     for series in store.select(&matchers, now.saturating_sub(FRESH_MS), now)? {
         let (Some(instance), Some(last)) = (series.labels.get("instance"), series.samples.last())

@@ -17,12 +17,9 @@ use super::{
     reply::{ApiError, Reply},
 };
 use crate::{
-    config::Target,
+    config::{JOB, Target},
     monitor::{ProbeRecord, lock},
 };
-
-/// The name under which all targets stand, as their `job`.
-const SCRAPE_POOL: &str = "webservices";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -86,7 +83,7 @@ pub(super) async fn targets(
             return Err(ApiError::parameter("state", reason));
         }
     };
-    let pool_wanted = parameters.get("scrapePool").is_none_or(|pool| pool == SCRAPE_POOL);
+    let pool_wanted = parameters.get("scrapePool").is_none_or(|pool| pool == JOB);
     let config = api.monitor.config.load_full();
     let mut active_targets = Vec::new();
     if active && pool_wanted {
@@ -97,7 +94,7 @@ pub(super) async fn targets(
         let both = config.targets.iter().zip(&records);
         active_targets.extend(both.map(|(target, record)| describe(target, record.as_deref())));
     }
-    let dropped_target_counts = dropped.then(|| BTreeMap::from([(SCRAPE_POOL, 0)]));
+    let dropped_target_counts = dropped.then(|| BTreeMap::from([(JOB, 0)]));
     Reply::of(&Discovered { active_targets, dropped_targets: [], dropped_target_counts })
 }
 
@@ -113,7 +110,7 @@ fn describe(target: &Target, record: Option<&ProbeRecord>) -> ActiveTarget {
     ActiveTarget {
         discovered_labels: discovered_labels(target),
         labels: LabelObject(target.labels.clone()),
-        scrape_pool: SCRAPE_POOL,
+        scrape_pool: JOB,
         scrape_url: target.instance.clone(),
         global_url: target.instance.clone(),
         last_error,
