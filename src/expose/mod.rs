@@ -22,7 +22,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::{
     config::watch::ReloadRequest,
     monitor::Monitor,
-    telemetry::{Collectors, process::descriptors_max},
+    telemetry::{
+        Collectors,
+        process::{affordable, descriptors_max},
+    },
 };
 
 /// How many probes may be asked for at once, where descriptors are plenty. Each holds about 35 KiB.
@@ -59,11 +62,8 @@ impl Exposer {
         ready: Arc<AtomicBool>,
     ) -> Self {
         // Beyond this the answer is a fault of ours at once, instead of one for want of descriptors in the middle.
-        let affordable =
-            descriptors_max().and_then(|limit| usize::try_from(limit / DESCRIPTORS_PER_PROBE).ok());
-        let permits = Semaphore::new(
-            affordable.map_or(PROBES_MAX, |affordable| affordable.clamp(1, PROBES_MAX)),
-        );
+        let permits =
+            Semaphore::new(affordable(descriptors_max(), DESCRIPTORS_PER_PROBE, PROBES_MAX));
         Self { monitor, net, timeout_offset_seconds, collectors, reloads, ready, permits }
     }
 }

@@ -25,7 +25,7 @@ use super::{Plan, Sink};
 use crate::{
     clock::Clock,
     config::{Config, Target},
-    telemetry::{Collect, OwnSample, names, value},
+    telemetry::{Collect, OwnSample, names, process::affordable, value},
 };
 
 /// How probing is bounded.
@@ -39,12 +39,17 @@ impl Settings {
     /// How many probes run at once where descriptors are plenty.
     const IN_FLIGHT_MAX: usize = 512;
 
-    /// Bounds that leave half of the descriptors to the pages, the store and the logs.
+    /// Two for each probe: half of the descriptors are left to the pages, the store and the logs.
+    const DESCRIPTORS_PER_PROBE: u64 = 2;
+
+    /// Bounds for a process that may have so many descriptors.
     pub fn within(descriptors: Option<u64>) -> Self {
-        let half = descriptors.and_then(|descriptors| usize::try_from(descriptors / 2).ok());
         Self {
-            in_flight_max: half
-                .map_or(Self::IN_FLIGHT_MAX, |half| half.clamp(1, Self::IN_FLIGHT_MAX)),
+            in_flight_max: affordable(
+                descriptors,
+                Self::DESCRIPTORS_PER_PROBE,
+                Self::IN_FLIGHT_MAX,
+            ),
         }
     }
 }

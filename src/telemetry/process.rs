@@ -37,6 +37,13 @@ pub fn descriptors_max() -> Option<u64> {
     read("/proc/self/limits").as_deref().and_then(descriptor_limit)
 }
 
+/// How many things that take `each` descriptors the process can afford: at least one and at most `count_max`, which is also
+/// what counts where the system does not say.
+pub fn affordable(descriptors: Option<u64>, each: u64, count_max: usize) -> usize {
+    let count = descriptors.and_then(|descriptors| usize::try_from(descriptors / each.max(1)).ok());
+    count.map_or(count_max, |count| count.clamp(1, count_max))
+}
+
 fn read(path: &str) -> Option<String> {
     String::from_utf8(std::fs::read(path).ok()?).ok()
 }
@@ -63,6 +70,15 @@ fn descriptor_limit(limits: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn descriptors_are_shared_out() {
+        for (descriptors, expected) in
+            [(None, 512), (Some(1024), 512), (Some(64), 32), (Some(0), 1)]
+        {
+            assert_eq!(affordable(descriptors, 2, 512), expected, "{descriptors:?}");
+        }
+    }
 
     #[test]
     fn the_files_of_the_kernel_are_read() {
