@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Labels, promql::Query};
+use crate::{
+    Labels, Source, Timestamp,
+    promql::{Element, Options, Query, Value},
+};
 
 /// Rules that are evaluated together, in order.
 #[derive(Clone, Debug)]
@@ -62,6 +65,25 @@ pub enum RuleKind {
 }
 
 impl Rule {
+    /// What the expression gives at one moment; a number counts as an element without labels.
+    ///
+    /// # Errors
+    /// When the expression cannot be evaluated, with the reason in words.
+    pub(super) fn answer(
+        &self,
+        source: &dyn Source,
+        at: Timestamp,
+    ) -> Result<Vec<Element>, String> {
+        let answer = self.query.instant(source, at, &Options::default());
+        match answer.map_err(|error| error.to_string())? {
+            Value::Vector(elements) => Ok(elements),
+            Value::Scalar(value) => Ok(vec![Element { labels: Labels::default(), value }]),
+            Value::String(_) | Value::Matrix(_) => {
+                Err("rule result is not a vector or scalar".to_owned())
+            }
+        }
+    }
+
     /// Whether `other` continues this rule: the same results from the same expression. Annotations and durations may differ.
     pub(super) fn continues(&self, other: &Self) -> bool {
         matches!(self.kind, RuleKind::Recording) == matches!(other.kind, RuleKind::Recording)

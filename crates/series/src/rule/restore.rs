@@ -11,9 +11,7 @@ use super::{
     template::Expander,
 };
 use crate::{
-    Labels, Matcher, Sample, Source, Timestamp, is_stale,
-    labels::METRIC_NAME,
-    promql::{Element, Options, Value},
+    Labels, Matcher, Sample, Source, Timestamp, is_stale, labels::METRIC_NAME, promql::Element,
 };
 
 /// How far back the store is asked, in milliseconds. Alerts from before a longer stop begin anew.
@@ -42,6 +40,7 @@ pub(super) fn alerts(rule: &Rule, source: &dyn Source, now: Timestamp) -> Vec<Al
             )
         })
         .collect();
+    let mut answers: BTreeMap<Timestamp, Vec<Element>> = BTreeMap::new();
     let mut alerts: Vec<Alert> = select(ALERTS_FOR_STATE, None)
         .into_iter()
         .filter_map(|series| {
@@ -50,7 +49,11 @@ pub(super) fn alerts(rule: &Rule, source: &dyn Source, now: Timestamp) -> Vec<Al
             let active_at = to_milliseconds(last.value)?;
             let run = firing.get(&labels).map(Vec::as_slice).unwrap_or_default();
             let fired_at = began_firing(run, active_at, last.timestamp);
-            let (annotations, value) = cause(rule, source, &labels, last.timestamp);
+            // Alerts of one rule mostly end with one evaluation: its expression is answered once for all of them.
+            let elements = answers
+                .entry(last.timestamp)
+                .or_insert_with(|| rule.answer(source, last.timestamp).unwrap_or_default());
+            let (annotations, value) = cause(rule, source, elements, &labels, last.timestamp);
             Some(Alert {
                 labels,
                 annotations,
@@ -72,14 +75,10 @@ pub(super) fn alerts(rule: &Rule, source: &dyn Source, now: Timestamp) -> Vec<Al
 fn cause(
     rule: &Rule,
     source: &dyn Source,
+    elements: &[Element],
     alert: &Labels,
     at: Timestamp,
 ) -> (BTreeMap<String, String>, f64) {
-    let elements = match rule.query.instant(source, at, &Options::default()) {
-        Ok(Value::Vector(elements)) => elements,
-        Ok(Value::Scalar(value)) => vec![Element { labels: Labels::default(), value }],
-        Ok(Value::String(_) | Value::Matrix(_)) | Err(_) => Vec::new(),
-    };
     let gave = |element: &&Element| {
         element.labels.iter().all(|(name, value)| {
             let replaced = [METRIC_NAME, ALERT_NAME].contains(&name);

@@ -9,12 +9,7 @@ use super::{
     alert::{self, Alert, Found, Holds, Step, Transition},
     template::Expander,
 };
-use crate::{
-    Database, Labels, Timestamp,
-    labels::METRIC_NAME,
-    promql::{Element, Options, Value},
-    stale_marker,
-};
+use crate::{Database, Labels, Timestamp, labels::METRIC_NAME, stale_marker};
 
 /// How the last evaluation of a rule went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,7 +132,7 @@ impl RuleState {
         let extra = self.rule.labels.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         let extra: Vec<(&str, &str)> =
             extra.chain([(METRIC_NAME, self.rule.name.as_str())]).collect();
-        for element in self.answer(round)? {
+        for element in self.rule.answer(round.database, round.moment())? {
             let labels = Labels::new(element.labels.iter().chain(extra.iter().copied()));
             if samples.insert(labels, element.value).is_some() {
                 return Err(
@@ -185,7 +180,7 @@ impl RuleState {
     fn found(&self, round: &Round<'_>) -> Result<BTreeMap<Labels, Found>, String> {
         let expander = Expander::new(round.database, round.at, round.external);
         let mut found = BTreeMap::new();
-        for element in self.answer(round)? {
+        for element in self.rule.answer(round.database, round.moment())? {
             let own = element.labels.without_metric_name();
             let expand = |(name, text): (&String, &String)| {
                 (name.clone(), expander.expand(text, &element.labels, element.value))
@@ -203,17 +198,6 @@ impl RuleState {
             }
         }
         Ok(found)
-    }
-
-    fn answer(&self, round: &Round<'_>) -> Result<Vec<Element>, String> {
-        let answer = self.rule.query.instant(round.database, round.moment(), &Options::default());
-        match answer.map_err(|error| error.to_string())? {
-            Value::Vector(elements) => Ok(elements),
-            Value::Scalar(value) => Ok(vec![Element { labels: Labels::default(), value }]),
-            Value::String(_) | Value::Matrix(_) => {
-                Err("rule result is not a vector or scalar".to_owned())
-            }
-        }
     }
 
     /// Forgets an alert without a word: another rule has it.
