@@ -9,6 +9,8 @@ use std::{
     sync::Arc,
 };
 
+use series::rule::Group;
+
 use super::{Config, Diagnostic, Sources, files, targets};
 
 /// What a configuration holds, in numbers.
@@ -126,9 +128,18 @@ impl Config {
 
     fn load_rules(&mut self, sources: &Sources, errors: &mut Vec<Diagnostic>) {
         for path in sources.rules.iter().flat_map(|pattern| files::expand(pattern)) {
+            // Patterns may overlap; a file counts once.
+            if self.files.contains(&path) {
+                continue;
+            }
             let Some(text) = self.read(&path, errors) else { continue };
             match series::rule::load(&text) {
-                Ok(groups) => self.rules.extend(groups),
+                Ok(groups) => {
+                    let file = path.display().to_string();
+                    self.rules.extend(
+                        groups.into_iter().map(|group| Group { file: file.clone(), ..group }),
+                    );
+                }
                 Err(problems) => {
                     errors.extend(
                         problems

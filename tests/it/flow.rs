@@ -230,3 +230,32 @@ async fn the_exporter_answers_as_prometheus_expects() {
     assert_eq!(exporter.post("/-/reload").await.0, 200);
     exporter.app.stop().await;
 }
+
+/// Groups of one name in two files are two groups, as in Prometheus: neither may hide the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_of_one_name_in_two_files_are_both_evaluated() {
+    let group = |name: &str| {
+        format!("groups:\n- name: test\n  rules: [{{ record: {name}, expr: vector(1) }}]\n")
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("targets.yml", "[]\n");
+    write("rules-a.yml", &group("from_a"));
+    write("rules-b.yml", &group("from_b"));
+    let app = Program::start(directory.path(), true).await;
+    let program = Program { app, directory };
+    for name in ["from_a", "from_b"] {
+        let path = format!("/api/v1/query?query={name}");
+        program.wait_for(&path, "the recorded series", |body| body.contains(name)).await;
+    }
+    let rules: serde_json::Value =
+        serde_json::from_str(&program.get("/api/v1/rules").await.1).unwrap();
+    let files: Vec<&str> = rules["data"]["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| group["file"].as_str().unwrap().rsplit('/').next().unwrap())
+        .collect();
+    assert_eq!(files, ["rules-a.yml", "rules-b.yml"]);
+    program.app.stop().await;
+}

@@ -53,7 +53,7 @@ impl Program {
                 targets: if all_in_one { vec![file("targets.yml")] } else { Vec::new() },
                 modules: directory.join("modules.yml"),
                 modules_required: false,
-                rules: if all_in_one { vec![file("rules.yml")] } else { Vec::new() },
+                rules: if all_in_one { vec![file("rules*.yml")] } else { Vec::new() },
                 interval: Duration::from_millis(200),
                 timeout: Duration::from_millis(150),
             },

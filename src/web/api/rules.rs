@@ -44,8 +44,7 @@ struct AlertBody {
 #[serde(rename_all = "camelCase")]
 struct GroupBody {
     name: String,
-    /// Empty: groups do not know their files.
-    file: &'static str,
+    file: String,
     rules: Vec<RuleBody>,
     /// In seconds; left out when the group goes by the program's default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,7 +167,7 @@ fn group_body(state: &GroupState, filter: &Filter) -> Option<GroupBody> {
     }
     Some(GroupBody {
         name: group.name.clone(),
-        file: "",
+        file: group.file.clone(),
         rules,
         interval: group.interval_ms.map(seconds),
         limit: group.limit,

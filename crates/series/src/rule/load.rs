@@ -128,6 +128,7 @@ impl Loader {
         }
         Some(Group {
             name: name?,
+            file: String::new(),
             interval_ms,
             rules,
             // As in Prometheus, no limit and a negative one are the same.

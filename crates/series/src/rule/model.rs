@@ -14,6 +14,8 @@ use crate::{
 pub struct Group {
     /// The name; unique in a file.
     pub name: String,
+    /// The file, as whoever read it names it; empty when nobody said.
+    pub file: String,
     /// Milliseconds between evaluations; `None` leaves it to the caller.
     pub interval_ms: Option<i64>,
     /// The rules in the order of the file.
@@ -27,9 +29,9 @@ pub struct Group {
 }
 
 impl Group {
-    /// What identifies the group among all groups.
+    /// What identifies the group among all groups, as in Prometheus: its file and its name.
     pub fn key(&self) -> String {
-        self.name.clone()
+        format!("{};{}", self.file, self.name)
     }
 }
 

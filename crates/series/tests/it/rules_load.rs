@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use series::rule::{RuleKind, load, unit_test};
+use series::rule::{Group, RuleKind, load, unit_test};
 
 #[test]
 fn a_rule_file_becomes_groups() {
@@ -29,7 +29,10 @@ fn a_rule_file_becomes_groups() {
     .expect("a good file");
     assert_eq!(groups.len(), 2);
     let first = &groups[0];
-    assert_eq!((first.key(), first.interval_ms), ("first".to_owned(), Some(60_000)));
+    assert_eq!((first.name.as_str(), first.interval_ms), ("first", Some(60_000)));
+    // A group is known by its file too: groups of one name in two files are two groups.
+    let elsewhere = Group { file: "b.yml".to_owned(), ..first.clone() };
+    assert_eq!((first.key(), elsewhere.key()), (";first".to_owned(), "b.yml;first".to_owned()));
     assert_eq!((first.limit, first.query_offset_ms), (10, 30_000));
     let (record, alert) = (&first.rules[0], &first.rules[1]);
     assert_eq!((record.kind, record.line), (RuleKind::Recording, 8));
