@@ -66,7 +66,12 @@ impl Evaluator {
             tokio::select! {
                 () = stop.cancelled() => break,
                 groups = self.reloaded.recv() => match groups {
-                    Some(groups) => self.adopt(groups).await,
+                    Some(groups) => {
+                        self.adopt(groups).await;
+                        // Turns follow from the epoch, so none moves; one kept for a group that is gone would be
+                        // taken up, long past, when the group comes back.
+                        due.clear();
+                    }
                     None => break,
                 },
                 _ = flush.tick() => self.deliver(Vec::new()).await,
