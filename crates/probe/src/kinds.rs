@@ -22,6 +22,11 @@ pub trait Probe:
     /// How its targets are written.
     const ADDRESS: AddressForm;
 
+    /// The host name that the settings ask for whatever the target is; most kinds have none.
+    fn own_hostname(&self) -> Option<&str> {
+        None
+    }
+
     /// Probes the target. What was measured goes into the scope, also when the probe then fails.
     ///
     /// # Errors
@@ -87,6 +92,11 @@ macro_rules! kinds {
             pub fn metrics(&self) -> impl Iterator<Item = &'static MetricDef> {
                 let groups = match self { $(Self::$name(_) => <$settings as Probe>::METRICS),+ };
                 groups.iter().copied().flatten().copied()
+            }
+
+            /// The host name that the settings ask for whatever the target is.
+            pub(crate) fn own_hostname(&self) -> Option<&str> {
+                match self { $(Self::$name(settings) => settings.own_hostname()),+ }
             }
 
             /// The settings, with secrets hidden.

@@ -170,10 +170,7 @@ impl Module {
     /// # Errors
     /// When it is not a name, or the module sets another Host.
     pub fn with_hostname(&self, target: Target, hostname: &str) -> Result<Target, TargetError> {
-        if let Check::http(http) = &self.check
-            && let Some(host) = http.host_header()
-            && host != hostname
-        {
+        if self.check.own_hostname().is_some_and(|own| own != hostname) {
             let message =
                 "the parameter `hostname` contradicts the Host header of the module".to_owned();
             return Err(TargetError { message, hint: None });
@@ -262,6 +259,19 @@ mod tests {
         let indented: Vec<String> = shown.lines().map(|line| format!("  {line}")).collect();
         let again = format!("modules:\n{}\n", indented.join("\n"));
         assert!(parse_modules(&again).is_ok(), "{again}\n{:?}", parse_modules(&again).unwrap_err());
+    }
+
+    #[test]
+    fn a_host_name_given_by_the_caller_must_not_contradict_the_module() {
+        let text = "modules: { own: { prober: http, http: { headers: { Host: a.example } } } }\n";
+        let own = parse_modules(text).unwrap().remove("own").unwrap();
+        let other = Module::builtin().remove("http_2xx").unwrap();
+        for (module, hostname, accepted) in
+            [(&own, "a.example", true), (&own, "b.example", false), (&other, "b.example", true)]
+        {
+            let target = module.target("http://127.0.0.1/").unwrap();
+            assert_eq!(module.with_hostname(target, hostname).is_ok(), accepted, "{hostname}");
+        }
     }
 
     #[test]

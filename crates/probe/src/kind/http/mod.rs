@@ -60,6 +60,10 @@ impl Probe for Http {
         &[metric::ADDRESS, METRICS, metric::TLS];
     const ADDRESS: AddressForm = AddressForm::Url;
 
+    fn own_hostname(&self) -> Option<&str> {
+        self.host_header()
+    }
+
     async fn run(&self, target: &Target, scope: &mut Scope<'_>) -> Result<(), Failure> {
         let Address::Url(url) = target.address() else {
             return Err(Failure::new(Phase::Policy, Reason::InvalidTarget, "not a URL"));

@@ -81,7 +81,7 @@ impl Default for Http {
 
 impl Http {
     /// The Host header that the module sets; it is also the name to ask for in TLS.
-    pub(crate) fn host_header(&self) -> Option<&str> {
+    pub(super) fn host_header(&self) -> Option<&str> {
         self.headers
             .iter()
             .find(|(name, _)| name.0 == header::HOST)
