@@ -202,6 +202,7 @@ mod tests {
             timeout: Duration::from_secs(10),
             samples,
             notes: Vec::new(),
+            evidence: probe::Evidence::default(),
         }
     }
 

@@ -135,6 +135,7 @@ mod tests {
                 sample(&SUCCESS, vec![], 1.0),
             ],
             notes: vec![],
+            evidence: probe::Evidence::default(),
         };
         assert_eq!(
             Exposition::of_probe(&result),

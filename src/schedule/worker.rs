@@ -228,6 +228,7 @@ fn fault(started: Timestamp, timeout: Duration, reason: Reason, detail: &str) ->
         timeout,
         samples: Vec::new(),
         notes: Vec::new(),
+        evidence: probe::Evidence::default(),
     }
 }
 

@@ -363,7 +363,15 @@ async fn the_build_is_described() {
 fn result(outcome: Outcome) -> ProbeResult {
     let started = std::time::UNIX_EPOCH;
     let (elapsed, timeout) = (Duration::from_millis(250), Duration::from_secs(9));
-    ProbeResult { outcome, started, elapsed, timeout, samples: Vec::new(), notes: Vec::new() }
+    ProbeResult {
+        outcome,
+        started,
+        elapsed,
+        timeout,
+        samples: Vec::new(),
+        notes: Vec::new(),
+        evidence: probe::Evidence::default(),
+    }
 }
 
 fn target(instance: &str) -> Arc<Target> {

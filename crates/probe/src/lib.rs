@@ -6,9 +6,12 @@
 //! Net (DNS, roots) ──┘
 //! ```
 //!
-//! This crate uses the network. It must not know files other than certificates named by a module, storage, schedules or a
+//! This crate uses the network. It must not know files other than those named by a module, storage, schedules or a
 //! metrics registry.
 
+#[macro_use]
+mod closed_set;
+pub mod evidence;
 mod kind;
 pub mod kinds;
 pub mod metric;
@@ -19,6 +22,7 @@ mod scope;
 mod setting;
 mod target;
 
+pub use evidence::{Evidence, Hop, Warning};
 pub use kinds::{Check, KINDS};
 pub use metric::{MetricDef, Sample};
 pub use module::{Module, parse_modules};

@@ -37,6 +37,8 @@ metrics! {
     DURATION = "probe_duration_seconds", "Returns how long the probe took to complete in seconds.";
     TIMEOUT = "probe_timeout_seconds", "How long the probe was allowed to take in seconds.";
     FAILURE = "probe_failure_info", "Why the probe failed: the stage and the reason, both from closed lists; always 1.";
+    WARNING = "probe_warning_info", "What is wrong with an answer that is accepted all the same; always 1.";
+    ATTEMPTS = "probe_attempts", "How many times the target was asked, when the module allows retries.";
     DNS_LOOKUP = "probe_dns_lookup_time_seconds", "Returns the time taken for probe dns lookup in seconds.";
     IP_PROTOCOL = "probe_ip_protocol", "Specifies whether probe ip protocol is IP4 or IP6.";
     IP_ADDR_HASH = "probe_ip_addr_hash", "Specifies the hash of IP address. It's useful to detect if the IP address changes.";
@@ -60,7 +62,7 @@ metrics! {
 }
 
 /// What every kind of probe yields.
-pub static COMMON: &[&MetricDef] = &[&SUCCESS, &DURATION, &TIMEOUT, &FAILURE];
+pub static COMMON: &[&MetricDef] = &[&SUCCESS, &DURATION, &TIMEOUT, &FAILURE, &WARNING, &ATTEMPTS];
 
 /// What a kind yields that connects to a name or an address.
 pub static ADDRESS: &[&MetricDef] = &[&DNS_LOOKUP, &IP_PROTOCOL, &IP_ADDR_HASH];

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::metric::Sample;
+use crate::{evidence::Evidence, metric::Sample};
 
 /// The outcome of one probe of one target, with everything it measured.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct ProbeResult {
     pub samples: Vec<Sample>,
     /// The trace for people (`debug=true`): offset from the start and one line each; bounded.
     pub notes: Vec<(Duration, String)>,
+    /// What was seen, for people; bounded, secrets hidden.
+    pub evidence: Evidence,
 }
 
 /// The judgement of a probe.
@@ -46,31 +48,6 @@ pub struct Failure {
     pub detail: String,
 }
 
-/// Declares a closed set of names with their label values.
-macro_rules! closed_set {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident => $text:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$variant_meta])* $variant),+ }
-
-        impl $name {
-            /// Every member of the set.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The label value: snake case, stable.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(self.as_str())
-            }
-        }
-    };
-}
-
 closed_set! {
     /// The stage of a probe that failed.
     Phase {
@@ -80,6 +57,8 @@ closed_set! {
         Resolve => "resolve",
         /// Opening the TCP connection.
         Connect => "connect",
+        /// Asking a proxy for the connection.
+        Proxy => "proxy",
         /// The TLS handshake and the verification of the certificate.
         Tls => "tls",
         /// Sending the request and reading the status line and headers.
@@ -182,6 +161,10 @@ closed_set! {
         Truncated => "truncated",
         /// The body is larger than the module allows.
         TooLarge => "too_large",
+        /// The body cannot be decoded.
+        Decode => "decode",
+        /// The decoded body is larger than the module allows.
+        DecodeLimit => "decode_limit",
         /// The status code is not an expected one.
         Status => "status",
         /// The version of HTTP is not an expected one.
@@ -190,10 +173,24 @@ closed_set! {
         Regexp => "regexp",
         /// A header is missing or unwanted.
         Header => "header",
+        /// The body is not the JSON that the module expects.
+        Json => "json",
+        /// The answer took longer than the module allows.
+        TooSlow => "too_slow",
         /// TLS was used against the module's wish.
         Ssl => "ssl",
         /// TLS was not used against the module's wish.
         NotSsl => "not_ssl",
+        /// The proxy cannot be connected to.
+        Connect => "connect",
+        /// The proxy wants other credentials, or the authorization server refused ours.
+        Auth => "auth",
+        /// What came is not the answer of a proxy.
+        BadReply => "bad_reply",
+        /// A redirect leads from https to http against the module's wish.
+        Downgrade => "downgrade",
+        /// The address is not allowed.
+        DeniedAddress => "denied_address",
         /// Too much was going on at once.
         Overload => "overload",
         /// No file descriptor, port or buffer was left.

@@ -10,6 +10,7 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    evidence::{self, Evidence, Hop, Warning},
     metric::{self, MetricDef, Sample},
     net::Net,
     result::{Failure, Outcome, Phase, ProbeResult, Reason},
@@ -69,6 +70,8 @@ pub struct Scope<'a> {
     times: [(Timing, Duration); 5],
     samples: Vec<Sample>,
     notes: Vec<(Duration, String)>,
+    evidence: Evidence,
+    secrets: Vec<String>,
 }
 
 impl<'a> Scope<'a> {
@@ -82,6 +85,8 @@ impl<'a> Scope<'a> {
             times: Timing::ALL.map(|timing| (timing, Duration::ZERO)),
             samples: Vec::new(),
             notes: Vec::new(),
+            evidence: Evidence::default(),
+            secrets: Vec::new(),
         }
     }
 
@@ -107,6 +112,9 @@ impl<'a> Scope<'a> {
             if *known == timing {
                 *sum += elapsed;
             }
+        }
+        if let Some(hop) = self.evidence.hop() {
+            hop.add_time(timing, elapsed);
         }
         outcome.unwrap_or_else(|_| {
             let detail = format!("no end within {:.3} s", self.timeout.as_secs_f64());
@@ -148,17 +156,47 @@ impl<'a> Scope<'a> {
     /// Writes a line for people who ask what the probe did.
     pub fn note(&mut self, note: impl Into<String>) {
         if self.notes.len() < NOTES_MAX {
-            self.notes.push((self.started.elapsed(), cut(note.into(), NOTE_BYTES_MAX)));
+            self.notes.push((self.started.elapsed(), self.told(note.into(), NOTE_BYTES_MAX)));
         }
     }
 
+    /// Begins a request, to which everything belongs that is told of the evidence from now on.
+    pub fn begin_hop(&mut self, hop: Hop) {
+        self.evidence.begin(hop);
+    }
+
+    /// The request in progress, to add what was seen of its answer.
+    pub fn hop(&mut self) -> Option<&mut Hop> {
+        self.evidence.hop()
+    }
+
+    /// Tells of something wrong with an answer that is accepted all the same.
+    pub fn warn(&mut self, warning: Warning) {
+        self.evidence.warn(warning);
+    }
+
+    /// Names a secret that the probe uses: it is hidden in everything that is told of the probe from now on.
+    pub fn conceal(&mut self, secret: &str) {
+        if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
+            self.secrets.push(secret.to_owned());
+        }
+    }
+
+    /// A text as it may be told: without secrets, and not too long.
+    fn told(&self, mut text: String, bytes_max: usize) -> String {
+        evidence::conceal(&mut text, &self.secrets);
+        evidence::cut(&mut text, bytes_max);
+        text
+    }
+
     /// Ends the probe.
-    pub fn finish(self, outcome: Result<(), Failure>) -> ProbeResult {
+    pub fn finish(mut self, outcome: Result<(), Failure>) -> ProbeResult {
         let elapsed = self.started.elapsed();
         let outcome = match outcome {
             Ok(()) => Outcome::Up,
             Err(failure) => {
-                let failure = Failure { detail: cut(failure.detail, DETAIL_BYTES_MAX), ..failure };
+                let detail = self.told(failure.detail, DETAIL_BYTES_MAX);
+                let failure = Failure { detail, ..failure };
                 if failure.phase == Phase::Internal {
                     Outcome::Fault(failure)
                 } else {
@@ -167,6 +205,7 @@ impl<'a> Scope<'a> {
             }
         };
         let sample = |metric, value| Sample { metric, labels: Vec::new(), value };
+        self.evidence.seal(&self.secrets);
         let mut samples = self.samples;
         samples.push(sample(&metric::DURATION, elapsed.as_secs_f64()));
         samples.push(sample(&metric::TIMEOUT, self.timeout.as_secs_f64()));
@@ -178,6 +217,10 @@ impl<'a> Scope<'a> {
             ];
             samples.push(Sample { metric: &metric::FAILURE, labels, value: 1.0 });
         }
+        for warning in &self.evidence.warnings {
+            let labels = vec![("warning", Cow::Borrowed(warning.as_str()))];
+            samples.push(Sample { metric: &metric::WARNING, labels, value: 1.0 });
+        }
         // Samples of one metric stand together, as the exposition wants them.
         samples.sort_by_key(|sample| sample.metric.name);
         ProbeResult {
@@ -187,17 +230,9 @@ impl<'a> Scope<'a> {
             timeout: self.timeout,
             samples,
             notes: self.notes,
+            evidence: self.evidence,
         }
     }
-}
-
-/// Cuts a text at a character's boundary.
-fn cut(mut text: String, bytes_max: usize) -> String {
-    if text.len() > bytes_max {
-        text.truncate(text.floor_char_boundary(bytes_max));
-        text.push('…');
-    }
-    text
 }
 
 #[cfg(test)]

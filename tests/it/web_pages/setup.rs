@@ -72,6 +72,7 @@ pub(super) fn result(outcome: Outcome, samples: Vec<Sample>) -> ProbeResult {
         timeout: Duration::from_secs(10),
         samples,
         notes: Vec::new(),
+        evidence: probe::Evidence::default(),
     }
 }
 

@@ -62,6 +62,9 @@ pub(crate) async fn open(
     }
     let (stream, address) = connected?;
     scope.note(format!("connected to {address}"));
+    if let Some(hop) = scope.hop() {
+        hop.peer = Some(address);
+    }
     Ok(stream)
 }
 

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
-use super::exchange::{Answer, body_failure};
+use super::{cause::body_failure, exchange::Answer};
 use crate::result::Failure;
 
 /// What was read of a body.
@@ -19,8 +19,17 @@ pub(super) struct Read {
     pub(super) complete: bool,
 }
 
-/// Reads a body to its end or to the limit, and keeps the bytes only when they are `wanted`.
-pub(super) async fn read(answer: &mut Answer, wanted: bool, limit: u64) -> Result<Read, Failure> {
+/// How much of the body is kept for people.
+const EXCERPT_BYTES_MAX: usize = 1024;
+
+/// Reads a body to its end or to the limit, and keeps the bytes only when they are `wanted`. The first ones are kept in
+/// `excerpt` in any case, also when reading fails.
+pub(super) async fn read(
+    answer: &mut Answer,
+    wanted: bool,
+    limit: u64,
+    excerpt: &mut Vec<u8>,
+) -> Result<Read, Failure> {
     let mut read = Read::default();
     loop {
         let Answer { body, connection, .. } = answer;
@@ -31,6 +40,8 @@ pub(super) async fn read(answer: &mut Answer, wanted: bool, limit: u64) -> Resul
         };
         let data: Bytes = frame.into_data().unwrap_or_default();
         read.length += data.len() as u64;
+        let room = EXCERPT_BYTES_MAX.saturating_sub(excerpt.len());
+        excerpt.extend(data.iter().take(room));
         if read.length > limit {
             return Ok(read);
         }

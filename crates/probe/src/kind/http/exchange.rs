@@ -4,13 +4,10 @@
 //! what would never end is cut off. Must not know redirects or expectations.
 
 use std::{
+    fmt::Write as _,
     future::poll_fn,
-    io,
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -22,24 +19,29 @@ use hyper::{
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
+use super::{
+    cause::failure,
+    wire::{Meter, Metered},
+};
 use crate::{
-    net::tls,
+    evidence::Hop,
     result::{Failure, Phase, Reason},
     scope::{Scope, Timing},
+    setting::HIDDEN,
 };
 
 /// How many headers an answer may have. Browsers limit their size, not their number; hyper's own limit of 100 would call
 /// healthy sites down.
 const HEADERS_MAX: usize = 2000;
 
-/// How many bytes may come before the head of the answer is complete.
-const HEAD_BYTES_MAX: u64 = 1024 * 1024;
-
-/// The same for HTTP/2, where the limit is on the decoded list.
+/// How large the decoded header list of HTTP/2 may be, in bytes.
 const HEADER_LIST_BYTES_MAX: u32 = 256 * 1024;
+
+/// How much of the head of an answer is kept for people, in bytes.
+const HEAD_TEXT_BYTES_MAX: usize = 2048;
 
 /// How many informational answers (1xx) may come before the real one.
 const INFORMATIONAL_MAX: usize = 16;
@@ -70,14 +72,6 @@ pub(super) struct Connection {
     meter: Arc<Meter>,
     /// How the connection ended, when it did so with an error.
     error: Option<hyper::Error>,
-}
-
-/// What came over a connection.
-#[derive(Debug, Default)]
-struct Meter {
-    bytes_read: AtomicU64,
-    informational: AtomicUsize,
-    head_complete: AtomicBool,
 }
 
 /// Sends a request by HTTP/1.1.
@@ -134,7 +128,44 @@ where
     scope.phase(Phase::Http, Timing::Processing, work).await
 }
 
+/// The status line and headers of an answer as text, up to what is kept of it; cookies are somebody's secrets.
+pub(super) fn head_text(head: &Parts) -> Vec<u8> {
+    let mut text = format!("{:?} {}\n", head.version, head.status).into_bytes();
+    for (name, value) in &head.headers {
+        if text.len() > HEAD_TEXT_BYTES_MAX {
+            break;
+        }
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(b": ");
+        let shown = if *name == header::SET_COOKIE { HIDDEN.as_bytes() } else { value.as_bytes() };
+        text.extend_from_slice(shown);
+        text.push(b'\n');
+    }
+    text
+}
+
 impl Request<'_> {
+    /// What is told of the request: of the headers that the module sets only the names, because any of them can be secret.
+    pub(super) fn evidence(&self) -> Hop {
+        let title = format!("{} {}", self.method, self.url);
+        let mut request = format!("{title}\nHost: {}\n", self.host);
+        for (name, value) in &self.headers {
+            let shown = match *name {
+                header::USER_AGENT
+                | header::ACCEPT
+                | header::ACCEPT_ENCODING
+                | header::CONTENT_TYPE => value.to_str().unwrap_or(HIDDEN),
+                _ => HIDDEN,
+            };
+            // Writing to a string cannot fail.
+            let _infallible = writeln!(request, "{name}: {shown}");
+        }
+        if self.cookies.is_some() {
+            let _infallible = writeln!(request, "cookie: {HIDDEN}");
+        }
+        Hop { attempt: 1, title, request, ..Hop::default() }
+    }
+
     /// The request as hyper takes it: HTTP/1.1 names the path and the host apart, HTTP/2 the whole URL.
     fn message(
         &self,
@@ -244,154 +275,5 @@ impl Connection {
         self.meter.head_complete.store(true, Ordering::Relaxed);
         let (parts, body) = answer.into_parts();
         Ok(Answer { parts, body, connection: self })
-    }
-}
-
-/// What an error while reading the body says.
-pub(super) fn body_failure(failure: Failure) -> Failure {
-    let reason = match failure.reason {
-        _ if failure.phase != Phase::Http => return failure,
-        Reason::Closed | Reason::NoResponse => Reason::Truncated,
-        Reason::Malformed => Reason::BadFraming,
-        other => other,
-    };
-    Failure { phase: Phase::Body, reason, ..failure }
-}
-
-/// What an error of hyper says about the target.
-fn failure(error: &hyper::Error, meter: &Meter, phase: Phase) -> Failure {
-    let told = |reason| Failure::new(phase, reason, text(error));
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        if let Some(error) = inner.downcast_ref::<io::Error>() {
-            if error
-                .get_ref()
-                .is_some_and(<dyn std::error::Error + Send + Sync>::is::<HeadTooLarge>)
-            {
-                return told(Reason::HeaderLimit);
-            }
-            if error.kind() == io::ErrorKind::UnexpectedEof && error.get_ref().is_none() {
-                break;
-            }
-            // hyper tells of chunks that are none as of invalid input or data; so does the TLS library of its own troubles.
-            let invalid =
-                matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
-            if invalid && !tls::is_from_tls(error) {
-                return told(Reason::Malformed);
-            }
-            let failure = tls::failure(error, phase);
-            return if failure.reason == Reason::Closed { closed(failure, meter) } else { failure };
-        }
-        if let Some(error) = inner.downcast_ref::<h2::Error>() {
-            return h2_failure(error, meter, phase);
-        }
-        cause = inner.source();
-    }
-    // hyper has no better way to tell these apart.
-    let says = |words: &[&str]| words.iter().any(|word| error.to_string().contains(word));
-    if !error.is_parse() {
-        closed(told(Reason::Closed), meter)
-    } else if says(&["too large"]) {
-        told(Reason::HeaderLimit)
-    } else if says(&["content-length", "transfer-encoding"]) {
-        told(Reason::BadFraming)
-    } else {
-        told(Reason::Malformed)
-    }
-}
-
-/// A connection that was closed: before anything came, or in the middle.
-fn closed(failure: Failure, meter: &Meter) -> Failure {
-    if meter.bytes_read.load(Ordering::Relaxed) == 0 {
-        Failure { reason: Reason::NoResponse, ..failure }
-    } else {
-        failure
-    }
-}
-
-fn h2_failure(error: &h2::Error, meter: &Meter, phase: Phase) -> Failure {
-    if let Some(error) = error.get_io() {
-        return closed(tls::failure(error, phase), meter);
-    }
-    let reason = if error.is_go_away() && error.is_remote() {
-        Reason::H2Goaway
-    } else if error.is_reset() && error.is_remote() {
-        Reason::H2Reset
-    } else {
-        Reason::H2Violation
-    };
-    Failure::new(phase, reason, error.to_string())
-}
-
-/// An error with its causes, in one line.
-fn text(error: &hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
-}
-
-/// Says that the head of the answer does not end.
-#[derive(Debug, thiserror::Error)]
-#[error("the head of the answer is larger than {HEAD_BYTES_MAX} bytes")]
-struct HeadTooLarge;
-
-/// A stream that counts what is read, and refuses to read an endless head.
-struct Metered<S> {
-    stream: S,
-    meter: Arc<Meter>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let read = (buffer.filled().len() - before) as u64;
-        let total = self.meter.bytes_read.fetch_add(read, Ordering::Relaxed) + read;
-        if total > HEAD_BYTES_MAX && !self.meter.head_complete.load(Ordering::Relaxed) {
-            return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

@@ -4,10 +4,12 @@
 //! `expect`. Must not know how sockets are opened.
 
 mod body;
+mod cause;
 mod exchange;
 mod expect;
 mod redirect;
 mod settings;
+mod wire;
 
 pub(crate) use settings::Http;
 
@@ -129,9 +131,13 @@ impl Http {
                 body: hop.body.clone(),
             };
             scope.note(format!("{} {}", hop.method, hop.url));
+            scope.begin_hop(request.evidence());
             let name = if first { hostname.or(self.host_header()) } else { None };
             let mut answer = self.exchange(&request, name, scope).await?;
             facts.take(&answer);
+            if let Some(seen) = scope.hop() {
+                seen.keep_head(&exchange::head_text(&answer.parts));
+            }
             scope.note(format!("answer: {:?} {}", answer.parts.version, answer.parts.status));
             let next =
                 if self.follow_redirects() { redirect::next(&hop, &answer.parts)? } else { None };
@@ -186,8 +192,13 @@ impl Http {
         self.check_head(&answer.parts, facts.ssl, &mut facts.failed_due_to_regex)?;
         let wanted = self.wants_body();
         let limit = self.body_limit();
-        let reading = body::read(answer, wanted, limit);
-        let read = scope.phase(Phase::Body, Timing::Transfer, reading).await?;
+        let mut excerpt = Vec::new();
+        let reading = body::read(answer, wanted, limit, &mut excerpt);
+        let read = scope.phase(Phase::Body, Timing::Transfer, reading).await;
+        if let Some(seen) = scope.hop() {
+            seen.keep_body(&excerpt);
+        }
+        let read = read?;
         facts.body_length = read.length;
         scope.note(format!(
             "body: {} bytes{}",

@@ -1,0 +1,226 @@
+//! What a probe saw, for people who ask why: requests, heads of answers, the first bytes of bodies, certificates.
+//!
+//! Bounded in size, free of control characters and of every secret that the probe was told to conceal. Never a label. Must
+//! not know how it is shown.
+
+use std::{net::SocketAddr, time::Duration};
+
+use crate::scope::Timing;
+
+/// How many requests of one probe are kept: the first ones and the last one.
+const HOPS_MAX: usize = 12;
+
+/// The longest text of each kind, in bytes: with [`HOPS_MAX`], what the memory of one remembered probe is bounded by.
+const REQUEST_BYTES_MAX: usize = 1024;
+const HEAD_BYTES_MAX: usize = 2048;
+const BODY_BYTES_MAX: usize = 512;
+
+/// Secrets shorter than this are not looked for in what servers send: they stand in every other word.
+const SECRET_BYTES_MIN: usize = 4;
+
+/// What a probe saw.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// Each request with its answer, in order; redirects, retries and further addresses included.
+    pub hops: Vec<Hop>,
+    /// What is wrong with answers that are accepted nevertheless.
+    pub warnings: Vec<Warning>,
+}
+
+/// One request and what came of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hop {
+    /// Which attempt this belongs to, counted from 1.
+    pub attempt: u32,
+    /// The method and the URL.
+    pub title: String,
+    /// The request line and headers, secrets hidden.
+    pub request: String,
+    /// The address that the connection goes to.
+    pub peer: Option<SocketAddr>,
+    /// The status line and headers of the answer, or whatever came instead of them.
+    pub head: String,
+    /// The first bytes of the body, as far as it was read.
+    pub body: String,
+    /// How long each stage of this hop took; only those that were reached.
+    pub times: Vec<(Timing, Duration)>,
+}
+
+closed_set! {
+    /// Something wrong with an answer that is accepted all the same, because browsers do.
+    Warning {
+        /// A minor version of HTTP/1 above 1.
+        HttpVersion => "http_version",
+        /// A header that goes on in the next line (RFC 9112 §5.2).
+        ObsoleteFolding => "obsolete_folding",
+        /// A space between a header's name and its colon.
+        SpaceBeforeColon => "space_before_colon",
+        /// A header without a name.
+        EmptyHeaderName => "empty_header_name",
+        /// Lines that end with LF alone.
+        BareLineFeed => "bare_line_feed",
+        /// A carriage return inside a header's value.
+        CarriageReturn => "carriage_return",
+        /// Both `Content-Length` and `Transfer-Encoding`: the shape of request smuggling.
+        LengthAndChunks => "length_and_chunks",
+        /// More bytes than `Content-Length` announced.
+        ExcessBody => "excess_body",
+        /// TLS ended without `close_notify`.
+        NoCloseNotify => "no_close_notify",
+        /// A redirect from https to http.
+        Downgrade => "downgrade",
+        /// A redirect that names a user or a password.
+        UserInLocation => "user_in_location",
+        /// The first name server did not answer.
+        NameServer => "name_server",
+    }
+}
+
+impl Evidence {
+    /// Begins a hop. When there are too many, the last one gives way.
+    pub(crate) fn begin(&mut self, hop: Hop) {
+        if self.hops.len() >= HOPS_MAX {
+            self.hops.pop();
+        }
+        self.hops.push(hop);
+    }
+
+    /// The hop in progress.
+    pub(crate) fn hop(&mut self) -> Option<&mut Hop> {
+        self.hops.last_mut()
+    }
+
+    /// Takes a warning in, once.
+    pub(crate) fn warn(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Bounds every text and hides the secrets in it.
+    pub(crate) fn seal(&mut self, secrets: &[String]) {
+        for hop in &mut self.hops {
+            for (text, bytes_max) in [
+                (&mut hop.title, REQUEST_BYTES_MAX),
+                (&mut hop.request, REQUEST_BYTES_MAX),
+                (&mut hop.head, HEAD_BYTES_MAX),
+                (&mut hop.body, BODY_BYTES_MAX),
+            ] {
+                conceal(text, secrets);
+                cut(text, bytes_max);
+                text.shrink_to_fit();
+            }
+        }
+    }
+
+    /// How many bytes of memory this takes, about.
+    pub fn bytes(&self) -> usize {
+        let texts = |hop: &Hop| {
+            hop.title.len() + hop.request.len() + hop.head.len() + hop.body.len() + size_of::<Hop>()
+        };
+        self.hops.iter().map(texts).sum::<usize>() + size_of::<Self>()
+    }
+}
+
+impl Hop {
+    /// Keeps the beginning of an answer, as text without control characters other than line ends.
+    pub(crate) fn keep_head(&mut self, bytes: &[u8]) {
+        self.head = printable(bytes, HEAD_BYTES_MAX);
+    }
+
+    /// Keeps the beginning of a body.
+    pub(crate) fn keep_body(&mut self, bytes: &[u8]) {
+        self.body = printable(bytes, BODY_BYTES_MAX);
+    }
+
+    /// Adds to the time of a stage.
+    pub(crate) fn add_time(&mut self, timing: Timing, elapsed: Duration) {
+        match self.times.iter_mut().find(|(known, _)| *known == timing) {
+            Some((_, sum)) => *sum += elapsed,
+            None => self.times.push((timing, elapsed)),
+        }
+    }
+}
+
+/// Bytes as text: what is not UTF-8, and every control character but the line feed, is escaped.
+pub(crate) fn printable(bytes: &[u8], bytes_max: usize) -> String {
+    let mut text = String::new();
+    for chunk in
+        bytes.get(..bytes_max.saturating_mul(2).min(bytes.len())).unwrap_or(bytes).utf8_chunks()
+    {
+        for character in chunk.valid().chars() {
+            match character {
+                '\n' => text.push('\n'),
+                '\r' => {}
+                // Control and format characters, such as those that turn the direction of writing, deceive the reader.
+                character if is_deceptive(character) => text.extend(character.escape_unicode()),
+                character => text.push(character),
+            }
+        }
+        for byte in chunk.invalid() {
+            text.extend(std::ascii::escape_default(*byte).map(char::from));
+        }
+        if text.len() > bytes_max {
+            break;
+        }
+    }
+    cut(&mut text, bytes_max);
+    text
+}
+
+fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Hides every secret in a text.
+pub(crate) fn conceal(text: &mut String, secrets: &[String]) {
+    for secret in secrets.iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN) {
+        if text.contains(secret.as_str()) {
+            *text = text.replace(secret.as_str(), crate::setting::HIDDEN);
+        }
+    }
+}
+
+/// Cuts a text at a character's boundary.
+pub(crate) fn cut(text: &mut String, bytes_max: usize) {
+    if text.len() > bytes_max {
+        text.truncate(text.floor_char_boundary(bytes_max));
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_printable_and_short() {
+        assert_eq!(printable(b"a\r\nb\0\x1b[1m\xff", 100), "a\nb\\u{0}\\u{1b}[1m\\xff");
+        assert_eq!(printable("ä\u{202e}x".as_bytes(), 100), "ä\\u{202e}x");
+        assert!(printable(&vec![0; 1 << 20], 100).len() < 120);
+    }
+
+    #[test]
+    fn secrets_are_hidden_wherever_they_come_back() {
+        let mut evidence = Evidence::default();
+        evidence.begin(Hop {
+            head: "X-Echo: hunter2".to_owned(),
+            body: "a".repeat(10_000),
+            ..Hop::default()
+        });
+        evidence.seal(&["hunter2".to_owned(), "a".to_owned()]);
+        assert_eq!(evidence.hops[0].head, "X-Echo: <secret>");
+        assert!(evidence.bytes() < 2048);
+    }
+
+    #[test]
+    fn the_first_hops_and_the_last_one_are_kept() {
+        let mut evidence = Evidence::default();
+        for number in 0..100 {
+            evidence.begin(Hop { attempt: number, ..Hop::default() });
+        }
+        assert_eq!(evidence.hops.len(), HOPS_MAX);
+        assert_eq!(evidence.hops.last().unwrap().attempt, 99);
+    }
+}
