@@ -332,6 +332,9 @@ fn open_store(storage: &Storage) -> Result<Arc<Store>, StoreError> {
 fn log_configuration(config: &Config, message: &str) {
     let Summary { targets, modules, rules, .. } = config.summary();
     info!(targets, modules, rules, "{message}");
+    for (module, prober) in &config.unsupported_modules {
+        warn!(%module, %prober, "A module is left out: its prober is not supported yet.");
+    }
 }
 
 /// Answers wishes to reload, one after the other.

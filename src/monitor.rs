@@ -151,6 +151,7 @@ impl Monitor {
                 .into_iter()
                 .map(|(name, module)| (name, Arc::new(module)))
                 .collect(),
+            unsupported_modules: std::collections::BTreeMap::new(),
             rules: Vec::new(),
             files: Vec::new(),
         };

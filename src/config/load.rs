@@ -38,6 +38,7 @@ impl Config {
         let mut config = Self {
             targets: Vec::new(),
             modules: BTreeMap::new(),
+            unsupported_modules: BTreeMap::new(),
             rules: Vec::new(),
             files: Vec::new(),
         };
@@ -72,9 +73,13 @@ impl Config {
         }
         let Some(text) = self.read(path, errors) else { return };
         match probe::parse_modules(&text) {
-            Ok(modules) => self
-                .modules
-                .extend(modules.into_iter().map(|(name, module)| (name, Arc::new(module)))),
+            Ok(modules) => {
+                let usable = modules.usable.into_iter();
+                self.modules.extend(usable.map(|(name, module)| (name, Arc::new(module))));
+                // A module of the file takes the place of a built-in one also when it cannot be used.
+                self.modules.retain(|name, _| !modules.unsupported.contains_key(name));
+                self.unsupported_modules = modules.unsupported;
+            }
             Err(problems) => errors.extend(
                 problems.into_iter().map(|problem| Diagnostic::located(path, &text, problem)),
             ),
@@ -112,6 +117,7 @@ impl Config {
                     path: &path,
                     sources,
                     modules: &self.modules,
+                    unsupported: &self.unsupported_modules,
                     modules_known,
                     seen: &mut seen,
                     targets: &mut self.targets,

@@ -67,6 +67,8 @@ pub(super) struct Reading<'a> {
     pub(super) path: &'a Path,
     pub(super) sources: &'a Sources,
     pub(super) modules: &'a BTreeMap<String, Arc<probe::Module>>,
+    /// The modules that are there but cannot be used, with their kinds.
+    pub(super) unsupported: &'a BTreeMap<String, String>,
     /// Whether `modules` is complete; otherwise a name that is missing there is not called unknown.
     pub(super) modules_known: bool,
     /// Where each instance was seen first.
@@ -169,7 +171,13 @@ impl Reading<'_> {
             let all = format!("the modules are {}", names.join(", "));
             let hint = did_you_mean(&name, names.iter().copied())
                 .map_or(all.clone(), |near| format!("{near} {all}"));
-            self.wrong(value, format!("unknown module `{name}`"), hint);
+            let message = match self.unsupported.get(&name) {
+                Some(kind) => {
+                    format!("the module `{name}` is a `{kind}` probe, which is not supported yet")
+                }
+                None => format!("unknown module `{name}`"),
+            };
+            self.wrong(value, message, hint);
         }
         let interval_label = find("__scrape_interval__");
         let timeout_label = find("__scrape_timeout__");

@@ -132,9 +132,15 @@ fn parse(exposer: &Exposer, query: &str, headers: &HeaderMap) -> Result<Request,
     let bad = |message: String| (StatusCode::BAD_REQUEST, message);
     let parameters = parameters(query)?;
     let name = parameters.get("module").map_or(MODULE_DEFAULT, String::as_str);
-    let Some(module) = exposer.monitor.config.load().modules.get(name).map(Arc::clone) else {
+    let config = exposer.monitor.config.load();
+    let Some(module) = config.modules.get(name).map(Arc::clone) else {
         exposer.monitor.counters.modules_unknown.fetch_add(1, Ordering::Relaxed);
-        return Err(bad(format!("Unknown module {name:?}")));
+        return Err(bad(match config.unsupported_modules.get(name) {
+            Some(kind) => {
+                format!("Module {name:?} cannot be used: the prober {kind:?} is not supported yet")
+            }
+            None => format!("Unknown module {name:?}"),
+        }));
     };
     let text = parameters.get("target").map_or("", String::as_str);
     if text.is_empty() {

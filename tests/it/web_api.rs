@@ -90,8 +90,13 @@ fn store() -> Store {
 fn monitor(store: Option<Store>, targets: Vec<Arc<Target>>) -> Monitor {
     let modules =
         probe::Module::builtin().into_iter().map(|(name, module)| (name, Arc::new(module)));
-    let config =
-        Config { targets, modules: modules.collect(), rules: Vec::new(), files: Vec::new() };
+    let config = Config {
+        targets,
+        modules: modules.collect(),
+        unsupported_modules: BTreeMap::new(),
+        rules: Vec::new(),
+        files: Vec::new(),
+    };
     Monitor::new(Arc::new(Fixed), config, store.map(Arc::new), 10)
 }
 

@@ -25,7 +25,7 @@ mod target;
 pub use evidence::{Evidence, Hop, Warning};
 pub use kinds::{Check, KINDS};
 pub use metric::{MetricDef, Sample};
-pub use module::{Module, parse_modules};
+pub use module::{Module, Modules, parse_modules};
 pub use net::{Net, NetError};
 pub use result::{Failure, Outcome, Phase, ProbeResult, Reason};
 pub use scope::{Scope, Timing};

@@ -49,6 +49,16 @@ const NOT_YET: &[&str] = &[
 /// Kinds that `blackbox_exporter` has and we do not have yet.
 const KINDS_NOT_YET: &[&str] = &["dns", "icmp", "grpc", "unix", "websocket"];
 
+/// The modules of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Modules {
+    /// Those that can be used, by name.
+    pub usable: BTreeMap<String, Module>,
+    /// Those of kinds that `blackbox_exporter` has and we do not have yet: name and kind. A file that holds them beside
+    /// others is of use all the same.
+    pub unsupported: BTreeMap<String, String>,
+}
+
 /// A named check.
 #[derive(Clone, Debug)]
 pub struct Module {
@@ -68,14 +78,19 @@ struct RawFile {
 ///
 /// # Errors
 /// Every mistake, with its place.
-pub fn parse_modules(text: &str) -> Result<BTreeMap<String, Module>, Vec<Problem>> {
+pub fn parse_modules(text: &str) -> Result<Modules, Vec<Problem>> {
     let (file, problems) = yaml::read::<RawFile>(text);
     let mut problems: Vec<Problem> = problems.into_iter().map(explain).collect();
-    let mut modules = BTreeMap::new();
+    let mut modules = Modules::default();
     for (name, raw) in file.into_iter().flat_map(|file| file.modules) {
+        let kind = raw.prober.as_ref().map_or("", |prober| prober.value.as_str());
+        if KINDS_NOT_YET.contains(&kind) {
+            modules.unsupported.insert(name, kind.to_owned());
+            continue;
+        }
         match build(&name, raw) {
             Ok(module) => {
-                modules.insert(name, module);
+                modules.usable.insert(name, module);
             }
             // Without a place the file itself had mistakes that took the `prober` away, and they are told already.
             Err(problem) if problem.line == 0 && !problems.is_empty() => {}
@@ -110,15 +125,9 @@ fn build(name: &str, raw: RawModule) -> Result<Module, Problem> {
     if let Some(check) = raw.into_check(kind) {
         return Ok(Module { name: name.to_owned(), timeout, check });
     }
-    let kinds = format!("the kinds are {}", KINDS.join(", "));
-    let (message, hint) = if KINDS_NOT_YET.contains(&kind) {
-        (format!("the prober `{kind}` is not supported yet"), kinds)
-    } else {
-        (
-            format!("unknown prober `{kind}`"),
-            did_you_mean(kind, KINDS.iter().copied()).unwrap_or(kinds),
-        )
-    };
+    let message = format!("unknown prober `{kind}`");
+    let hint = did_you_mean(kind, KINDS.iter().copied())
+        .unwrap_or_else(|| format!("the kinds are {}", KINDS.join(", ")));
     Err(Problem { line: prober.line, column: prober.column, message, hint: Some(hint) })
 }
 
@@ -126,7 +135,7 @@ impl Module {
     /// The modules that are there without any file.
     pub fn builtin() -> BTreeMap<String, Self> {
         // The text is ours, and a test reads it.
-        parse_modules(BUILTIN).unwrap_or_default()
+        parse_modules(BUILTIN).unwrap_or_default().usable
     }
 
     /// The module's name.
@@ -249,7 +258,7 @@ mod tests {
     fn a_file_of_blackbox_exporter_is_read_and_shown_without_its_secrets() {
         let text = "modules:\n  api:\n    prober: http\n    timeout: 5s\n    http:\n      method: POST\n      headers: { X-Api-Key: hunter2 }\n      body: '{}'\n      valid_status_codes: [200, 2xx, 300-399]\n      fail_if_body_not_matches_regexp: ['\"ok\"']\n      tls_config: { insecure_skip_verify: true, key: hunter2 }\n    dns: { query_name: x }\n";
         let modules = parse_modules(text).unwrap();
-        let shown = modules["api"].to_yaml();
+        let shown = modules.usable["api"].to_yaml();
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(
             shown.contains("X-Api-Key: \"<secret>\"") && shown.contains("timeout: 5s"),
@@ -264,7 +273,7 @@ mod tests {
     #[test]
     fn a_host_name_given_by_the_caller_must_not_contradict_the_module() {
         let text = "modules: { own: { prober: http, http: { headers: { Host: a.example } } } }\n";
-        let own = parse_modules(text).unwrap().remove("own").unwrap();
+        let own = parse_modules(text).unwrap().usable.remove("own").unwrap();
         let other = Module::builtin().remove("http_2xx").unwrap();
         for (module, hostname, accepted) in
             [(&own, "a.example", true), (&own, "b.example", false), (&other, "b.example", true)]
@@ -287,7 +296,6 @@ mod tests {
             "line 8 column 7: `oauth2` is not supported yet",
             "line 9 column 28: `2000`",
             "line 10 column 37: `(` is not a regular expression",
-            "line 11 column 16: the prober `dns` is not supported yet",
         ] {
             assert!(found.contains(needle), "{needle} is not in\n{found}");
         }
@@ -296,6 +304,6 @@ mod tests {
                 .message
                 .contains("no `prober`")
         );
-        assert!(parse_modules("modules: {}\n").unwrap().is_empty());
+        assert!(parse_modules("modules: {}\n").unwrap().usable.is_empty());
     }
 }

@@ -35,6 +35,7 @@ fn with_rules(times: &[Timestamp]) -> Monitor {
     let config = Config {
         targets: Vec::new(),
         modules: BTreeMap::new(),
+        unsupported_modules: BTreeMap::new(),
         rules: series::rule::load(RULES).unwrap(),
         files: Vec::new(),
     };

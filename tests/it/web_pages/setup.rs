@@ -55,8 +55,13 @@ pub(super) fn monitor(targets: &[(&str, &[(&str, &str)])], with_store: bool) -> 
             origin: "config/targets.yml:3".to_owned(),
         })
     });
-    let config =
-        Config { targets: targets.collect(), modules, rules: Vec::new(), files: Vec::new() };
+    let config = Config {
+        targets: targets.collect(),
+        modules,
+        unsupported_modules: BTreeMap::new(),
+        rules: Vec::new(),
+        files: Vec::new(),
+    };
     let store = with_store.then(|| Arc::new(Store::in_memory()));
     let mut monitor = Monitor::new(Arc::new(Fixed), config, store, 100);
     // The samples come later, but belong to a program that has run for long.

@@ -113,7 +113,7 @@ fn measure(row: &Row, case: &Case, probes: &Runtime) -> (ProbeResult, Cost) {
     let text = format!("modules:\n  tested: {}\n", row.settings);
     let modules =
         probe::parse_modules(&text).unwrap_or_else(|problems| panic!("{text}{problems:?}"));
-    let module = &modules["tested"];
+    let module = &modules.usable["tested"];
     let target = module.target(&case.target).unwrap_or_else(|error| panic!("{error}"));
     // The highest mark starts anew; where that is not allowed, the growth of the whole run counts.
     let _unsupported = fs::write("/proc/self/clear_refs", "5");

@@ -72,7 +72,6 @@ const MISTAKES: &[(&str, usize, &str)] = &[
         5,
         "not supported yet",
     ),
-    ("modules:\n  a:\n    prober: icmp\n", 3, "not supported yet"),
     ("moduls: {}\n", 1, "modules"),
 ];
 
@@ -90,6 +89,14 @@ fn every_mistake_is_told_where_it_is() {
 }
 
 #[test]
+fn modules_of_kinds_that_are_not_there_yet_do_not_spoil_the_others() {
+    let text = "modules:\n  ping: { prober: icmp, icmp: { ttl: 5 } }\n  web: { prober: http }\n";
+    let modules = parse_modules(text).unwrap();
+    assert_eq!(modules.usable.keys().collect::<Vec<_>>(), ["web"]);
+    assert_eq!(modules.unsupported["ping"], "icmp");
+}
+
+#[test]
 fn the_mistakes_of_a_file_are_told_together() {
     let text = "modules:\n  a: { prober: htpt }\n  b: { prober: http, timeout: soon }\n  c: { prober: http, http: { metod: GET } }\n";
     let lines: Vec<usize> =
@@ -100,7 +107,7 @@ fn the_mistakes_of_a_file_are_told_together() {
 #[test]
 fn a_module_knows_its_name_its_kind_and_its_timeout() {
     let modules = parse_modules("modules:\n  slow: { prober: tcp, timeout: 1m30s }\n").unwrap();
-    let slow = &modules["slow"];
+    let slow = &modules.usable["slow"];
     assert_eq!(
         (slow.name(), slow.kind(), slow.timeout()),
         ("slow", "tcp", Some(Duration::from_secs(90)))
@@ -117,7 +124,7 @@ fn a_host_header_and_a_host_name_must_not_contradict() {
     let modules =
         parse_modules("modules:\n  a: { prober: http, http: { headers: { host: a.example } } }\n")
             .unwrap();
-    let module = &modules["a"];
+    let module = &modules.usable["a"];
     let target = module.target("http://127.0.0.1/").unwrap();
     assert!(module.with_hostname(target.clone(), "a.example").is_ok());
     assert!(module.with_hostname(target.clone(), "b.example").is_err());

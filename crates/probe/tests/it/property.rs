@@ -102,7 +102,7 @@ proptest! {
     fn modules_files(text in prop_oneof![any::<String>(), words()]) {
         match parse_modules(&text) {
             Ok(modules) => {
-                for (name, module) in modules {
+                for (name, module) in modules.usable {
                     prop_assert_eq!(module.name(), name);
                     prop_assert!(!module.to_yaml().is_empty());
                 }

@@ -28,7 +28,7 @@ pub(crate) fn module(settings: &str) -> Module {
     let text = format!("modules:\n  tested: {settings}\n");
     let mut modules =
         probe::parse_modules(&text).unwrap_or_else(|problems| panic!("{text}{problems:?}"));
-    modules.remove("tested").expect("the module of the text")
+    modules.usable.remove("tested").expect("the module of the text")
 }
 
 /// Runs one probe, and checks what holds for every probe.
