@@ -132,6 +132,7 @@ impl App {
         let fingerprint = Fingerprint::of(&settings.sources);
         let config = load(settings.sources.clone()).await.map_err(StartError::Config)?;
         let address = world.listener.local_addr()?;
+        world.net.add_own_address(address);
         let store = settings.storage.as_ref().map(open_store).transpose()?;
         let notifiers = match &settings.storage {
             Some(storage) => Some(Arc::new(Mutex::new(Notifiers::open(&storage.notify)?))),

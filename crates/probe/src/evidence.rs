@@ -73,6 +73,8 @@ closed_set! {
         UserInLocation => "user_in_location",
         /// The first name server did not answer.
         NameServer => "name_server",
+        /// The time of day was set during the probe.
+        ClockStep => "clock_step",
     }
 }
 

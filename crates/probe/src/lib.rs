@@ -12,6 +12,7 @@
 #[macro_use]
 mod closed_set;
 pub mod evidence;
+mod file;
 mod kind;
 pub mod kinds;
 pub mod metric;

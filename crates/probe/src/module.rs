@@ -43,7 +43,6 @@ const NOT_YET: &[&str] = &[
     "proxy_url",
     "query_response",
     "skip_resolve_phase_with_proxy",
-    "source_ip_address",
 ];
 
 /// Kinds that `blackbox_exporter` has and we do not have yet.

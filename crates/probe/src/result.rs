@@ -189,7 +189,7 @@ closed_set! {
         BadReply => "bad_reply",
         /// A redirect leads from https to http against the module's wish.
         Downgrade => "downgrade",
-        /// The address is not allowed.
+        /// The address is more private than where the probe began (redirect), or is our own (policy).
         DeniedAddress => "denied_address",
         /// Too much was going on at once.
         Overload => "overload",
@@ -197,7 +197,7 @@ closed_set! {
         NoFds => "no_fds",
         /// The probe was cancelled, for example by a shutdown.
         Cancelled => "cancelled",
-        /// A file that the module names cannot be read.
+        /// A file, a name server or an address of ours that the probe was told to use is not there.
         Config => "config",
         /// A programming error.
         Bug => "bug",

@@ -4,6 +4,7 @@
 
 use std::{
     borrow::Cow,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -11,8 +12,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     evidence::{self, Evidence, Hop, Warning},
+    file::{FileContents, FileError},
     metric::{self, MetricDef, Sample},
-    net::Net,
+    net::{
+        Net,
+        clocks::{DRIFT_MAX, Moment},
+    },
     result::{Failure, Outcome, Phase, ProbeResult, Reason},
 };
 
@@ -65,7 +70,7 @@ pub struct Scope<'a> {
     /// Name resolution and trusted roots.
     pub net: &'a Net,
     started: Instant,
-    started_at: SystemTime,
+    began: Moment,
     timeout: Duration,
     times: [(Timing, Duration); 5],
     samples: Vec<Sample>,
@@ -80,7 +85,7 @@ impl<'a> Scope<'a> {
         Self {
             net,
             started: Instant::now(),
-            started_at: net.now(),
+            began: net.moment(),
             timeout,
             times: Timing::ALL.map(|timing| (timing, Duration::ZERO)),
             samples: Vec::new(),
@@ -92,21 +97,36 @@ impl<'a> Scope<'a> {
 
     /// The wall-clock time at which the probe began.
     pub fn started_at(&self) -> SystemTime {
-        self.started_at
+        self.began.wall()
     }
 
     /// Runs one stage. When the deadline passes, this stage is what timed out.
     ///
     /// # Errors
     /// Those of the work, and the timeout.
-    pub async fn phase<T>(
+    pub fn phase<T>(
         &mut self,
+        phase: Phase,
+        timing: Timing,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> impl Future<Output = Result<T, Failure>> {
+        self.phase_within(self.timeout, phase, timing, work)
+    }
+
+    /// Runs one stage that must not use up all of the time: at most `budget`.
+    ///
+    /// # Errors
+    /// As [`Scope::phase`].
+    pub async fn phase_within<T>(
+        &mut self,
+        budget: Duration,
         phase: Phase,
         timing: Timing,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let begun = Instant::now();
-        let outcome = timeout_at(self.started + self.timeout, work).await;
+        let until = (begun + budget).min(self.started + self.timeout);
+        let outcome = timeout_at(until, work).await;
         let elapsed = begun.elapsed();
         for (known, sum) in &mut self.times {
             if *known == timing {
@@ -116,10 +136,22 @@ impl<'a> Scope<'a> {
         if let Some(hop) = self.evidence.hop() {
             hop.add_time(timing, elapsed);
         }
-        outcome.unwrap_or_else(|_| {
-            let detail = format!("no end within {:.3} s", self.timeout.as_secs_f64());
+        let outcome = outcome.unwrap_or_else(|_| {
+            let detail = format!("no end within {:.3} s", budget.as_secs_f64());
             Err(Failure::new(phase, Reason::Timeout, detail))
-        })
+        });
+        // A timer of ours that is so late says that nobody ran us: what failed meanwhile is not the target's fault.
+        let late = until.elapsed();
+        if outcome.is_err() && late > self.timeout / 2 {
+            let detail = format!("nothing ran for {:.3} s after the deadline", late.as_secs_f64());
+            return Err(Failure::new(Phase::Internal, Reason::Overload, detail));
+        }
+        outcome
+    }
+
+    /// How long the probe may still take.
+    pub fn time_left(&self) -> Duration {
+        self.timeout.saturating_sub(self.started.elapsed())
     }
 
     /// How long a stage took so far, all redirects together.
@@ -189,10 +221,42 @@ impl<'a> Scope<'a> {
         text
     }
 
+    /// What a file that the module names holds now, or held when it last could be read; then a note says so.
+    ///
+    /// # Errors
+    /// A fault of our own when it never could be read.
+    pub(crate) fn file(&mut self, path: &str) -> Result<Arc<[u8]>, Failure> {
+        let fault =
+            |error: FileError| Failure::new(Phase::Internal, Reason::Config, error.to_string());
+        let FileContents { bytes, stale } =
+            self.net.files.read(path, self.net.now()).map_err(fault)?;
+        if let Some(note) = stale {
+            self.note(note);
+        }
+        Ok(bytes)
+    }
+
+    /// Nothing that was measured while the machine slept says anything about the target. A time of day that was set
+    /// disturbs no duration, but may explain what is said of a certificate.
+    fn judge_clocks(&mut self) -> Result<(), Failure> {
+        let now = self.net.moment();
+        let asleep = self.began.asleep_until(&now);
+        if asleep > DRIFT_MAX {
+            let detail = format!("the machine slept for {:.0} s meanwhile", asleep.as_secs_f64());
+            return Err(Failure::new(Phase::Internal, Reason::Cancelled, detail));
+        }
+        let step = self.began.step_until(&now);
+        if step > DRIFT_MAX {
+            self.warn(Warning::ClockStep);
+            self.note(format!("the time of day was set by {:.0} s meanwhile", step.as_secs_f64()));
+        }
+        Ok(())
+    }
+
     /// Ends the probe.
     pub fn finish(mut self, outcome: Result<(), Failure>) -> ProbeResult {
         let elapsed = self.started.elapsed();
-        let outcome = match outcome {
+        let outcome = match self.judge_clocks().and(outcome) {
             Ok(()) => Outcome::Up,
             Err(failure) => {
                 let detail = self.told(failure.detail, DETAIL_BYTES_MAX);
@@ -225,7 +289,7 @@ impl<'a> Scope<'a> {
         samples.sort_by_key(|sample| sample.metric.name);
         ProbeResult {
             outcome,
-            started: self.started_at,
+            started: self.began.wall(),
             elapsed,
             timeout: self.timeout,
             samples,
@@ -272,5 +336,89 @@ mod tests {
         assert!(result.notes.iter().map(|(_, note)| note.len()).sum::<usize>() < 40_000);
         assert!(result.samples.len() < 250);
         assert!(matches!(result.outcome, Outcome::Fault(failure) if failure.detail.len() < 600));
+    }
+
+    #[tokio::test]
+    async fn what_fails_while_nobody_runs_us_is_our_fault() {
+        let net = Net::for_tests(None, &[]).unwrap();
+        for (blocked, phase, reason) in [
+            (0, Phase::Http, Reason::Timeout),
+            (110, Phase::Http, Reason::Timeout),
+            (400, Phase::Internal, Reason::Overload),
+        ] {
+            let mut scope = Scope::start(&net, Duration::from_millis(100));
+            let endless = scope.phase(
+                Phase::Http,
+                Timing::Processing,
+                std::future::pending::<Result<(), _>>(),
+            );
+            // The only thread of the runtime is taken away from the probe, which has just set its timer.
+            let starve = async { std::thread::sleep(Duration::from_millis(blocked)) };
+            let (outcome, ()) = tokio::join!(endless, starve);
+            let failure = outcome.unwrap_err();
+            assert_eq!((failure.phase, failure.reason), (phase, reason), "{blocked} ms");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_by_the_delay_is_our_fault_and_what_succeeds_is_not() {
+        let net = Net::for_tests(None, &[]).unwrap();
+        for (outcome, expected) in [
+            (Ok(()), Ok(())),
+            (Err(Failure::new(Phase::Http, Reason::Closed, "")), Err(Reason::Overload)),
+        ] {
+            let mut scope = Scope::start(&net, Duration::from_millis(10));
+            let work = async {
+                std::thread::sleep(Duration::from_millis(100));
+                outcome
+            };
+            let found = scope.phase(Phase::Http, Timing::Processing, work).await;
+            assert_eq!(found.map_err(|failure| failure.reason), expected);
+        }
+    }
+
+    /// Clocks that are set by hand: the time of day, without and with sleep, each in seconds.
+    #[derive(Default)]
+    struct SetClocks(std::sync::Mutex<[u64; 3]>);
+
+    impl crate::net::Clocks for SetClocks {
+        fn wall(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.lock().unwrap()[0])
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_secs(self.0.lock().unwrap()[1])
+        }
+
+        fn boot(&self) -> Duration {
+            Duration::from_secs(self.0.lock().unwrap()[2])
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sleep_is_our_fault_and_a_clock_that_is_set_is_told() {
+        let down = || Err(Failure::new(Phase::Http, Reason::Timeout, ""));
+        let slept = Some(Reason::Cancelled);
+        for (name, outcome, at_the_end, fault, stepped) in [
+            ("nothing", down(), [10_003, 103, 503], None, false),
+            ("asleep, down", down(), [10_603, 103, 1103], slept, false),
+            ("asleep, up", Ok(()), [10_603, 103, 1103], slept, false),
+            ("an hour ahead", down(), [13_603, 103, 503], None, true),
+            ("an hour back", Ok(()), [6_403, 103, 503], None, true),
+        ] {
+            let clocks = Arc::new(SetClocks([10_000, 100, 500].into()));
+            let net = Net::for_tests(None, &[]).unwrap().with_clocks(Arc::clone(&clocks) as _);
+            let scope = Scope::start(&net, Duration::from_secs(5));
+            tokio::time::advance(Duration::from_secs(3)).await;
+            *clocks.0.lock().unwrap() = at_the_end;
+            let result = scope.finish(outcome);
+            let found = match &result.outcome {
+                Outcome::Fault(failure) => Some(failure.reason),
+                Outcome::Up | Outcome::Down(_) => None,
+            };
+            assert_eq!(found, fault, "{name}");
+            assert_eq!(result.evidence.warnings == [Warning::ClockStep], stepped, "{name}");
+            assert_eq!(result.elapsed, Duration::from_secs(3), "{name}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -70,6 +70,9 @@ impl Record {
     }
 }
 
+/// A loopback port that the system chooses.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 impl Server {
     /// Starts a server that speaks the behaviour right on TCP.
     pub async fn start(behaviour: Behaviour) -> Self {
@@ -78,20 +81,26 @@ impl Server {
 
     /// Like [`Server::start`], for a behaviour that must know the address of its own server.
     pub async fn start_with(behaviour: impl FnOnce(SocketAddr) -> Behaviour) -> Self {
-        Self::listen("http", None, behaviour).await
+        Self::listen(LOOPBACK, "http", None, behaviour).await
+    }
+
+    /// Like [`Server::start`], on another address than the loopback one.
+    pub async fn start_on(address: SocketAddr, behaviour: Behaviour) -> Self {
+        Self::listen(address, "http", None, |_| behaviour).await
     }
 
     /// Starts a server that speaks the behaviour inside TLS. A failed handshake ends its connection.
     pub async fn start_tls(acceptor: TlsAcceptor, behaviour: Behaviour) -> Self {
-        Self::listen("https", Some(acceptor), |_| behaviour).await
+        Self::listen(LOOPBACK, "https", Some(acceptor), |_| behaviour).await
     }
 
     async fn listen(
+        address: SocketAddr,
         scheme: &'static str,
         acceptor: Option<TlsAcceptor>,
         behaviour: impl FnOnce(SocketAddr) -> Behaviour,
     ) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a loopback port");
+        let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("the address of a listener");
         let behaviour = Arc::new(behaviour(address));
         let records = Arc::new(Records::default());

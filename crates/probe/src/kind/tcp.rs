@@ -2,6 +2,8 @@
 //!
 //! Must not know what the service speaks.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -25,6 +27,9 @@ pub struct Tcp {
     preferred_ip_protocol: Family,
     /// Whether the other family may serve.
     ip_protocol_fallback: bool,
+    /// The address of ours to connect from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_ip_address: Option<IpAddr>,
     /// Whether a TLS handshake follows, with the verification of the certificate.
     tls: bool,
     /// Whom to trust.
@@ -36,6 +41,7 @@ impl Default for Tcp {
         Self {
             preferred_ip_protocol: Family::default(),
             ip_protocol_fallback: true,
+            source_ip_address: None,
             tls: false,
             tls_config: TlsSettings::default(),
         }
@@ -59,8 +65,10 @@ impl Probe for Tcp {
             port: *port,
             preferred: self.preferred_ip_protocol,
             fallback: self.ip_protocol_fallback,
+            source: self.source_ip_address,
+            floor: None,
         };
-        let stream = connect::open(scope, &destination).await?;
+        let stream = connect::open(scope, &destination).await?.stream;
         if self.tls {
             let name = target.hostname().map_or_else(|| host.to_string(), str::to_owned);
             tls::handshake(scope, &self.tls_config, &[], &name, stream).await?;

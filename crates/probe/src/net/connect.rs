@@ -8,9 +8,17 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpStream, task::JoinSet, time::sleep};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::sleep,
+};
 use url::Host;
 
+use super::{
+    Net,
+    policy::{self, AddressClass},
+    race::Race,
+};
 use crate::{
     metric,
     result::{Failure, Phase, Reason},
@@ -21,6 +29,9 @@ use crate::{
 /// How long an address may take before the next one is tried beside it (RFC 8305 §5, "Connection Attempt Delay").
 const STAGGER: Duration = Duration::from_millis(250);
 
+/// The same where there are many addresses and little time; less would flood the network (RFC 8305 §8).
+const STAGGER_MIN: Duration = Duration::from_millis(10);
+
 /// Where to connect to.
 #[derive(Debug)]
 pub(crate) struct Destination<'a> {
@@ -28,79 +39,208 @@ pub(crate) struct Destination<'a> {
     pub(crate) port: u16,
     pub(crate) preferred: Family,
     pub(crate) fallback: bool,
+    /// The address of ours to connect from.
+    pub(crate) source: Option<IpAddr>,
+    /// The class of the address at which the probe began, for a redirect, which must not lead to anything more private.
+    pub(crate) floor: Option<AddressClass>,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: SocketAddr,
+}
+
+impl Opened {
+    /// How private the other end is.
+    pub(crate) fn class(&self) -> AddressClass {
+        AddressClass::of(self.address.ip())
+    }
+
+    /// Whether the other end is this very program.
+    pub(crate) fn is_to_ourselves(&self, net: &Net) -> bool {
+        self.stream.local_addr().is_ok_and(|local| net.listens_on(self.address, local.ip()))
+    }
 }
 
 /// Resolves and connects, and reports both.
 pub(crate) async fn open(
     scope: &mut Scope<'_>,
     destination: &Destination<'_>,
-) -> Result<TcpStream, Failure> {
-    let Destination { host, port, preferred, fallback } = *destination;
+) -> Result<Opened, Failure> {
+    let addresses = resolve(scope, destination).await?;
+    let addresses: Vec<SocketAddr> =
+        addresses.iter().map(|address| SocketAddr::new(*address, destination.port)).collect();
+    open_any(scope, destination, &addresses).await
+}
+
+/// The addresses of the destination's host, in the order in which they are to be tried; at least one.
+pub(crate) async fn resolve(
+    scope: &mut Scope<'_>,
+    destination: &Destination<'_>,
+) -> Result<Vec<IpAddr>, Failure> {
+    let Destination { host, preferred, fallback, .. } = *destination;
     let net = scope.net;
     let looked_up = scope
         .phase(Phase::Resolve, Timing::Resolve, net.resolver.resolve(host, preferred, fallback))
         .await;
     scope.forget(metric::ADDRESS);
     scope.sample(&metric::DNS_LOOKUP, scope.time(Timing::Resolve).as_secs_f64());
-    let addresses = match looked_up {
-        Ok(addresses) => addresses,
-        Err(failure) => {
-            scope.sample(&metric::IP_PROTOCOL, 0.0);
-            return Err(failure);
+    match &looked_up {
+        Ok(addresses) => {
+            let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            scope.note(format!("{host} resolved to {}", list.join(", ")));
         }
-    };
-    let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    scope.note(format!("{host} resolved to {}", list.join(", ")));
-    let connected = scope.phase(Phase::Connect, Timing::Connect, connect(&addresses, port)).await;
+        Err(_) => scope.sample(&metric::IP_PROTOCOL, 0.0),
+    }
+    looked_up
+}
+
+/// Connects to one address of the destination, and reports it.
+#[cfg(test)]
+pub(crate) async fn open_one(
+    scope: &mut Scope<'_>,
+    destination: &Destination<'_>,
+    address: SocketAddr,
+) -> Result<Opened, Failure> {
+    open_any(scope, destination, &[address]).await
+}
+
+async fn open_any(
+    scope: &mut Scope<'_>,
+    destination: &Destination<'_>,
+    addresses: &[SocketAddr],
+) -> Result<Opened, Failure> {
+    let mut notes = Vec::new();
+    let time_left = scope.time_left();
+    let connecting = connect(addresses, destination, time_left, &mut notes);
+    let connected = scope.phase(Phase::Connect, Timing::Connect, connecting).await;
+    for note in notes {
+        scope.note(note);
+    }
     let used = match &connected {
-        Ok((_, address)) => Some(address.ip()),
-        Err(_) => addresses.first().copied(),
+        Ok(opened) => Some(opened.address.ip()),
+        Err(_) => addresses.first().map(SocketAddr::ip),
     };
     if let Some(address) = used {
+        scope.forget(&[&metric::IP_PROTOCOL, &metric::IP_ADDR_HASH]);
         scope.sample(&metric::IP_PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
         scope.sample(&metric::IP_ADDR_HASH, f64::from(hash(address)));
     }
-    let (stream, address) = connected?;
-    scope.note(format!("connected to {address}"));
+    let opened = connected?;
+    scope.note(format!("connected to {}", opened.address));
     if let Some(hop) = scope.hop() {
-        hop.peer = Some(address);
+        hop.peer = Some(opened.address);
     }
-    Ok(stream)
+    Ok(opened)
 }
 
-/// Connects to the first address that accepts. The others start 250 ms apart, or at once when one fails.
-async fn connect(addresses: &[IpAddr], port: u16) -> Result<(TcpStream, SocketAddr), Failure> {
-    let mut waiting = addresses.iter().map(|address| SocketAddr::new(*address, port));
-    let no_address = || Failure::new(Phase::Internal, Reason::Bug, "no address to connect to");
-    let first = waiting.next().ok_or_else(no_address)?;
-    if addresses.len() == 1 {
-        // The common case needs no task of its own.
-        return TcpStream::connect(first)
-            .await
-            .map(|stream| (stream, first))
-            .map_err(|error| failure(first, &error));
+/// The addresses that may be connected to, or why there is none.
+fn permitted(
+    addresses: &[SocketAddr],
+    destination: &Destination<'_>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<SocketAddr>, Failure> {
+    let mut permitted = Vec::new();
+    let mut denied = None;
+    for address in addresses {
+        if let Some(source) = destination.source.filter(|own| own.is_ipv4() != address.is_ipv4()) {
+            let detail = format!("{address}: not of the family of {source}");
+            denied.get_or_insert(Failure::new(Phase::Connect, Reason::Unreachable, detail));
+            continue;
+        }
+        match policy::check(*address, destination.floor) {
+            Ok(()) => permitted.push(*address),
+            Err(failure) => {
+                notes.push(failure.detail.clone());
+                denied = Some(failure);
+            }
+        }
     }
-    let mut attempts = JoinSet::new();
-    let mut next = Some(first);
-    let mut reported = None;
+    let no_address = || Failure::new(Phase::Internal, Reason::Bug, "no address to connect to");
+    if permitted.is_empty() { Err(denied.unwrap_or_else(no_address)) } else { Ok(permitted) }
+}
+
+/// Connects to the first address that accepts. The others start 250 ms apart, or at once when one fails; closer together
+/// where half of the time would not be enough for all of them.
+async fn connect(
+    addresses: &[SocketAddr],
+    destination: &Destination<'_>,
+    time_left: Duration,
+    notes: &mut Vec<String>,
+) -> Result<Opened, Failure> {
+    let permitted = permitted(addresses, destination, notes)?;
+    let source = destination.source;
+    if let [only] = permitted.as_slice() {
+        // The common case needs no task of its own.
+        return dial(*only, source).await;
+    }
+    let count = u32::try_from(permitted.len()).unwrap_or(u32::MAX);
+    let stagger = (time_left / 2 / count).clamp(STAGGER_MIN, STAGGER);
+    let mut waiting = permitted.into_iter();
+    let mut attempts = Race::new();
+    let mut next = waiting.next();
+    let mut reported: Option<Failure> = None;
     loop {
         if let Some(address) = next.take() {
-            attempts.spawn(async move { (address, TcpStream::connect(address).await) });
+            attempts.add(dial(address, source));
         }
         tokio::select! {
-            Some(joined) = attempts.join_next() => match joined {
-                Ok((address, Ok(stream))) => return Ok((stream, address)),
-                Ok((address, Err(error))) => {
-                    // The first failure is of the preferred address: the one to tell about.
-                    reported.get_or_insert(failure(address, &error));
+            Some(ended) = attempts.next() => match ended {
+                Ok(opened) => return Ok(opened),
+                Err(failure) => {
+                    notes.push(failure.detail.clone());
+                    if reported.as_ref().is_none_or(|known| weight(&failure) > weight(known)) {
+                        reported = Some(failure);
+                    }
                     next = waiting.next();
                 }
-                Err(error) => return Err(Failure::new(Phase::Internal, Reason::Bug, error.to_string())),
             },
-            () = sleep(STAGGER), if waiting.len() > 0 => next = waiting.next(),
-            else => return Err(reported.unwrap_or_else(no_address)),
+            () = sleep(stagger), if waiting.len() > 0 => next = waiting.next(),
+            else => return Err(reported.unwrap_or_else(|| Failure::new(Phase::Internal, Reason::Bug, "no attempt"))),
         }
     }
+}
+
+/// How much a failure says: that of our own most, because nothing is known then; that of a family that this machine does
+/// not have least. Among equals the first counts, which is of the preferred family.
+fn weight(failure: &Failure) -> u8 {
+    match (failure.phase, failure.reason) {
+        (Phase::Internal, _) => 3,
+        (_, Reason::Unreachable) => 0,
+        (_, Reason::Timeout) => 1,
+        _ => 2,
+    }
+}
+
+/// One attempt at one address.
+async fn dial(address: SocketAddr, source: Option<IpAddr>) -> Result<Opened, Failure> {
+    let connecting = match source {
+        None => TcpStream::connect(address).await,
+        Some(source) => bound(source)?.connect(address).await,
+    };
+    let stream = connecting.map_err(|error| failure(address, &error))?;
+    // A socket that happens to get the port that it asks for is connected to itself: nobody listens there.
+    if stream.local_addr().is_ok_and(|local| local == address) {
+        let detail = format!("{address}: nobody but ourselves is there");
+        return Err(Failure::new(Phase::Connect, Reason::Refused, detail));
+    }
+    Ok(Opened { stream, address })
+}
+
+/// A socket with an address of ours.
+fn bound(source: IpAddr) -> Result<TcpSocket, Failure> {
+    let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let bound = socket.and_then(|socket| socket.bind(SocketAddr::new(source, 0)).map(|()| socket));
+    bound.map_err(|error| {
+        // A missing address is a mistake of the module, and everything else a shortage: neither is the target's.
+        let reason = match error.kind() {
+            io::ErrorKind::AddrNotAvailable => Reason::Config,
+            _ => Reason::NoFds,
+        };
+        Failure::new(Phase::Internal, reason, format!("source_ip_address {source}: {error}"))
+    })
 }
 
 fn failure(address: SocketAddr, error: &io::Error) -> Failure {
@@ -113,6 +253,7 @@ fn failure(address: SocketAddr, error: &io::Error) -> Failure {
         io::ErrorKind::ConnectionRefused => Reason::Refused,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Reason::Reset,
         io::ErrorKind::TimedOut => Reason::Timeout,
+        // No route, an ICMP unreachable, or a route or firewall of ours that forbids it.
         _ => Reason::Unreachable,
     };
     Failure::new(Phase::Connect, reason, format!("{address}: {error}"))
@@ -121,8 +262,8 @@ fn failure(address: SocketAddr, error: &io::Error) -> Failure {
 /// The fault of our own behind an error of the system: no descriptor, port, buffer or memory left. It says nothing about the
 /// target.
 pub(crate) fn local_fault(error: &io::Error) -> Option<Failure> {
-    // ENOMEM, ENFILE, EMFILE, EADDRNOTAVAIL, ENOBUFS of Linux (errno(3)).
-    const FAULTS: [i32; 5] = [12, 23, 24, 99, 105];
+    // ENOMEM, ENFILE, EMFILE, EADDRINUSE, EADDRNOTAVAIL, ENOBUFS of Linux (errno(3)).
+    const FAULTS: [i32; 6] = [12, 23, 24, 98, 99, 105];
 
     let code = error.raw_os_error()?;
     FAULTS.contains(&code).then(|| Failure::new(Phase::Internal, Reason::NoFds, error.to_string()))
@@ -145,7 +286,7 @@ mod tests {
 
     #[test]
     fn what_we_lack_is_never_the_targets_fault() {
-        for code in [12, 23, 24, 99, 105] {
+        for code in [12, 23, 24, 98, 99, 105] {
             let failure =
                 failure(SocketAddr::from(([127, 0, 0, 1], 1)), &io::Error::from_raw_os_error(code));
             assert_eq!(failure.phase, Phase::Internal, "{code}");
@@ -158,16 +299,94 @@ mod tests {
         assert_eq!(hash(IpAddr::from([127, 0, 0, 1])), 0xdaaf_40ed);
     }
 
+    #[test]
+    fn a_route_that_forbids_it_is_no_fault() {
+        // EPERM, EACCES, EINVAL (blackhole), EAFNOSUPPORT, ENETUNREACH, EHOSTUNREACH.
+        for code in [1, 13, 22, 97, 101, 113] {
+            let failure =
+                failure(SocketAddr::from(([127, 0, 0, 1], 1)), &io::Error::from_raw_os_error(code));
+            assert_eq!(
+                (failure.phase, failure.reason),
+                (Phase::Connect, Reason::Unreachable),
+                "{code}"
+            );
+        }
+    }
+
+    /// Connects to these addresses, as the first hop or as a redirect from an address of this class.
+    async fn try_all(
+        addresses: &[SocketAddr],
+        floor: Option<AddressClass>,
+        source: Option<IpAddr>,
+    ) -> Result<Opened, Failure> {
+        let net = Net::for_tests(None, &[]).unwrap();
+        let mut scope = Scope::start(&net, Duration::from_secs(20));
+        let host = Host::Domain("some.test".to_owned());
+        let port = addresses[0].port();
+        let (preferred, fallback) = (Family::Ip6, true);
+        let destination = Destination { host: &host, port, preferred, fallback, source, floor };
+        match addresses {
+            [only] => open_one(&mut scope, &destination, *only).await,
+            _ => open_any(&mut scope, &destination, addresses).await,
+        }
+    }
+
     #[tokio::test]
     async fn the_next_address_is_tried_when_the_first_refuses() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let addresses = [IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 1])];
-        let (_, address) = connect(&addresses, port).await.unwrap();
-        assert_eq!(address.ip(), addresses[1]);
-        drop(listener);
-        let failure = connect(&addresses, port).await.unwrap_err();
+        let addresses = [2, 1].map(|last| SocketAddr::from(([127, 0, 0, last], port)));
+        let opened = try_all(&addresses, None, None).await.unwrap();
+        assert_eq!(opened.address, addresses[1]);
+        drop((listener, opened));
+        let failure = try_all(&addresses, None, None).await.unwrap_err();
         assert_eq!((failure.phase, failure.reason), (Phase::Connect, Reason::Refused));
         assert!(failure.detail.contains("127.0.0.2"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn what_says_most_is_told() {
+        let refusing = SocketAddr::from(([127, 0, 0, 2], 1));
+        // No connection can be made to the broadcast address, of which the system says so at once.
+        let nowhere = SocketAddr::from(([255, 255, 255, 255], 1));
+        for addresses in [[refusing, nowhere], [nowhere, refusing]] {
+            let failure = try_all(&addresses, None, None).await.unwrap_err();
+            assert_eq!(failure.reason, Reason::Refused, "{addresses:?}: {failure}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_connects_to_permitted_addresses_alone() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        for (floor, expected) in [
+            (None, true),
+            (Some(AddressClass::Loopback), true),
+            (Some(AddressClass::Public), false),
+        ] {
+            let opened = try_all(&[here], floor, None).await;
+            match opened {
+                Ok(opened) => assert!(expected && opened.class() == AddressClass::Loopback),
+                Err(failure) => {
+                    assert_eq!((failure.reason, expected), (Reason::DeniedAddress, false));
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_of_ours_is_used_or_is_our_fault() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        let opened = try_all(&[here], None, Some(IpAddr::from([127, 0, 0, 7]))).await.unwrap();
+        assert_eq!(listener.accept().await.unwrap().1.ip(), IpAddr::from([127, 0, 0, 7]));
+        drop(opened);
+        for (source, phase, reason) in [
+            ("192.0.2.1", Phase::Internal, Reason::Config),
+            ("::1", Phase::Connect, Reason::Unreachable),
+        ] {
+            let failure = try_all(&[here], None, source.parse().ok()).await.unwrap_err();
+            assert_eq!((failure.phase, failure.reason), (phase, reason), "{failure}");
+        }
     }
 }

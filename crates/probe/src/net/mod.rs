@@ -1,13 +1,24 @@
-//! What all probes share of the network: name resolution, trusted roots, TLS configurations, the time of day.
+//! What all probes share of the world: name resolution, trusted roots, TLS configurations, files, the time of day.
 //!
 //! The files of this folder are the only ones that open sockets. Must not know HTTP or any other protocol above TLS.
 
 pub(crate) mod cert;
+pub(crate) mod clocks;
 pub(crate) mod connect;
+pub(crate) mod policy;
+mod race;
 pub(crate) mod resolve;
 pub(crate) mod tls;
 
-use std::{net::SocketAddr, time::SystemTime};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, PoisonError, RwLock},
+    time::SystemTime,
+};
+
+pub use clocks::Clocks;
+
+use crate::file::Files;
 
 /// Why the network cannot be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +35,10 @@ pub enum NetError {
 pub struct Net {
     pub(crate) resolver: resolve::Resolver,
     pub(crate) tls: tls::Configurations,
+    pub(crate) files: Files,
+    /// Where this program itself listens.
+    own: RwLock<Vec<SocketAddr>>,
+    clocks: Arc<dyn Clocks>,
 }
 
 impl Net {
@@ -33,7 +48,7 @@ impl Net {
     /// # Errors
     /// When the resolver's configuration cannot be read.
     pub fn system() -> Result<Self, NetError> {
-        Ok(Self { resolver: resolve::Resolver::system()?, tls: tls::Configurations::system() })
+        Ok(Self::new(resolve::Resolver::system()?, tls::Configurations::system()))
     }
 
     /// A network with one name server and only the given trusted certificates (DER), for tests. Without a name server no
@@ -42,15 +57,51 @@ impl Net {
     /// # Errors
     /// When a certificate is not valid.
     pub fn for_tests(name_server: Option<SocketAddr>, roots: &[Vec<u8>]) -> Result<Self, NetError> {
-        Ok(Self {
-            resolver: resolve::Resolver::with_server(name_server)?,
-            tls: tls::Configurations::with_roots(roots)?,
-        })
+        let resolver = resolve::Resolver::with_server(name_server)?;
+        Ok(Self::new(resolver, tls::Configurations::with_roots(roots)?))
+    }
+
+    fn new(resolver: resolve::Resolver, tls: tls::Configurations) -> Self {
+        Self {
+            resolver,
+            tls,
+            files: Files::default(),
+            own: RwLock::default(),
+            clocks: Arc::new(clocks::SystemClocks),
+        }
+    }
+
+    /// The same network with other clocks, for tests.
+    #[must_use]
+    pub fn with_clocks(self, clocks: Arc<dyn Clocks>) -> Self {
+        Self { clocks, ..self }
     }
 
     /// The time of day: for certificates and for when a probe began. Durations never come from it.
-    #[expect(clippy::disallowed_methods, reason = "certificates are valid by the wall clock")]
     pub fn now(&self) -> SystemTime {
-        SystemTime::now()
+        self.clocks.wall()
+    }
+
+    /// What the clocks say, to tell later whether the machine slept meanwhile.
+    pub(crate) fn moment(&self) -> clocks::Moment {
+        clocks::Moment::now(&*self.clocks)
+    }
+
+    /// Notes an address on which this program listens: a probe must not make it probe on and on. An unspecified one stands
+    /// for all addresses of the machine.
+    pub fn add_own_address(&self, address: SocketAddr) {
+        self.own.write().unwrap_or_else(PoisonError::into_inner).push(address);
+    }
+
+    /// Whether `other`, connected to from `local`, is an address on which this program listens. The system connects an
+    /// address of this machine to itself, or the loopback addresses with each other.
+    pub(crate) fn listens_on(&self, other: SocketAddr, local: IpAddr) -> bool {
+        let (ip, local) = (other.ip().to_canonical(), local.to_canonical());
+        let own = self.own.read().unwrap_or_else(PoisonError::into_inner);
+        own.iter().any(|own| {
+            let is_here = ip == own.ip().to_canonical()
+                || own.ip().is_unspecified() && (ip.is_loopback() || ip == local);
+            is_here && own.port() == other.port()
+        })
     }
 }

@@ -87,15 +87,16 @@ impl Configurations {
         }
     }
 
-    /// The configuration for a module's settings. Files are read each time, so that a renewed one is seen; what was built
-    /// from the same contents before serves again.
+    /// The configuration for a module's settings. Files are looked at each time, so that a renewed one is seen; what was
+    /// built from the same contents before serves again.
     fn connector(
         &self,
+        scope: &mut Scope<'_>,
         settings: &TlsSettings,
         protocols: Protocols,
     ) -> Result<Arc<Connector>, Failure> {
         let fault = |message: String| Failure::new(Phase::Internal, Reason::Config, message);
-        let settings = with_files(settings).map_err(fault)?;
+        let settings = with_files(scope, settings)?;
         let key = (settings, protocols);
         let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connector) = connectors.get(&key) {
@@ -157,11 +158,14 @@ impl Configurations {
 }
 
 /// The settings with the contents of the files they name.
-fn with_files(settings: &TlsSettings) -> Result<TlsSettings, String> {
-    let read = |path: &Option<String>| -> Result<Option<String>, String> {
+fn with_files(scope: &mut Scope<'_>, settings: &TlsSettings) -> Result<TlsSettings, Failure> {
+    let mut read = |path: &Option<String>| -> Result<Option<String>, Failure> {
         let Some(path) = path else { return Ok(None) };
-        let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
-        String::from_utf8(bytes).map(Some).map_err(|_| format!("{path}: not a text in PEM format"))
+        let text = std::str::from_utf8(&scope.file(path)?).map(str::to_owned);
+        text.map(Some).map_err(|_| {
+            let detail = format!("{path} is not a text in PEM format");
+            Failure::new(Phase::Internal, Reason::Config, detail)
+        })
     };
     Ok(TlsSettings {
         ca: settings.ca.clone().or(read(&settings.ca_file)?),
@@ -251,7 +255,7 @@ pub(crate) async fn handshake(
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, Failure> {
     let net = scope.net;
-    let connector = net.tls.connector(settings, protocols)?;
+    let connector = net.tls.connector(scope, settings, protocols)?;
     let host = settings.server_name.as_deref().unwrap_or(host).trim_end_matches('.');
     let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(bare).map_err(|_| {

@@ -4,6 +4,8 @@
 //! One file for each group of situations, one [`Row`](row::Row) for each situation. Must not know how a probe works.
 
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod row;
 #[cfg(test)]
 mod run;
@@ -12,11 +14,11 @@ mod tcp;
 
 #[cfg(test)]
 mod tests {
-    use crate::{row::Row, run, tcp};
+    use crate::{policy, row::Row, run, tcp};
 
     /// THE LIST: one line for each group.
     fn rows() -> Vec<Row> {
-        [tcp::rows()].into_iter().flatten().collect()
+        [policy::rows(), tcp::rows()].into_iter().flatten().collect()
     }
 
     #[test]

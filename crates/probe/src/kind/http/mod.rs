@@ -24,6 +24,7 @@ use crate::{
     metric::{self, MetricDef},
     net::{
         connect::{self, Destination},
+        policy::AddressClass,
         tls,
     },
     result::{Failure, Phase, Reason},
@@ -43,6 +44,9 @@ static METRICS: &[&MetricDef] = &[
     &metric::HTTP_LAST_MODIFIED,
     &metric::FAILED_DUE_TO_REGEX,
 ];
+
+/// Where this program takes requests for probes, as in `blackbox_exporter`.
+const OWN_PROBE_PATH: &str = "/probe";
 
 /// What is known of the last answer, whatever became of the probe after it.
 #[derive(Debug, Default)]
@@ -118,6 +122,7 @@ impl Http {
         let mut hop = Hop::first(url.clone(), self.method(), self.body());
         let mut cookies = Cookies::default();
         let mut path = redirect::Path::default();
+        let mut floor = None;
         loop {
             path.visit(&hop, &cookies)?;
             facts.ssl = hop.url.scheme() == "https";
@@ -133,7 +138,7 @@ impl Http {
             scope.note(format!("{} {}", hop.method, hop.url));
             scope.begin_hop(request.evidence());
             let name = if first { hostname.or(self.host_header()) } else { None };
-            let mut answer = self.exchange(&request, name, scope).await?;
+            let mut answer = self.exchange(&request, name, &mut floor, scope).await?;
             facts.take(&answer);
             if let Some(seen) = scope.hop() {
                 seen.keep_head(&exchange::head_text(&answer.parts));
@@ -149,11 +154,13 @@ impl Http {
         }
     }
 
-    /// Opens a connection to the URL's host and sends the request.
+    /// Opens a connection to the URL's host and sends the request. The first one sets the floor: no redirect may lead to a
+    /// more private address.
     async fn exchange(
         &self,
         request: &Request<'_>,
         name: Option<&str>,
+        floor: &mut Option<AddressClass>,
         scope: &mut Scope<'_>,
     ) -> Result<Answer, Failure> {
         let invalid = || {
@@ -166,8 +173,16 @@ impl Http {
         let host: Host<String> = request.url.host().ok_or_else(invalid)?.to_owned();
         let port = request.url.port_or_known_default().ok_or_else(invalid)?;
         let (preferred, fallback) = self.family();
-        let destination = Destination { host: &host, port, preferred, fallback };
-        let stream = connect::open(scope, &destination).await?;
+        let source = self.source();
+        let destination =
+            Destination { host: &host, port, preferred, fallback, source, floor: *floor };
+        let opened = connect::open(scope, &destination).await?;
+        if request.url.path() == OWN_PROBE_PATH && opened.is_to_ourselves(scope.net) {
+            let detail = "a probe of our own /probe would go on for ever";
+            return Err(Failure::new(Phase::Policy, Reason::DeniedAddress, detail));
+        }
+        floor.get_or_insert(opened.class());
+        let stream = opened.stream;
         if request.url.scheme() != "https" {
             scope.forget(metric::TLS);
             return exchange::http1(stream, request, scope).await;

@@ -2,7 +2,7 @@
 //!
 //! Must not know how a request is sent.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::{Deserialize, Serialize, Serializer};
@@ -50,6 +50,9 @@ pub struct Http {
     body_size_limit: Option<Size>,
     preferred_ip_protocol: Family,
     ip_protocol_fallback: bool,
+    /// The address of ours to connect from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_ip_address: Option<IpAddr>,
     tls_config: TlsSettings,
     enable_http2: bool,
 }
@@ -73,6 +76,7 @@ impl Default for Http {
             body_size_limit: None,
             preferred_ip_protocol: Family::default(),
             ip_protocol_fallback: true,
+            source_ip_address: None,
             tls_config: TlsSettings::default(),
             enable_http2: true,
         }
@@ -105,6 +109,10 @@ impl Http {
 
     pub(super) fn family(&self) -> (Family, bool) {
         (self.preferred_ip_protocol, self.ip_protocol_fallback)
+    }
+
+    pub(super) fn source(&self) -> Option<IpAddr> {
+        self.source_ip_address
     }
 
     pub(super) fn tls(&self) -> &TlsSettings {
