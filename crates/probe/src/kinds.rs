@@ -27,6 +27,11 @@ pub trait Probe:
         None
     }
 
+    /// What is wrong with settings that are valid each, but not together. A mistake may carry a hint after a line break.
+    fn mistakes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Probes the target. What was measured goes into the scope, also when the probe then fails.
     ///
     /// # Errors
@@ -56,7 +61,7 @@ macro_rules! kinds {
         #[serde(deny_unknown_fields)]
         pub(crate) struct RawModule {
             pub(crate) prober: Option<yaml::Spanned<String>>,
-            pub(crate) timeout: Option<crate::setting::Timeout>,
+            pub(crate) timeout: Option<crate::setting::GoDuration>,
             $($name: Option<Box<$settings>>,)+
             // The sections of blackbox_exporter's other kinds are accepted and ignored, as its own are.
             dns: Option<serde::de::IgnoredAny>,
@@ -97,6 +102,11 @@ macro_rules! kinds {
             /// The host name that the settings ask for whatever the target is.
             pub(crate) fn own_hostname(&self) -> Option<&str> {
                 match self { $(Self::$name(settings) => settings.own_hostname()),+ }
+            }
+
+            /// What is wrong with the settings as a whole.
+            pub(crate) fn mistakes(&self) -> Vec<String> {
+                match self { $(Self::$name(settings) => settings.mistakes()),+ }
             }
 
             /// The settings, with secrets hidden.

@@ -39,6 +39,7 @@ metrics! {
     FAILURE = "probe_failure_info", "Why the probe failed: the stage and the reason, both from closed lists; always 1.";
     WARNING = "probe_warning_info", "What is wrong with an answer that is accepted all the same; always 1.";
     ATTEMPTS = "probe_attempts", "How many times the target was asked, when the module allows retries.";
+    ADDRESS_SUCCESS = "probe_address_success", "Whether the target is up at each of its addresses, when the module asks for all of them.";
     DNS_LOOKUP = "probe_dns_lookup_time_seconds", "Returns the time taken for probe dns lookup in seconds.";
     IP_PROTOCOL = "probe_ip_protocol", "Specifies whether probe ip protocol is IP4 or IP6.";
     IP_ADDR_HASH = "probe_ip_addr_hash", "Specifies the hash of IP address. It's useful to detect if the IP address changes.";

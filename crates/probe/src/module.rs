@@ -24,25 +24,13 @@ modules:
   tls_connect: { prober: tcp, tcp: { tls: true } }
 ";
 
-/// Keys that `blackbox_exporter` has and we do not have yet: worth a better word than \"unknown\".
+/// Keys that `blackbox_exporter` has and we do not have yet: worth a better word than "unknown".
 const NOT_YET: &[&str] = &[
-    "authorization",
-    "basic_auth",
-    "bearer_token",
-    "bearer_token_file",
-    "body_file",
     "compression",
     "enable_http3",
     "fail_if_body_json_matches_cel",
     "fail_if_body_json_not_matches_cel",
-    "http_headers",
-    "no_proxy",
-    "oauth2",
-    "proxy_connect_header",
-    "proxy_from_environment",
-    "proxy_url",
     "query_response",
-    "skip_resolve_phase_with_proxy",
 ];
 
 /// Kinds that `blackbox_exporter` has and we do not have yet.
@@ -92,8 +80,11 @@ pub fn parse_modules(text: &str) -> Result<Modules, Vec<Problem>> {
                 modules.usable.insert(name, module);
             }
             // Without a place the file itself had mistakes that took the `prober` away, and they are told already.
-            Err(problem) if problem.line == 0 && !problems.is_empty() => {}
-            Err(problem) => problems.push(Problem { line: problem.line.max(1), ..problem }),
+            Err(found) if !problems.is_empty() && found.iter().all(|problem| problem.line == 0) => {
+            }
+            Err(found) => problems.extend(
+                found.into_iter().map(|problem| Problem { line: problem.line.max(1), ..problem }),
+            ),
         }
     }
     problems.sort_by_key(|problem| (problem.line, problem.column));
@@ -113,21 +104,37 @@ fn explain(problem: Problem) -> Problem {
     }
 }
 
-fn build(name: &str, raw: RawModule) -> Result<Module, Problem> {
+/// A module of the file, or its mistakes; those that are of no single key are told at its `prober`.
+fn build(name: &str, raw: RawModule) -> Result<Module, Vec<Problem>> {
     let timeout = raw.timeout.map(|timeout| timeout.0);
     let Some(prober) = raw.prober.clone() else {
         let message = format!("the module `{name}` has no `prober`");
         let hint = Some(format!("the kinds are {}", KINDS.join(", ")));
-        return Err(Problem { line: 0, column: 1, message, hint });
+        return Err(vec![Problem { line: 0, column: 1, message, hint }]);
     };
     let kind = prober.value.as_str();
+    let at = |message: String, hint: Option<String>| Problem {
+        line: prober.line,
+        column: prober.column,
+        message,
+        hint,
+    };
     if let Some(check) = raw.into_check(kind) {
-        return Ok(Module { name: name.to_owned(), timeout, check });
+        let mistakes: Vec<Problem> = check
+            .mistakes()
+            .into_iter()
+            .map(|mistake| match mistake.split_once("\nhint: ") {
+                Some((message, hint)) => at(message.to_owned(), Some(hint.to_owned())),
+                None => at(mistake, None),
+            })
+            .collect();
+        let module = Module { name: name.to_owned(), timeout, check };
+        return if mistakes.is_empty() { Ok(module) } else { Err(mistakes) };
     }
     let message = format!("unknown prober `{kind}`");
     let hint = did_you_mean(kind, KINDS.iter().copied())
         .unwrap_or_else(|| format!("the kinds are {}", KINDS.join(", ")));
-    Err(Problem { line: prober.line, column: prober.column, message, hint: Some(hint) })
+    Err(vec![at(message, Some(hint))])
 }
 
 impl Module {
@@ -292,7 +299,7 @@ mod tests {
             "line 2 column 16: unknown prober `htp` (hint: did you mean `http`?)",
             "line 5 column 14: `5` is not a duration",
             "line 7 column 7: unknown key `methd` (hint: did you mean `method`?)",
-            "line 8 column 7: `oauth2` is not supported yet",
+            "line 4 column 13: `oauth2` needs a `token_url`",
             "line 9 column 28: `2000`",
             "line 10 column 37: `(` is not a regular expression",
         ] {

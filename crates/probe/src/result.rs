@@ -57,6 +57,8 @@ closed_set! {
         Resolve => "resolve",
         /// Opening the TCP connection.
         Connect => "connect",
+        /// Fetching an access token for the request.
+        Token => "token",
         /// Asking a proxy for the connection.
         Proxy => "proxy",
         /// The TLS handshake and the verification of the certificate.

@@ -72,6 +72,8 @@ pub struct Scope<'a> {
     started: Instant,
     began: Moment,
     timeout: Duration,
+    /// When what is running now has to end: the probe's own deadline, or that of a part of it.
+    until: Instant,
     times: [(Timing, Duration); 5],
     samples: Vec<Sample>,
     notes: Vec<(Duration, String)>,
@@ -82,9 +84,11 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// Begins a probe that must end within `timeout`.
     pub fn start(net: &'a Net, timeout: Duration) -> Self {
+        let started = Instant::now();
         Self {
             net,
-            started: Instant::now(),
+            started,
+            until: started + timeout,
             began: net.moment(),
             timeout,
             times: Timing::ALL.map(|timing| (timing, Duration::ZERO)),
@@ -125,7 +129,7 @@ impl<'a> Scope<'a> {
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let begun = Instant::now();
-        let until = (begun + budget).min(self.started + self.timeout);
+        let until = (begun + budget).min(self.until);
         let outcome = timeout_at(until, work).await;
         let elapsed = begun.elapsed();
         for (known, sum) in &mut self.times {
@@ -151,7 +155,20 @@ impl<'a> Scope<'a> {
 
     /// How long the probe may still take.
     pub fn time_left(&self) -> Duration {
-        self.timeout.saturating_sub(self.started.elapsed())
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// Begins one of `parts` equal parts of the time that is left, so that one that hangs leaves time for the others. Gives
+    /// back what [`Scope::end_share`] takes.
+    pub fn begin_share(&mut self, parts: u32) -> Instant {
+        let whole = self.until;
+        self.until = Instant::now() + self.time_left() / parts.max(1);
+        whole
+    }
+
+    /// Ends a part of the time.
+    pub fn end_share(&mut self, whole: Instant) {
+        self.until = whole;
     }
 
     /// How long a stage took so far, all redirects together.

@@ -40,12 +40,18 @@ fn go_duration(text: &str) -> Option<Duration> {
     if text.is_empty() { None } else { Duration::try_from_secs_f64(seconds).ok() }
 }
 
-/// A module's timeout.
+/// A duration as Go writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct Timeout(pub(crate) Duration);
+pub(crate) struct GoDuration(pub(crate) Duration);
 
-impl TryFrom<String> for Timeout {
+impl Serialize for GoDuration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}s", self.0.as_secs_f64()))
+    }
+}
+
+impl TryFrom<String> for GoDuration {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

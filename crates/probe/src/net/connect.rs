@@ -98,7 +98,6 @@ pub(crate) async fn resolve(
 }
 
 /// Connects to one address of the destination, and reports it.
-#[cfg(test)]
 pub(crate) async fn open_one(
     scope: &mut Scope<'_>,
     destination: &Destination<'_>,
@@ -124,9 +123,7 @@ async fn open_any(
         Err(_) => addresses.first().map(SocketAddr::ip),
     };
     if let Some(address) = used {
-        scope.forget(&[&metric::IP_PROTOCOL, &metric::IP_ADDR_HASH]);
-        scope.sample(&metric::IP_PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
-        scope.sample(&metric::IP_ADDR_HASH, f64::from(hash(address)));
+        report(scope, address);
     }
     let opened = connected?;
     scope.note(format!("connected to {}", opened.address));
@@ -134,6 +131,13 @@ async fn open_any(
         hop.peer = Some(opened.address);
     }
     Ok(opened)
+}
+
+/// Reports the address of the target.
+pub(crate) fn report(scope: &mut Scope<'_>, address: IpAddr) {
+    scope.forget(&[&metric::IP_PROTOCOL, &metric::IP_ADDR_HASH]);
+    scope.sample(&metric::IP_PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
+    scope.sample(&metric::IP_ADDR_HASH, f64::from(hash(address)));
 }
 
 /// The addresses that may be connected to, or why there is none.

@@ -6,9 +6,11 @@ pub(crate) mod cert;
 pub(crate) mod clocks;
 pub(crate) mod connect;
 pub(crate) mod policy;
+pub(crate) mod proxies;
 mod race;
 pub(crate) mod resolve;
 pub(crate) mod tls;
+pub(crate) mod transport;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -36,6 +38,7 @@ pub struct Net {
     pub(crate) resolver: resolve::Resolver,
     pub(crate) tls: tls::Configurations,
     pub(crate) files: Files,
+    pub(crate) environment: proxies::Environment,
     /// Where this program itself listens.
     own: RwLock<Vec<SocketAddr>>,
     clocks: Arc<dyn Clocks>,
@@ -47,8 +50,13 @@ impl Net {
     ///
     /// # Errors
     /// When the resolver's configuration cannot be read.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the environment of the network is"
+    )]
     pub fn system() -> Result<Self, NetError> {
-        Ok(Self::new(resolve::Resolver::system()?, tls::Configurations::system()))
+        let net = Self::new(resolve::Resolver::system()?, tls::Configurations::system());
+        Ok(net.with_environment(|name| std::env::var(name).ok()))
     }
 
     /// A network with one name server and only the given trusted certificates (DER), for tests. Without a name server no
@@ -66,9 +74,16 @@ impl Net {
             resolver,
             tls,
             files: Files::default(),
+            environment: proxies::Environment::default(),
             own: RwLock::default(),
             clocks: Arc::new(clocks::SystemClocks),
         }
+    }
+
+    /// The same network with the proxies of this environment, for the modules that want them.
+    #[must_use]
+    pub fn with_environment(self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        Self { environment: proxies::Environment::read(variable), ..self }
     }
 
     /// The same network with other clocks, for tests.

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 pub(crate) use tokio_rustls::client::TlsStream;
 use tokio_rustls::{
     TlsConnector,
@@ -247,13 +247,13 @@ impl ServerCertVerifier for AnyCertificate {
 }
 
 /// Makes the handshake with a server by the name `host`, verifies its certificate, and reports both.
-pub(crate) async fn handshake(
+pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     scope: &mut Scope<'_>,
     settings: &TlsSettings,
     protocols: Protocols,
     host: &str,
-    stream: TcpStream,
-) -> Result<TlsStream<TcpStream>, Failure> {
+    stream: S,
+) -> Result<TlsStream<S>, Failure> {
     let net = scope.net;
     let connector = net.tls.connector(scope, settings, protocols)?;
     let host = settings.server_name.as_deref().unwrap_or(host).trim_end_matches('.');
@@ -300,7 +300,7 @@ pub(crate) async fn handshake(
 }
 
 /// Whether the server chose HTTP/2.
-pub(crate) fn chose_http2(stream: &TlsStream<TcpStream>) -> bool {
+pub(crate) fn chose_http2<S>(stream: &TlsStream<S>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(b"h2")
 }
 

@@ -3,6 +3,12 @@
 //! Servers run on threads of their own, the probe alone on this one, so that its processor time can be told from theirs. Must
 //! not know any row.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "what a probe costs is read from the kernel and from the real clock"
+)]
+
 use std::{
     fs,
     time::{Duration, Instant},

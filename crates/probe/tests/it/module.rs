@@ -69,8 +69,8 @@ const MISTAKES: &[(&str, usize, &str)] = &[
     ),
     (
         "modules:\n  a:\n    prober: http\n    http:\n      oauth2: { client_id: x }\n",
-        5,
-        "not supported yet",
+        3,
+        "token_url",
     ),
     ("moduls: {}\n", 1, "modules"),
 ];

@@ -24,6 +24,7 @@ use url::Url;
 
 use super::{
     cause::failure,
+    route::Forward,
     wire::{Meter, Metered},
 };
 use crate::{
@@ -54,6 +55,8 @@ pub(super) struct Request<'a> {
     pub(super) host: String,
     pub(super) cookies: Option<String>,
     pub(super) body: Bytes,
+    /// What a proxy needs that forwards the request.
+    pub(super) forward: Option<Forward>,
 }
 
 /// The connection, which has to be polled for anything to happen on it.
@@ -146,7 +149,7 @@ pub(super) fn head_text(head: &Parts) -> Vec<u8> {
 
 impl Request<'_> {
     /// What is told of the request: of the headers that the module sets only the names, because any of them can be secret.
-    pub(super) fn evidence(&self) -> Hop {
+    pub(super) fn evidence(&self, attempt: u32) -> Hop {
         let title = format!("{} {}", self.method, self.url);
         let mut request = format!("{title}\nHost: {}\n", self.host);
         for (name, value) in &self.headers {
@@ -163,7 +166,7 @@ impl Request<'_> {
         if self.cookies.is_some() {
             let _infallible = writeln!(request, "cookie: {HIDDEN}");
         }
-        Hop { attempt: 1, title, request, ..Hop::default() }
+        Hop { attempt, title, request, ..Hop::default() }
     }
 
     /// The request as hyper takes it: HTTP/1.1 names the path and the host apart, HTTP/2 the whole URL.
@@ -176,7 +179,13 @@ impl Request<'_> {
             Some(query) => format!("{}?{query}", self.url.path()),
             None => self.url.path().to_owned(),
         };
-        let uri = if http2 { format!("{}://{}{path}", self.url.scheme(), self.host) } else { path };
+        let uri = if let Some(forward) = &self.forward {
+            format!("{}://{}{path}", self.url.scheme(), forward.authority)
+        } else if http2 {
+            format!("{}://{}{path}", self.url.scheme(), self.host)
+        } else {
+            path
+        };
         let mut builder = http::Request::builder().method(self.method).uri(uri);
         if !http2 {
             builder = builder.header(header::HOST, &self.host).header(header::CONNECTION, "close");
@@ -184,11 +193,18 @@ impl Request<'_> {
         if let Some(cookies) = &self.cookies {
             builder = builder.header(header::COOKIE, cookies);
         }
+        if let Some(value) =
+            self.forward.as_ref().and_then(|forward| forward.authorization.as_ref())
+        {
+            builder = builder.header(header::PROXY_AUTHORIZATION, value);
+        }
         let invalid = |error: http::Error| {
             Failure::new(Phase::Policy, Reason::InvalidTarget, error.to_string())
         };
         let mut message = builder.body(Full::new(self.body.clone())).map_err(invalid)?;
-        message.headers_mut().extend(self.headers.iter().cloned());
+        for (name, value) in &self.headers {
+            message.headers_mut().append(name, value.clone());
+        }
         let meter = Arc::clone(meter);
         hyper::ext::on_informational(&mut message, move |_| {
             meter.informational.fetch_add(1, Ordering::Relaxed);

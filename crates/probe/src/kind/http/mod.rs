@@ -1,73 +1,49 @@
 //! `prober: http`: one request, its redirects, and what is expected of the last answer.
 //!
-//! The settings are in `settings`, one exchange over one connection in `exchange`, redirects in `redirect`, expectations in
-//! `expect`. Must not know how sockets are opened.
+//! The settings are in `settings`, the way to a host in `route`, one exchange over one connection in `exchange`, redirects in
+//! `chain`, expectations in `expect`. Must not know how sockets are opened.
 
 mod body;
 mod cause;
+mod chain;
+mod cookies;
 mod exchange;
 mod expect;
+mod facts;
+mod oauth2;
 mod redirect;
+mod route;
 mod settings;
 mod wire;
 
-pub(crate) use settings::Http;
+use std::{borrow::Cow, net::IpAddr};
 
-use url::{Host, Url};
+use http::StatusCode;
+use tokio::time::Instant;
+use url::Url;
 
-use self::{
-    exchange::{Answer, Request},
-    redirect::{Cookies, Hop},
-};
+pub(crate) use self::settings::Http;
+use self::{chain::Chain, facts::Facts};
 use crate::{
     kinds::Probe,
     metric::{self, MetricDef},
-    net::{
-        connect::{self, Destination},
-        policy::AddressClass,
-        tls,
-    },
+    net::connect::{self, Destination},
     result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
+    scope::Scope,
     target::{Address, AddressForm, Target},
 };
 
-/// What only an HTTP probe yields.
-static METRICS: &[&MetricDef] = &[
-    &metric::HTTP_STATUS_CODE,
-    &metric::HTTP_VERSION,
-    &metric::HTTP_REDIRECTS,
-    &metric::HTTP_SSL,
-    &metric::HTTP_CONTENT_LENGTH,
-    &metric::HTTP_BODY_LENGTH,
-    &metric::HTTP_DURATION,
-    &metric::HTTP_LAST_MODIFIED,
-    &metric::FAILED_DUE_TO_REGEX,
-];
-
-/// Where this program takes requests for probes, as in `blackbox_exporter`.
-const OWN_PROBE_PATH: &str = "/probe";
-
-/// What is known of the last answer, whatever became of the probe after it.
-#[derive(Debug, Default)]
-struct Facts {
-    redirects: u32,
-    ssl: bool,
-    status: u16,
-    version: f64,
-    content_length: f64,
-    body_length: u64,
-    last_modified: Option<f64>,
-    failed_due_to_regex: bool,
-}
-
 impl Probe for Http {
     const METRICS: &'static [&'static [&'static MetricDef]] =
-        &[metric::ADDRESS, METRICS, metric::TLS];
+        &[metric::ADDRESS, facts::METRICS, metric::TLS];
     const ADDRESS: AddressForm = AddressForm::Url;
 
     fn own_hostname(&self) -> Option<&str> {
         self.host_header()
+    }
+
+    fn mistakes(&self) -> Vec<String> {
+        self.mistakes()
     }
 
     async fn run(&self, target: &Target, scope: &mut Scope<'_>) -> Result<(), Failure> {
@@ -75,212 +51,128 @@ impl Probe for Http {
             return Err(Failure::new(Phase::Policy, Reason::InvalidTarget, "not a URL"));
         };
         let mut facts = Facts::default();
+        let hostname = target.hostname();
         // Boxed, because it is large and every probe in flight holds one.
-        let outcome = Box::pin(self.follow(url, target.hostname(), scope, &mut facts)).await;
+        let outcome = if self.all_addresses {
+            Box::pin(self.each_address(url, hostname, scope, &mut facts)).await
+        } else {
+            Box::pin(self.attempts(url, hostname, None, scope, &mut facts)).await
+        };
         facts.report(scope);
-        let resolved = !matches!(&outcome, Err(failure) if failure.phase == Phase::Resolve);
-        for timing in Timing::ALL {
-            // Without an address no later stage was ever tried.
-            if resolved || timing == Timing::Resolve {
-                let labels = vec![("phase", std::borrow::Cow::Borrowed(timing.as_str()))];
-                scope.labelled(&metric::HTTP_DURATION, labels, scope.time(timing).as_secs_f64());
-            }
-        }
         outcome
     }
 }
 
-impl Facts {
-    fn report(&self, scope: &mut Scope<'_>) {
-        scope.sample(&metric::HTTP_STATUS_CODE, f64::from(self.status));
-        scope.sample(&metric::HTTP_VERSION, self.version);
-        scope.sample(&metric::HTTP_REDIRECTS, f64::from(self.redirects));
-        scope.sample(&metric::HTTP_SSL, if self.ssl { 1.0 } else { 0.0 });
-        scope.sample(&metric::HTTP_CONTENT_LENGTH, self.content_length);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a body is read up to a limit far below 2^53 bytes"
-        )]
-        scope.sample(&metric::HTTP_BODY_LENGTH, self.body_length as f64);
-        scope
-            .sample(&metric::FAILED_DUE_TO_REGEX, if self.failed_due_to_regex { 1.0 } else { 0.0 });
-        if let Some(last_modified) = self.last_modified {
-            scope.sample(&metric::HTTP_LAST_MODIFIED, last_modified);
-        }
-    }
-}
-
 impl Http {
-    /// Makes the exchange and those that it redirects to, then checks the last answer.
-    async fn follow(
+    /// Asks the target at each of its addresses: all of them have to be good. The first failure is what is told.
+    async fn each_address(
         &self,
         url: &Url,
         hostname: Option<&str>,
         scope: &mut Scope<'_>,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
-        let mut hop = Hop::first(url.clone(), self.method(), self.body());
-        let mut cookies = Cookies::default();
-        let mut path = redirect::Path::default();
-        let mut floor = None;
-        loop {
-            path.visit(&hop, &cookies)?;
-            facts.ssl = hop.url.scheme() == "https";
-            let first = facts.redirects == 0;
-            let request = Request {
-                url: &hop.url,
-                method: &hop.method,
-                headers: self.headers_for(&hop, url),
-                host: self.host_for(&hop, url, hostname),
-                cookies: cookies.header(&hop.url),
-                body: hop.body.clone(),
-            };
-            scope.note(format!("{} {}", hop.method, hop.url));
-            scope.begin_hop(request.evidence());
-            let name = if first { hostname.or(self.host_header()) } else { None };
-            let mut answer = self.exchange(&request, name, &mut floor, scope).await?;
-            facts.take(&answer);
-            if let Some(seen) = scope.hop() {
-                seen.keep_head(&exchange::head_text(&answer.parts));
+        let addresses = self.addresses(url, scope).await?;
+        let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        let mut outcome = Ok(());
+        for (address, left) in addresses.into_iter().zip((1..=count).rev()) {
+            let mut own = Facts::default();
+            let share = scope.begin_share(left);
+            let found = self.attempts(url, hostname, Some(address), scope, &mut own).await;
+            scope.end_share(share);
+            let text = address.to_string();
+            let success = if found.is_ok() { 1.0 } else { 0.0 };
+            let labels = vec![("address", Cow::Owned(text.clone()))];
+            scope.labelled(&metric::ADDRESS_SUCCESS, labels, success);
+            // The numbers are those of the address that is told about.
+            if outcome.is_ok() {
+                *facts = own;
+                outcome = found.map_err(|failure| Failure {
+                    detail: format!("{text}: {}", failure.detail),
+                    ..failure
+                });
             }
-            scope.note(format!("answer: {:?} {}", answer.parts.version, answer.parts.status));
-            let next =
-                if self.follow_redirects() { redirect::next(&hop, &answer.parts)? } else { None };
-            let Some(next) = next else { return self.judge(&mut answer, scope, facts).await };
-            cookies.take(&hop.url, &answer.parts.headers);
-            scope.note(format!("redirected to {}", next.url));
-            facts.redirects += 1;
-            hop = next;
         }
+        outcome
     }
 
-    /// Opens a connection to the URL's host and sends the request. The first one sets the floor: no redirect may lead to a
-    /// more private address.
-    async fn exchange(
-        &self,
-        request: &Request<'_>,
-        name: Option<&str>,
-        floor: &mut Option<AddressClass>,
-        scope: &mut Scope<'_>,
-    ) -> Result<Answer, Failure> {
-        let invalid = || {
-            Failure::new(
-                Phase::Policy,
-                Reason::InvalidTarget,
-                format!("{} has no host", request.url),
-            )
+    async fn addresses(&self, url: &Url, scope: &mut Scope<'_>) -> Result<Vec<IpAddr>, Failure> {
+        let invalid =
+            || Failure::new(Phase::Policy, Reason::InvalidTarget, format!("{url} has no host"));
+        let way = self.way();
+        let destination = Destination {
+            host: &url.host().ok_or_else(invalid)?.to_owned(),
+            port: url.port_or_known_default().ok_or_else(invalid)?,
+            preferred: way.preferred,
+            fallback: way.fallback,
+            source: way.source,
+            floor: None,
         };
-        let host: Host<String> = request.url.host().ok_or_else(invalid)?.to_owned();
-        let port = request.url.port_or_known_default().ok_or_else(invalid)?;
-        let (preferred, fallback) = self.family();
-        let source = self.source();
-        let destination =
-            Destination { host: &host, port, preferred, fallback, source, floor: *floor };
-        let opened = connect::open(scope, &destination).await?;
-        if request.url.path() == OWN_PROBE_PATH && opened.is_to_ourselves(scope.net) {
-            let detail = "a probe of our own /probe would go on for ever";
-            return Err(Failure::new(Phase::Policy, Reason::DeniedAddress, detail));
-        }
-        floor.get_or_insert(opened.class());
-        let stream = opened.stream;
-        if request.url.scheme() != "https" {
-            scope.forget(metric::TLS);
-            return exchange::http1(stream, request, scope).await;
-        }
-        let name = name.map_or_else(|| host.to_string(), |name| without_port(name).to_owned());
-        let stream = tls::handshake(scope, self.tls(), self.protocols(), &name, stream).await?;
-        if tls::chose_http2(&stream) {
-            exchange::http2(stream, request, scope).await
-        } else {
-            exchange::http1(stream, request, scope).await
-        }
+        connect::resolve(scope, &destination).await
     }
 
-    /// Reads the body and holds the answer against what the module expects.
-    async fn judge(
+    /// Asks the target, and once more as often as the module says when that fails. All of it shares the probe's time.
+    async fn attempts(
         &self,
-        answer: &mut Answer,
+        url: &Url,
+        hostname: Option<&str>,
+        at: Option<IpAddr>,
         scope: &mut Scope<'_>,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
-        // Told first, because it says more than what the body may look like.
-        self.check_head(&answer.parts, facts.ssl, &mut facts.failed_due_to_regex)?;
-        let wanted = self.wants_body();
-        let limit = self.body_limit();
-        let mut excerpt = Vec::new();
-        let reading = body::read(answer, wanted, limit, &mut excerpt);
-        let read = scope.phase(Phase::Body, Timing::Transfer, reading).await;
-        if let Some(seen) = scope.hop() {
-            seen.keep_body(&excerpt);
-        }
-        let read = read?;
-        facts.body_length = read.length;
-        scope.note(format!(
-            "body: {} bytes{}",
-            read.length,
-            if read.complete { "" } else { ", and more that was not read" }
-        ));
-        if !read.complete && (wanted || self.has_body_limit()) {
-            let detail = format!("the body is larger than {limit} bytes");
-            return Err(Failure::new(Phase::Body, Reason::TooLarge, detail));
-        }
-        self.check_body(&read.bytes).inspect_err(|_| facts.failed_due_to_regex = true)
-    }
-}
-
-impl Facts {
-    fn take(&mut self, answer: &Answer) {
-        let headers = &answer.parts.headers;
-        let text =
-            |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-        self.status = answer.parts.status.as_u16();
-        self.version = match answer.parts.version {
-            http::Version::HTTP_10 => 1.0,
-            http::Version::HTTP_2 => 2.0,
-            _ => 1.1,
+        let mut attempt = 1;
+        let outcome = loop {
+            let share = scope.begin_share(self.retries + 2 - attempt);
+            *facts = Facts::default();
+            let outcome = self.attempt(url, hostname, at, attempt, scope, facts).await;
+            scope.end_share(share);
+            match &outcome {
+                Err(failure) if attempt <= self.retries && failure.phase != Phase::Internal => {
+                    scope.note(format!("attempt {attempt} failed: {failure}"));
+                    attempt += 1;
+                }
+                _ => break outcome,
+            }
         };
-        self.content_length = text(http::header::CONTENT_LENGTH)
-            .and_then(|length| length.parse().ok())
-            .unwrap_or(-1.0);
-        self.last_modified = text(http::header::LAST_MODIFIED).and_then(unix_seconds);
-    }
-}
-
-/// A date of HTTP (RFC 9110 §5.6.7) in seconds since the Unix epoch.
-fn unix_seconds(date: &str) -> Option<f64> {
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
-    #[expect(clippy::cast_precision_loss, reason = "seconds of any calendar date fit into 53 bits")]
-    Some(date.as_second() as f64)
-}
-
-/// The name of `name:port`; an IPv6 address keeps its brackets.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit())
-                && (!name.contains(':') || name.ends_with(']')) =>
-        {
-            name
+        if self.retries > 0 {
+            scope.forget(&[&metric::ATTEMPTS]);
+            scope.sample(&metric::ATTEMPTS, f64::from(attempt));
         }
-        _ => host,
+        outcome
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_and_names_are_read() {
-        assert_eq!(unix_seconds("Thu, 01 Jan 1970 00:01:00 GMT"), Some(60.0));
-        assert_eq!(unix_seconds("yesterday"), None);
-        for (host, name) in [
-            ("a.example:8443", "a.example"),
-            ("a.example", "a.example"),
-            ("[::1]:443", "[::1]"),
-            ("::1", "::1"),
-        ] {
-            assert_eq!(without_port(host), name);
+    async fn attempt(
+        &self,
+        url: &Url,
+        hostname: Option<&str>,
+        at: Option<IpAddr>,
+        attempt: u32,
+        scope: &mut Scope<'_>,
+        facts: &mut Facts,
+    ) -> Result<(), Failure> {
+        let mut prepared = self.prepare(hostname, scope)?;
+        if let Some(oauth2) = &self.oauth2 {
+            prepared.authorize(Box::pin(oauth2.header(scope)).await?);
+        }
+        let begun = Instant::now();
+        let chain = Chain { http: self, first: url, prepared: &prepared, at, attempt };
+        let outcome = chain.follow(scope, facts).await;
+        if let Some(oauth2) =
+            self.oauth2.as_ref().filter(|_| facts.status == StatusCode::UNAUTHORIZED.as_u16())
+        {
+            oauth2.forget();
+        }
+        outcome?;
+        match self.fail_if_slower_than {
+            Some(limit) if begun.elapsed() > limit.0 => {
+                let detail = format!(
+                    "it took {:.3} s, and {:.3} s are allowed",
+                    begun.elapsed().as_secs_f64(),
+                    limit.0.as_secs_f64()
+                );
+                Err(Failure::new(Phase::Check, Reason::TooSlow, detail))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -5,9 +5,10 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header, response::Parts};
+use http::{Method, StatusCode, header, response::Parts};
 use url::Url;
 
+use super::cookies::Cookies;
 use crate::result::{Failure, Phase, Reason};
 
 /// How many redirects are followed, as in browsers of old and in the Go client.
@@ -16,21 +17,19 @@ const HOPS_MAX: usize = 10;
 /// The longest `Location`, in bytes; no server takes longer URLs.
 const LOCATION_BYTES_MAX: usize = 8 * 1024;
 
-/// How many cookies are kept, and how long each may be (RFC 6265 §6.1 asks for 50 and 4096 bytes).
-const COOKIES_MAX: usize = 50;
-const COOKIE_BYTES_MAX: usize = 4096;
-
 /// One request of the chain.
 #[derive(Clone, Debug)]
 pub(super) struct Hop {
     pub(super) url: Url,
     pub(super) method: Method,
     pub(super) body: Bytes,
+    /// Whether the redirect named a user or a password, which is left out.
+    pub(super) had_user: bool,
 }
 
 impl Hop {
     pub(super) fn first(url: Url, method: Method, body: Bytes) -> Self {
-        Self { url, method, body }
+        Self { url, method, body, had_user: false }
     }
 }
 
@@ -71,6 +70,7 @@ pub(super) fn next(hop: &Hop, answer: &Parts) -> Result<Option<Hop>, Failure> {
             format!("the location leads to {}:", url.scheme()),
         ));
     }
+    let had_user = !url.username().is_empty() || url.password().is_some();
     // A server must not make us answer for somebody: the parts cannot be set on URLs without a host, and these have one.
     let _without_user = (url.set_username(""), url.set_password(None));
     if url.fragment().is_none() {
@@ -85,7 +85,7 @@ pub(super) fn next(hop: &Hop, answer: &Parts) -> Result<Option<Hop>, Failure> {
         (false, "HEAD") => (Method::HEAD, Bytes::new()),
         (false, _) => (Method::GET, Bytes::new()),
     };
-    Ok(Some(Hop { url, method, body }))
+    Ok(Some(Hop { url, method, body, had_user }))
 }
 
 /// The requests made so far.
@@ -104,60 +104,6 @@ impl Path {
             return Err(failure(Reason::TooMany, format!("more than {HOPS_MAX} redirects")));
         }
         Ok(())
-    }
-}
-
-/// The cookies of one probe: sent back to the host that set them, and to nobody else.
-#[derive(Debug, Default)]
-pub(super) struct Cookies(Vec<Cookie>);
-
-#[derive(Debug)]
-struct Cookie {
-    host: String,
-    secure: bool,
-    name: String,
-    value: String,
-}
-
-impl Cookies {
-    /// Keeps what an answer sets. Paths and domains are not looked at: within one probe they hardly matter.
-    pub(super) fn take(&mut self, url: &Url, headers: &HeaderMap) {
-        let host = url.host_str().unwrap_or_default();
-        for line in headers.get_all(header::SET_COOKIE) {
-            let Ok(line) = line.to_str() else { continue };
-            let mut parts = line.split(';').map(str::trim);
-            let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else {
-                continue;
-            };
-            if line.len() > COOKIE_BYTES_MAX || name.is_empty() {
-                continue;
-            }
-            let secure = parts.any(|part| part.eq_ignore_ascii_case("secure"));
-            self.0.retain(|cookie| cookie.host != host || cookie.name != name);
-            if self.0.len() < COOKIES_MAX {
-                self.0.push(Cookie {
-                    host: host.to_owned(),
-                    secure,
-                    name: name.to_owned(),
-                    value: value.to_owned(),
-                });
-            }
-        }
-    }
-
-    /// The header for a request; `None` when there is nothing to send.
-    pub(super) fn header(&self, url: &Url) -> Option<String> {
-        let fits = |cookie: &&Cookie| {
-            Some(cookie.host.as_str()) == url.host_str()
-                && (!cookie.secure || url.scheme() == "https")
-        };
-        let pairs: Vec<String> = self
-            .0
-            .iter()
-            .filter(fits)
-            .map(|cookie| format!("{}={}", cookie.name, cookie.value))
-            .collect();
-        if pairs.is_empty() { None } else { Some(pairs.join("; ")) }
     }
 }
 
@@ -223,19 +169,5 @@ mod tests {
         }
         assert_eq!(path.visit(&at(1), &cookies).unwrap_err().reason, Reason::Loop);
         assert_eq!(path.visit(&at(HOPS_MAX + 1), &cookies).unwrap_err().reason, Reason::TooMany);
-    }
-
-    #[test]
-    fn cookies_go_back_to_their_host_alone() {
-        let mut cookies = Cookies::default();
-        let mut headers = HeaderMap::new();
-        headers.append("set-cookie", "a=1; Path=/".parse().unwrap());
-        headers.append("set-cookie", "b=2; Secure".parse().unwrap());
-        headers.append("set-cookie", "a=3".parse().unwrap());
-        let url = |text| Url::parse(text).unwrap();
-        cookies.take(&url("https://a.example/"), &headers);
-        assert_eq!(cookies.header(&url("https://a.example/x")).as_deref(), Some("b=2; a=3"));
-        assert_eq!(cookies.header(&url("http://a.example/")).as_deref(), Some("a=3"));
-        assert_eq!(cookies.header(&url("https://b.example/")), None);
     }
 }

@@ -1,0 +1,207 @@
+//! One attempt: the request, those that it is redirected to, and the judgement of the last answer.
+//!
+//! Must not know how often it is made.
+
+use std::net::IpAddr;
+
+use url::Url;
+
+use super::{
+    body,
+    cookies::Cookies,
+    exchange::{self, Answer, Request},
+    facts::Facts,
+    redirect::{self, Hop},
+    settings::{Http, Prepared},
+};
+use crate::{
+    evidence::Warning,
+    metric,
+    net::{policy::AddressClass, tls, transport::Transport},
+    result::{Failure, Phase, Reason},
+    scope::{Scope, Timing},
+};
+
+/// Where this program takes requests for probes, as in `blackbox_exporter`.
+const OWN_PROBE_PATH: &str = "/probe";
+
+/// What an attempt is made of.
+pub(super) struct Chain<'a> {
+    pub(super) http: &'a Http,
+    pub(super) first: &'a Url,
+    pub(super) prepared: &'a Prepared,
+    /// The address to ask, instead of any of the target's.
+    pub(super) at: Option<IpAddr>,
+    /// Counted from 1.
+    pub(super) attempt: u32,
+}
+
+impl Chain<'_> {
+    /// Makes the exchange and those that it redirects to, then checks the last answer.
+    pub(super) async fn follow(
+        &self,
+        scope: &mut Scope<'_>,
+        facts: &mut Facts,
+    ) -> Result<(), Failure> {
+        let Self { http, first, prepared, .. } = *self;
+        let mut hop = Hop::first(first.clone(), prepared.method.clone(), prepared.body.clone());
+        let mut cookies = Cookies::default();
+        let mut path = redirect::Path::default();
+        let mut floor = None;
+        loop {
+            path.visit(&hop, &cookies)?;
+            facts.ssl = hop.url.scheme() == "https";
+            let request = Request {
+                url: &hop.url,
+                method: &hop.method,
+                headers: prepared.headers_for(&hop.url, first),
+                host: prepared.host_for(&hop.url, first),
+                cookies: cookies.header(&hop.url),
+                body: hop.body.clone(),
+                forward: None,
+            };
+            scope.note(format!("{} {}", hop.method, hop.url));
+            scope.begin_hop(request.evidence(self.attempt));
+            let mut answer = self.exchange(request, &mut floor, scope, facts).await?;
+            facts.take(&answer);
+            if let Some(seen) = scope.hop() {
+                seen.keep_head(&exchange::head_text(&answer.parts));
+            }
+            scope.note(format!("answer: {:?} {}", answer.parts.version, answer.parts.status));
+            let next =
+                if http.follow_redirects() { redirect::next(&hop, &answer.parts)? } else { None };
+            let Some(next) = next else { return self.judge(&mut answer, scope, facts).await };
+            self.look_at(&hop, &next, scope)?;
+            cookies.take(&hop.url, &answer.parts.headers);
+            cookies.values().for_each(|value| scope.conceal(value));
+            scope.note(format!("redirected to {}", next.url));
+            facts.redirects += 1;
+            hop = next;
+        }
+    }
+
+    /// Tells what is doubtful about a redirect, and refuses what the module does not want.
+    fn look_at(&self, hop: &Hop, next: &Hop, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        if next.had_user {
+            scope.warn(Warning::UserInLocation);
+        }
+        if hop.url.scheme() == "https" && next.url.scheme() == "http" {
+            if self.http.require_tls {
+                let detail = format!("redirected to {}, without TLS", next.url);
+                return Err(Failure::new(Phase::Redirect, Reason::Downgrade, detail));
+            }
+            scope.warn(Warning::Downgrade);
+        }
+        Ok(())
+    }
+
+    /// Opens a connection to the URL's host and sends the request. The first one sets the floor: no redirect may lead to a
+    /// more private address.
+    async fn exchange(
+        &self,
+        request: Request<'_>,
+        floor: &mut Option<AddressClass>,
+        scope: &mut Scope<'_>,
+        facts: &mut Facts,
+    ) -> Result<Answer, Failure> {
+        let url = request.url;
+        let is_own_host = url.host() == self.first.host();
+        let at = self.at.filter(|_| is_own_host);
+        let opened = self.http.way().open(url, at, *floor, scope).await;
+        facts.resolved |= !matches!(&opened, Err(failure) if failure.phase == Phase::Resolve);
+        let route = opened?;
+        if url.path() == OWN_PROBE_PATH && route.is_to_ourselves {
+            let detail = "a probe of our own /probe would go on for ever";
+            return Err(Failure::new(Phase::Policy, Reason::DeniedAddress, detail));
+        }
+        *floor = floor.or(route.class);
+        let request = Request { forward: route.forward, ..request };
+        if url.scheme() != "https" {
+            scope.forget(metric::TLS);
+            return exchange::http1(route.transport, &request, scope).await;
+        }
+        let own_name = self.prepared.host.as_deref().filter(|_| is_own_host);
+        let name = own_name.map_or_else(|| url.host_str().unwrap_or_default(), without_port);
+        // Boxed, so that a probe without TLS does not hold the room for it.
+        Box::pin(self.encrypted(name, &request, route.transport, scope)).await
+    }
+
+    /// Sends the request inside TLS, by the version of HTTP that both sides want.
+    async fn encrypted(
+        &self,
+        name: &str,
+        request: &Request<'_>,
+        transport: Transport,
+        scope: &mut Scope<'_>,
+    ) -> Result<Answer, Failure> {
+        let http = self.http;
+        let stream = tls::handshake(scope, http.tls(), http.protocols(), name, transport).await?;
+        if tls::chose_http2(&stream) {
+            Box::pin(exchange::http2(stream, request, scope)).await
+        } else {
+            exchange::http1(stream, request, scope).await
+        }
+    }
+
+    /// Reads the body and holds the answer against what the module expects.
+    async fn judge(
+        &self,
+        answer: &mut Answer,
+        scope: &mut Scope<'_>,
+        facts: &mut Facts,
+    ) -> Result<(), Failure> {
+        let http = self.http;
+        // Told first, because it says more than what the body may look like.
+        http.check_head(&answer.parts, facts.ssl, &mut facts.failed_due_to_regex)?;
+        let wanted = http.wants_body();
+        let limit = http.body_limit();
+        let mut excerpt = Vec::new();
+        let reading = body::read(answer, wanted, limit, &mut excerpt);
+        let read = scope.phase(Phase::Body, Timing::Transfer, reading).await;
+        if let Some(seen) = scope.hop() {
+            seen.keep_body(&excerpt);
+        }
+        let read = read?;
+        facts.body_length = read.length;
+        scope.note(format!(
+            "body: {} bytes{}",
+            read.length,
+            if read.complete { "" } else { ", and more that was not read" }
+        ));
+        if !read.complete && (wanted || http.has_body_limit()) {
+            let detail = format!("the body is larger than {limit} bytes");
+            return Err(Failure::new(Phase::Body, Reason::TooLarge, detail));
+        }
+        http.check_body(&read.bytes).inspect_err(|_| facts.failed_due_to_regex = true)
+    }
+}
+
+/// The name of `name:port`; an IPv6 address keeps its brackets.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit())
+                && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_told_from_its_port() {
+        for (host, name) in [
+            ("a.example:8443", "a.example"),
+            ("a.example", "a.example"),
+            ("[::1]:443", "[::1]"),
+            ("::1", "::1"),
+        ] {
+            assert_eq!(without_port(host), name);
+        }
+    }
+}

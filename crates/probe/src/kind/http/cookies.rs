@@ -1,0 +1,183 @@
+//! The cookies of one probe: set by an answer, sent with the requests of its redirects (RFC 6265).
+//!
+//! Must not know redirects.
+
+use http::{HeaderMap, header};
+use url::{Host, Url};
+
+/// How many cookies are kept, and how long each may be (RFC 6265 §6.1 asks for 50 and 4096 bytes).
+const COOKIES_MAX: usize = 50;
+const COOKIE_BYTES_MAX: usize = 4096;
+
+/// The cookies so far.
+#[derive(Debug, Default)]
+pub(super) struct Cookies(Vec<Cookie>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Cookie {
+    name: String,
+    value: String,
+    /// The host that it is for.
+    domain: String,
+    /// Whether it is for that host alone, and not for those below it.
+    host_only: bool,
+    path: String,
+    secure: bool,
+}
+
+impl Cookies {
+    /// Keeps what an answer sets.
+    pub(super) fn take(&mut self, url: &Url, headers: &HeaderMap) {
+        for line in headers.get_all(header::SET_COOKIE) {
+            let Some(line) = line.to_str().ok().filter(|line| line.len() <= COOKIE_BYTES_MAX)
+            else {
+                continue;
+            };
+            let Some((cookie, ended)) = Cookie::read(line, url) else { continue };
+            self.0.retain(|known| !known.is_same(&cookie));
+            if !ended && self.0.len() < COOKIES_MAX {
+                self.0.push(cookie);
+            }
+        }
+    }
+
+    /// The header for a request, the longest paths first; `None` when there is nothing to send.
+    pub(super) fn header(&self, url: &Url) -> Option<String> {
+        let mut fitting: Vec<&Cookie> = self.0.iter().filter(|cookie| cookie.fits(url)).collect();
+        fitting.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
+        let pairs: Vec<String> =
+            fitting.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+        if pairs.is_empty() { None } else { Some(pairs.join("; ")) }
+    }
+
+    /// Every value, for hiding them.
+    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|cookie| cookie.value.as_str())
+    }
+}
+
+impl Cookie {
+    /// A cookie, and whether it ends one instead; `None` when it must not be set from here.
+    fn read(line: &str, url: &Url) -> Option<(Self, bool)> {
+        let mut parts = line.split(';').map(str::trim);
+        let (name, value) = parts.next()?.split_once('=')?;
+        let host = url.host_str()?.trim_end_matches('.').to_ascii_lowercase();
+        let mut cookie = Self {
+            name: name.trim().to_owned(),
+            value: value.trim().to_owned(),
+            domain: host.clone(),
+            host_only: true,
+            path: directory(url.path()).to_owned(),
+            secure: false,
+        };
+        let mut ended = false;
+        for part in parts {
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            match key.trim().to_ascii_lowercase().as_str() {
+                "secure" => cookie.secure = true,
+                "path" if value.starts_with('/') => value.clone_into(&mut cookie.path),
+                "max-age" => ended = value.trim().parse::<i64>().is_ok_and(|seconds| seconds <= 0),
+                "domain" if !value.trim().is_empty() => cookie.widen(value, &host, url)?,
+                _ => {}
+            }
+        }
+        (!cookie.name.is_empty()).then_some((cookie, ended))
+    }
+
+    /// Makes the cookie one for a domain: `None` when that is not the host's own, or one that the public registers names in.
+    fn widen(&mut self, domain: &str, host: &str, url: &Url) -> Option<()> {
+        let domain = domain.trim().trim_start_matches('.').to_ascii_lowercase();
+        if domain == host {
+            // A public suffix may set cookies for itself alone (RFC 6265 §5.3).
+            self.host_only = !matches!(url.host(), Some(Host::Domain(_))) || is_public(&domain);
+            return Some(());
+        }
+        let below = host.strip_suffix(domain.as_str())?.ends_with('.');
+        if !below || !matches!(url.host(), Some(Host::Domain(_))) || is_public(&domain) {
+            return None;
+        }
+        self.domain = domain;
+        self.host_only = false;
+        Some(())
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.domain == other.domain && self.path == other.path
+    }
+
+    fn fits(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+        let below = || host.strip_suffix(&self.domain).is_some_and(|rest| rest.ends_with('.'));
+        let in_path = url.path().strip_prefix(&self.path).is_some_and(|rest| {
+            rest.is_empty() || self.path.ends_with('/') || rest.starts_with('/')
+        });
+        (host == self.domain || !self.host_only && below())
+            && in_path
+            && (!self.secure || url.scheme() == "https")
+    }
+}
+
+/// The default path of a cookie (RFC 6265 §5.1.4).
+fn directory(path: &str) -> &str {
+    match path.rfind('/') {
+        Some(0) | None => "/",
+        Some(end) => path.get(..end).unwrap_or("/"),
+    }
+}
+
+/// Whether anybody can register names below this one (<https://publicsuffix.org>).
+fn is_public(domain: &str) -> bool {
+    psl::suffix_str(domain).is_some_and(|suffix| suffix == domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_go_back_where_they_belong() {
+        for (from, line, to, sent) in [
+            ("http://a.example/", "a=1; Path=/", "http://a.example/x", Some("a=1")),
+            ("http://a.example/", "a=1", "http://b.example/", None),
+            ("http://a.example/", "a=1", "http://x.a.example/", None),
+            ("http://x.a.example/", "a=1; Domain=a.example", "http://y.a.example/", Some("a=1")),
+            ("http://x.a.example/", "a=1; Domain=.a.example", "http://a.example/", Some("a=1")),
+            ("http://x.a.example/", "a=1; Domain=b.example", "http://b.example/", None),
+            ("http://x.a.example/", "a=1; Domain=x", "http://x.a.example/", None),
+            // Names below co.uk are anybody's.
+            ("http://a.co.uk/", "a=1; Domain=co.uk", "http://b.co.uk/", None),
+            ("http://a.example/", "a=1; Domain=example", "http://b.example/", None),
+            ("http://127.0.0.1/", "a=1; Domain=0.0.1", "http://127.0.0.1/", None),
+            ("http://127.0.0.1/", "a=1; Domain=127.0.0.1", "http://127.0.0.1/", Some("a=1")),
+            ("https://a.example/", "a=1; Secure", "http://a.example/", None),
+            ("https://a.example/", "a=1; Secure", "https://a.example/", Some("a=1")),
+            ("http://a.example/x/y", "a=1", "http://a.example/x/z", Some("a=1")),
+            ("http://a.example/x/y", "a=1", "http://a.example/xy", None),
+            ("http://a.example/", "a=1; Max-Age=0", "http://a.example/", None),
+            ("http://a.example/", "=1", "http://a.example/", None),
+        ] {
+            let mut cookies = Cookies::default();
+            let mut headers = HeaderMap::new();
+            headers.append("set-cookie", line.parse().unwrap());
+            cookies.take(&Url::parse(from).unwrap(), &headers);
+            let found = cookies.header(&Url::parse(to).unwrap());
+            assert_eq!(found.as_deref(), sent, "{from} {line} {to}");
+        }
+    }
+
+    #[test]
+    fn their_number_and_length_are_bounded_and_the_last_one_of_a_name_counts() {
+        let url = Url::parse("http://a.example/").unwrap();
+        let mut headers = HeaderMap::new();
+        for number in 0..5000 {
+            headers.append("set-cookie", format!("c{number}=x").parse().unwrap());
+        }
+        headers.append("set-cookie", "c0=y".parse().unwrap());
+        headers.append("set-cookie", format!("long={}", "x".repeat(5000)).parse().unwrap());
+        let mut cookies = Cookies::default();
+        cookies.take(&url, &headers);
+        let sent = cookies.header(&url).unwrap();
+        assert_eq!(sent.split("; ").count(), COOKIES_MAX);
+        assert!(sent.ends_with("c0=y") && !sent.contains("long"), "{sent}");
+    }
+}

@@ -1,0 +1,102 @@
+//! What is known of the last answer, as numbers, whatever became of the probe after it.
+//!
+//! Must not know how the answer was got.
+
+use std::borrow::Cow;
+
+use super::exchange::Answer;
+use crate::{
+    metric::{self, MetricDef},
+    scope::{Scope, Timing},
+};
+
+/// What only an HTTP probe yields.
+pub(super) static METRICS: &[&MetricDef] = &[
+    &metric::HTTP_STATUS_CODE,
+    &metric::HTTP_VERSION,
+    &metric::HTTP_REDIRECTS,
+    &metric::HTTP_SSL,
+    &metric::HTTP_CONTENT_LENGTH,
+    &metric::HTTP_BODY_LENGTH,
+    &metric::HTTP_DURATION,
+    &metric::HTTP_LAST_MODIFIED,
+    &metric::FAILED_DUE_TO_REGEX,
+    &metric::ADDRESS_SUCCESS,
+];
+
+/// The numbers of one attempt.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) redirects: u32,
+    pub(super) ssl: bool,
+    pub(super) status: u16,
+    version: f64,
+    content_length: f64,
+    pub(super) body_length: u64,
+    last_modified: Option<f64>,
+    pub(super) failed_due_to_regex: bool,
+    /// Whether an address was found, without which no later stage was ever tried.
+    pub(super) resolved: bool,
+}
+
+impl Facts {
+    /// Hands the numbers over, with the times of the stages.
+    pub(super) fn report(&self, scope: &mut Scope<'_>) {
+        scope.sample(&metric::HTTP_STATUS_CODE, f64::from(self.status));
+        scope.sample(&metric::HTTP_VERSION, self.version);
+        scope.sample(&metric::HTTP_REDIRECTS, f64::from(self.redirects));
+        scope.sample(&metric::HTTP_SSL, if self.ssl { 1.0 } else { 0.0 });
+        scope.sample(&metric::HTTP_CONTENT_LENGTH, self.content_length);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a body is read up to a limit far below 2^53 bytes"
+        )]
+        scope.sample(&metric::HTTP_BODY_LENGTH, self.body_length as f64);
+        scope
+            .sample(&metric::FAILED_DUE_TO_REGEX, if self.failed_due_to_regex { 1.0 } else { 0.0 });
+        if let Some(last_modified) = self.last_modified {
+            scope.sample(&metric::HTTP_LAST_MODIFIED, last_modified);
+        }
+        for timing in Timing::ALL {
+            if self.resolved || timing == Timing::Resolve {
+                let labels = vec![("phase", Cow::Borrowed(timing.as_str()))];
+                scope.labelled(&metric::HTTP_DURATION, labels, scope.time(timing).as_secs_f64());
+            }
+        }
+    }
+
+    /// Takes in what the head of an answer says.
+    pub(super) fn take(&mut self, answer: &Answer) {
+        let headers = &answer.parts.headers;
+        let text =
+            |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+        self.status = answer.parts.status.as_u16();
+        self.version = match answer.parts.version {
+            http::Version::HTTP_10 => 1.0,
+            http::Version::HTTP_2 => 2.0,
+            _ => 1.1,
+        };
+        self.content_length = text(http::header::CONTENT_LENGTH)
+            .and_then(|length| length.parse().ok())
+            .unwrap_or(-1.0);
+        self.last_modified = text(http::header::LAST_MODIFIED).and_then(unix_seconds);
+    }
+}
+
+/// A date of HTTP (RFC 9110 §5.6.7) in seconds since the Unix epoch.
+fn unix_seconds(date: &str) -> Option<f64> {
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
+    #[expect(clippy::cast_precision_loss, reason = "seconds of any calendar date fit into 53 bits")]
+    Some(date.as_second() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_http() {
+        assert_eq!(unix_seconds("Thu, 01 Jan 1970 00:01:00 GMT"), Some(60.0));
+        assert_eq!(unix_seconds("yesterday"), None);
+    }
+}

@@ -1,0 +1,241 @@
+//! Access tokens by the client credentials grant (RFC 6749 §4.4), kept until they expire.
+//!
+//! A token that cannot be had is a failure of the phase `token`, so that nobody searches the target for it. Must not know the
+//! request that the token is for.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use tokio::time::Instant;
+use url::{Url, form_urlencoded};
+
+use super::{
+    body,
+    exchange::{self, Request},
+    route::Way,
+    settings::{OAuth2, Proxies, authority, basic, header_value},
+};
+use crate::{
+    metric,
+    net::tls,
+    result::{Failure, Phase, Reason},
+    scope::{Scope, Timing},
+    setting::Family,
+};
+
+/// The largest answer of a token endpoint, in bytes.
+const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A token is renewed this long before it expires, as in Go's library.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// A token in use.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    header: HeaderValue,
+    /// The parts that must not be shown.
+    secret: String,
+    /// `None` for a token that does not say when it expires.
+    expires: Option<Instant>,
+}
+
+/// How the client says who it is (RFC 6749 §2.3.1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Header,
+    Body,
+}
+
+#[derive(serde::Deserialize)]
+struct Answer {
+    access_token: String,
+    #[serde(default)]
+    token_type: String,
+    /// A number of seconds; some servers send it as a string.
+    expires_in: Option<serde_json::Value>,
+}
+
+impl OAuth2 {
+    /// The `Authorization` header: by the token in use, or by a new one.
+    ///
+    /// # Errors
+    /// A failure of the phase `token`, or a fault of our own.
+    pub(crate) async fn header(&self, scope: &mut Scope<'_>) -> Result<HeaderValue, Failure> {
+        // Only one probe fetches a token; the others wait for it.
+        let waiting = async { Ok(self.token.lock().await) };
+        let mut held = scope.phase(Phase::Token, Timing::Processing, waiting).await?;
+        let valid = |token: &&Token| token.expires.is_none_or(|expires| Instant::now() < expires);
+        if let Some(token) = held.as_ref().filter(valid) {
+            scope.conceal(&token.secret);
+            return Ok(token.header.clone());
+        }
+        let token = self.fetch(scope).await?;
+        scope.forget(metric::TLS);
+        scope.forget(metric::ADDRESS);
+        scope.conceal(&token.secret);
+        scope.note("got an access token");
+        let header = token.header.clone();
+        *held = Some(token);
+        Ok(header)
+    }
+
+    /// Gives up a token that the target did not take, so that the next probe fetches another one.
+    pub(crate) fn forget(&self) {
+        if let Ok(mut held) = self.token.try_lock() {
+            *held = None;
+        }
+    }
+
+    async fn fetch(&self, scope: &mut Scope<'_>) -> Result<Token, Failure> {
+        let missing =
+            || Failure::new(Phase::Internal, Reason::Config, "`oauth2` has no `token_url`");
+        let url = self.token_url.as_ref().ok_or_else(missing)?.0.clone();
+        let secret = match self.client_secret() {
+            Some(source) => source.read(scope)?,
+            None => String::new(),
+        };
+        let (status, text) = self.ask(&url, &secret, Style::Header, scope).await.map_err(told)?;
+        // Not every server takes the header.
+        let (status, text) = if matches!(status.as_u16(), 400 | 401) {
+            self.ask(&url, &secret, Style::Body, scope).await.map_err(told)?
+        } else {
+            (status, text)
+        };
+        if !status.is_success() {
+            let reason = if status.is_client_error() { Reason::Auth } else { Reason::Status };
+            let detail = format!("the token endpoint answered {status}");
+            return Err(Failure::new(Phase::Token, reason, detail));
+        }
+        let bad = |error: serde_json::Error| {
+            // The error may quote the text, which may be a token.
+            let detail =
+                format!("the token endpoint's answer is not one, in line {}", error.line());
+            Failure::new(Phase::Token, Reason::BadReply, detail)
+        };
+        let answer: Answer = serde_json::from_slice(&text).map_err(bad)?;
+        token(&answer, scope)
+    }
+
+    /// Asks for a token once.
+    async fn ask(
+        &self,
+        url: &Url,
+        secret: &str,
+        style: Style,
+        scope: &mut Scope<'_>,
+    ) -> Result<(StatusCode, Vec<u8>), Failure> {
+        let mut headers = vec![
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+            (header::ACCEPT, HeaderValue::from_static("application/json")),
+        ];
+        if style == Style::Header {
+            let encoded =
+                |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            let value = basic(&encoded(&self.client_id), &encoded(secret), scope);
+            headers.push((header::AUTHORIZATION, header_value(&value, scope)?));
+        }
+        let request = Request {
+            url,
+            method: &Method::POST,
+            headers,
+            host: authority(url),
+            cookies: None,
+            body: Bytes::from(self.form(secret, style)),
+            forward: None,
+        };
+        scope.note(format!("asking {} for an access token", url.host_str().unwrap_or_default()));
+        scope.begin_hop(request.evidence(0));
+        let way = Way {
+            proxies: Proxies {
+                url: self.proxy_url.as_ref(),
+                no_proxy: &self.no_proxy,
+                from_environment: self.proxy_from_environment,
+                connect_header: &self.proxy_connect_header,
+            },
+            resolves: false,
+            preferred: Family::default(),
+            fallback: true,
+            source: None,
+            tls: &self.tls_config,
+        };
+        let route = way.open(url, None, None, scope).await?;
+        let request = Request { forward: route.forward, ..request };
+        let mut answer = if url.scheme() == "https" {
+            let name = url.host_str().unwrap_or_default();
+            let shaken =
+                tls::handshake(scope, &self.tls_config, &[b"http/1.1"], name, route.transport);
+            let stream = shaken.await?;
+            exchange::http1(stream, &request, scope).await?
+        } else {
+            exchange::http1(route.transport, &request, scope).await?
+        };
+        // What comes is a token: none of it is kept for people.
+        let mut unseen = Vec::new();
+        let reading = body::read(&mut answer, true, ANSWER_BYTES_MAX, &mut unseen);
+        let read = scope.phase(Phase::Body, Timing::Transfer, reading).await?;
+        Ok((answer.parts.status, read.bytes))
+    }
+
+    /// The body of the request.
+    fn form(&self, secret: &str, style: Style) -> String {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        if !self.endpoint_params.contains_key("grant_type") {
+            form.append_pair("grant_type", "client_credentials");
+        }
+        if !self.scopes.is_empty() {
+            form.append_pair("scope", &self.scopes.join(" "));
+        }
+        for (name, value) in &self.endpoint_params {
+            form.append_pair(name, &value.0);
+        }
+        if style == Style::Body {
+            form.append_pair("client_id", &self.client_id);
+            if !secret.is_empty() {
+                form.append_pair("client_secret", secret);
+            }
+        }
+        form.finish()
+    }
+}
+
+/// What is wrong is told of the token endpoint.
+fn told(failure: Failure) -> Failure {
+    if matches!(failure.phase, Phase::Internal | Phase::Token) {
+        return failure;
+    }
+    let detail =
+        format!("token endpoint, {}/{}: {}", failure.phase, failure.reason, failure.detail);
+    Failure { phase: Phase::Token, detail, ..failure }
+}
+
+fn token(answer: &Answer, scope: &mut Scope<'_>) -> Result<Token, Failure> {
+    if answer.access_token.is_empty() {
+        let detail = "the token endpoint answered without an access token";
+        return Err(Failure::new(Phase::Token, Reason::BadReply, detail));
+    }
+    let scheme = match answer.token_type.as_str() {
+        "" => "Bearer",
+        kind if kind.eq_ignore_ascii_case("bearer") => "Bearer",
+        kind => kind,
+    };
+    let seconds = answer.expires_in.as_ref().and_then(|value| match value {
+        serde_json::Value::String(text) => text.parse().ok(),
+        other => other.as_f64(),
+    });
+    let lifetime = seconds
+        .filter(|seconds: &f64| *seconds > 0.0)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let expires =
+        lifetime.and_then(|lifetime| Instant::now().checked_add(lifetime.saturating_sub(MARGIN)));
+    scope.conceal(&answer.access_token);
+    let text = format!("{scheme} {}", answer.access_token);
+    let header = HeaderValue::from_str(&text).map_err(|_| {
+        Failure::new(
+            Phase::Token,
+            Reason::BadReply,
+            "the access token is not the value of a header",
+        )
+    })?;
+    Ok(Token { header, secret: answer.access_token.clone(), expires })
+}

@@ -1,0 +1,265 @@
+//! The way to a URL's host: right there, or through a proxy.
+//!
+//! A proxy is asked for the target as `blackbox_exporter` does: by the address that was looked up here, unless the module
+//! leaves that to the proxy. Must not know requests other than `CONNECT` (RFC 9110 §9.3.6).
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use http::HeaderValue;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use url::{Host, Url};
+
+use super::settings::{Proxies, SecretHeaders, basic, header_value};
+use crate::{
+    metric,
+    net::{
+        connect::{self, Destination, Opened},
+        policy::{self, AddressClass},
+        tls,
+        transport::Transport,
+    },
+    result::{Failure, Phase, Reason},
+    scope::{Scope, Timing},
+    setting::{Family, TlsSettings},
+};
+
+/// The largest answer of a proxy to `CONNECT`, in bytes.
+const PROXY_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// How hosts are reached, as the module says.
+pub(super) struct Way<'a> {
+    pub(super) proxies: Proxies<'a>,
+    /// Whether the target's name is looked up here, also when a proxy could do it.
+    pub(super) resolves: bool,
+    pub(super) preferred: Family,
+    pub(super) fallback: bool,
+    pub(super) source: Option<IpAddr>,
+    pub(super) tls: &'a TlsSettings,
+}
+
+/// An open way to the host of a URL.
+pub(super) struct Route {
+    pub(super) transport: Transport,
+    /// How private the target's address is, as far as we know it.
+    pub(super) class: Option<AddressClass>,
+    /// Whether the other end is this very program.
+    pub(super) is_to_ourselves: bool,
+    /// How a request has to be written for the proxy that forwards it; `None` when the other end is the target.
+    pub(super) forward: Option<Forward>,
+}
+
+/// What a request to a forwarding proxy has beyond one to the target itself.
+#[derive(Clone, Debug)]
+pub(super) struct Forward {
+    /// The target's host and port as the proxy is to understand them.
+    pub(super) authority: String,
+    pub(super) authorization: Option<HeaderValue>,
+}
+
+fn invalid(url: &Url) -> Failure {
+    Failure::new(Phase::Policy, Reason::InvalidTarget, format!("{url} has no host"))
+}
+
+impl Way<'_> {
+    /// Opens a connection to the host of a URL: at one address when that is given, and for a redirect at none that is more
+    /// private than `floor`.
+    pub(super) async fn open(
+        &self,
+        url: &Url,
+        at: Option<IpAddr>,
+        floor: Option<AddressClass>,
+        scope: &mut Scope<'_>,
+    ) -> Result<Route, Failure> {
+        let host: Host<String> = url.host().ok_or_else(|| invalid(url))?.to_owned();
+        let port = url.port_or_known_default().ok_or_else(|| invalid(url))?;
+        let (preferred, fallback, source) = (self.preferred, self.fallback, self.source);
+        let destination = Destination { host: &host, port, preferred, fallback, source, floor };
+        let net = scope.net;
+        if let Some(proxy) = self.proxies.choose(url, &net.environment) {
+            // Boxed, because few probes have a proxy and all would hold the room for it.
+            return Box::pin(self.through(proxy, url, &destination, scope)).await;
+        }
+        let opened = match at {
+            Some(address) => connect::open_one(scope, &destination, (address, port).into()).await?,
+            None => connect::open(scope, &destination).await?,
+        };
+        Ok(Route {
+            class: Some(opened.class()),
+            is_to_ourselves: opened.is_to_ourselves(net),
+            transport: Transport::Tcp(opened.stream),
+            forward: None,
+        })
+    }
+
+    async fn through(
+        &self,
+        proxy: &Url,
+        url: &Url,
+        destination: &Destination<'_>,
+        scope: &mut Scope<'_>,
+    ) -> Result<Route, Failure> {
+        let known = if self.resolves {
+            let addresses = connect::resolve(scope, destination).await?;
+            addresses.first().copied()
+        } else {
+            None
+        };
+        if let Some(address) = known {
+            policy::check((address, destination.port).into(), destination.floor)?;
+        }
+        let opened = self.open_proxy(proxy, scope).await?;
+        scope.forget(metric::ADDRESS);
+        if let Some(address) = known {
+            connect::report(scope, address);
+        }
+        let name = known.map_or_else(|| destination.host.to_string(), bracketed);
+        let authority = format!("{name}:{}", destination.port);
+        let authorization = credentials(proxy, scope)?;
+        let mut transport = self.secure(proxy, opened, scope).await?;
+        let class = known.map(AddressClass::of);
+        if url.scheme() != "https" {
+            let forward = Some(Forward { authority, authorization });
+            return Ok(Route { transport, class, is_to_ourselves: false, forward });
+        }
+        let request =
+            connect_request(&authority, authorization.as_ref(), self.proxies.connect_header, scope);
+        let asking = ask(&mut transport, &request);
+        scope.phase(Phase::Proxy, Timing::Connect, asking).await?;
+        scope.note(format!("the proxy connected us to {authority}"));
+        Ok(Route { transport, class, is_to_ourselves: false, forward: None })
+    }
+
+    /// Connects to the proxy itself.
+    async fn open_proxy(&self, proxy: &Url, scope: &mut Scope<'_>) -> Result<Opened, Failure> {
+        let host: Host<String> = proxy.host().ok_or_else(|| invalid(proxy))?.to_owned();
+        let port = proxy.port_or_known_default().ok_or_else(|| invalid(proxy))?;
+        let destination = Destination {
+            host: &host,
+            port,
+            preferred: self.preferred,
+            fallback: true,
+            source: self.source,
+            floor: None,
+        };
+        scope.note(format!("through the proxy {host}:{port}"));
+        connect::open(scope, &destination).await.map_err(proxy_failure)
+    }
+
+    /// Makes the TLS handshake with a proxy that is spoken to by https.
+    async fn secure(
+        &self,
+        proxy: &Url,
+        opened: Opened,
+        scope: &mut Scope<'_>,
+    ) -> Result<Transport, Failure> {
+        if proxy.scheme() != "https" {
+            return Ok(Transport::Tcp(opened.stream));
+        }
+        // The name that the module gives is the target's.
+        let settings = TlsSettings { server_name: None, ..self.tls.clone() };
+        let name = proxy.host_str().unwrap_or_default();
+        let shaken = tls::handshake(scope, &settings, &[b"http/1.1"], name, opened.stream).await;
+        scope.forget(metric::TLS);
+        Ok(Transport::Tls(Box::new(shaken.map_err(proxy_failure)?)))
+    }
+}
+
+/// A failure on the way to the proxy is one of the proxy, not of the target.
+fn proxy_failure(failure: Failure) -> Failure {
+    let reason = match (failure.phase, failure.reason) {
+        (Phase::Internal | Phase::Proxy, _) => return failure,
+        (Phase::Connect, Reason::Refused) => Reason::Refused,
+        (_, Reason::Timeout) => Reason::Timeout,
+        _ => Reason::Connect,
+    };
+    let detail = format!("{}/{}: {}", failure.phase, failure.reason, failure.detail);
+    Failure::new(Phase::Proxy, reason, detail)
+}
+
+fn bracketed(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+/// The credentials that the URL of the proxy holds.
+fn credentials(proxy: &Url, scope: &mut Scope<'_>) -> Result<Option<HeaderValue>, Failure> {
+    if proxy.username().is_empty() && proxy.password().is_none() {
+        return Ok(None);
+    }
+    let decoded =
+        |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let password = decoded(proxy.password().unwrap_or_default());
+    let header = basic(&decoded(proxy.username()), &password, scope);
+    header_value(&header, scope).map(Some)
+}
+
+fn connect_request(
+    authority: &str,
+    authorization: Option<&HeaderValue>,
+    headers: &SecretHeaders,
+    scope: &mut Scope<'_>,
+) -> Vec<u8> {
+    let mut text = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
+    let own = headers.iter().any(|(name, _)| name.name == http::header::PROXY_AUTHORIZATION);
+    if let Some(value) = authorization.filter(|_| !own).and_then(|value| value.to_str().ok()) {
+        // Writing to a string cannot fail.
+        let _infallible = write!(text, "Proxy-Authorization: {value}\r\n");
+    }
+    for (name, values) in headers {
+        for value in values {
+            scope.conceal(&value.0);
+            // A line break would be a header of its own.
+            let value: String =
+                value.0.chars().filter(|character| !character.is_control()).collect();
+            let _infallible = write!(text, "{}: {value}\r\n", name.name);
+        }
+    }
+    text.push_str("\r\n");
+    text.into_bytes()
+}
+
+/// Asks the proxy for a tunnel.
+async fn ask(transport: &mut Transport, request: &[u8]) -> Result<(), Failure> {
+    let broken = |error: std::io::Error| {
+        let failure = tls::failure(&error, Phase::Proxy);
+        let reason =
+            if failure.phase == Phase::Internal { failure.reason } else { Reason::BadReply };
+        Failure { reason, ..failure }
+    };
+    let bad = |detail: &str| Failure::new(Phase::Proxy, Reason::BadReply, detail);
+    transport.write_all(request).await.map_err(broken)?;
+    transport.flush().await.map_err(broken)?;
+    let mut head = Vec::with_capacity(1024);
+    let end = loop {
+        if let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end;
+        }
+        if head.len() >= PROXY_HEAD_BYTES_MAX {
+            return Err(bad("the proxy's answer is too long"));
+        }
+        if transport.read_buf(&mut head).await.map_err(broken)? == 0 {
+            return Err(bad("the proxy closed the connection"));
+        }
+    };
+    if head.len() > end + 4 {
+        return Err(bad("the proxy sent more than its answer"));
+    }
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse::<u16>().ok());
+    let told = |reason| {
+        Failure::new(
+            Phase::Proxy,
+            reason,
+            format!("the proxy answered {:.80}", line.escape_debug().to_string()),
+        )
+    };
+    match status {
+        Some(200..=299) => Ok(()),
+        Some(407) => Err(told(Reason::Auth)),
+        Some(_) => Err(told(Reason::Connect)),
+        None => Err(told(Reason::BadReply)),
+    }
+}

@@ -1,0 +1,276 @@
+//! The settings of an HTTP check: the `http:` section of a module.
+//!
+//! Must not know how a request is sent.
+
+mod auth;
+mod prepared;
+mod proxy;
+mod value;
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use http::header;
+use serde::{Deserialize, Serialize};
+
+use self::{
+    auth::{Authorization, BasicAuth, Identity},
+    proxy::ProxyUrl,
+    value::{HeaderSources, HeaderText, HttpVersion, RequestHeader, RequestMethod, StatusCodes},
+};
+pub(crate) use self::{
+    auth::{OAuth2, basic},
+    prepared::{Prepared, authority},
+    proxy::Proxies,
+    value::{SecretHeaders, header_value},
+};
+use super::{expect::HeaderMatch, route::Way};
+use crate::{
+    net::tls::Protocols,
+    setting::{Family, GoDuration, Pattern, Secret, Size, TlsSettings},
+};
+
+/// How much of a body is read when the module sets no limit.
+const BODY_BYTES_MAX: u64 = 10 * 1024 * 1024;
+
+/// How many retries a module may ask for.
+const RETRIES_MAX: u32 = 10;
+
+/// The settings of an HTTP check.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    reason = "these are the keys of the modules file"
+)]
+pub struct Http {
+    /// The status codes to accept: `200`, `2xx` or `200-399`; 2xx when empty.
+    pub(super) valid_status_codes: Vec<StatusCodes>,
+    /// The versions to accept; any when empty.
+    pub(super) valid_http_versions: Vec<HttpVersion>,
+    method: RequestMethod,
+    headers: BTreeMap<RequestHeader, HeaderText>,
+    http_headers: BTreeMap<RequestHeader, HeaderSources>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basic_auth: Option<BasicAuth>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization: Option<Authorization>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bearer_token: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bearer_token_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) oauth2: Option<OAuth2>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy_url: Option<ProxyUrl>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    no_proxy: String,
+    proxy_from_environment: bool,
+    proxy_connect_header: SecretHeaders,
+    /// Whether the proxy resolves the target's name, instead of us.
+    skip_resolve_phase_with_proxy: bool,
+    follow_redirects: bool,
+    /// The older spelling, which wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_follow_redirects: Option<bool>,
+    pub(super) fail_if_ssl: bool,
+    pub(super) fail_if_not_ssl: bool,
+    pub(super) fail_if_body_matches_regexp: Vec<Pattern>,
+    pub(super) fail_if_body_not_matches_regexp: Vec<Pattern>,
+    #[serde(alias = "fail_if_header_matches_regexp")]
+    pub(super) fail_if_header_matches: Vec<HeaderMatch>,
+    #[serde(alias = "fail_if_header_not_matches_regexp")]
+    pub(super) fail_if_header_not_matches: Vec<HeaderMatch>,
+    /// The largest body to accept, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_size_limit: Option<Size>,
+    preferred_ip_protocol: Family,
+    ip_protocol_fallback: bool,
+    /// The address of ours to connect from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_ip_address: Option<IpAddr>,
+    tls_config: TlsSettings,
+    enable_http2: bool,
+    /// How often a probe that failed is tried once more, within its timeout.
+    pub(super) retries: u32,
+    /// The longest time that an attempt may take and still be good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fail_if_slower_than: Option<GoDuration>,
+    /// Whether a redirect from https to http is a failure.
+    pub(super) require_tls: bool,
+    /// Whether each address of the target is asked, instead of the first that answers.
+    pub(super) all_addresses: bool,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            valid_status_codes: Vec::new(),
+            valid_http_versions: Vec::new(),
+            method: RequestMethod::default(),
+            headers: BTreeMap::new(),
+            http_headers: BTreeMap::new(),
+            body: None,
+            body_file: None,
+            basic_auth: None,
+            authorization: None,
+            bearer_token: None,
+            bearer_token_file: None,
+            oauth2: None,
+            proxy_url: None,
+            no_proxy: String::new(),
+            proxy_from_environment: false,
+            proxy_connect_header: BTreeMap::new(),
+            skip_resolve_phase_with_proxy: false,
+            follow_redirects: true,
+            no_follow_redirects: None,
+            fail_if_ssl: false,
+            fail_if_not_ssl: false,
+            fail_if_body_matches_regexp: Vec::new(),
+            fail_if_body_not_matches_regexp: Vec::new(),
+            fail_if_header_matches: Vec::new(),
+            fail_if_header_not_matches: Vec::new(),
+            body_size_limit: None,
+            preferred_ip_protocol: Family::default(),
+            ip_protocol_fallback: true,
+            source_ip_address: None,
+            tls_config: TlsSettings::default(),
+            enable_http2: true,
+            retries: 0,
+            fail_if_slower_than: None,
+            require_tls: false,
+            all_addresses: false,
+        }
+    }
+}
+
+impl Http {
+    /// The Host header that the module sets; it is also the name to ask for in TLS.
+    pub(super) fn host_header(&self) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(name, _)| name.name == header::HOST)
+            .and_then(|(_, value)| value.0.to_str().ok())
+    }
+
+    fn identity(&self) -> Identity<'_> {
+        Identity {
+            basic_auth: self.basic_auth.as_ref(),
+            authorization: self.authorization.as_ref(),
+            bearer_token: self.bearer_token.as_ref(),
+            bearer_token_file: self.bearer_token_file.as_ref(),
+            oauth2: self.oauth2.as_ref(),
+        }
+    }
+
+    fn proxies(&self) -> Proxies<'_> {
+        Proxies {
+            url: self.proxy_url.as_ref(),
+            no_proxy: &self.no_proxy,
+            from_environment: self.proxy_from_environment,
+            connect_header: &self.proxy_connect_header,
+        }
+    }
+
+    /// Whether the target's name is looked up here: always without a proxy.
+    fn resolves(&self) -> bool {
+        !(self.skip_resolve_phase_with_proxy && self.proxies().any())
+    }
+
+    /// What is wrong with keys that are valid each, but not together.
+    pub(super) fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let mut add = |mistake| mistakes.push(mistake);
+        if self.body.is_some() && self.body_file.is_some() {
+            add("`body` and `body_file` exclude each other\nhint: keep one of them".to_owned());
+        }
+        if self.retries > RETRIES_MAX {
+            add(format!("`retries` is above {RETRIES_MAX}"));
+        }
+        self.http_headers.keys().filter_map(HeaderSources::mistake).for_each(&mut add);
+        self.identity().mistakes(&mut add);
+        self.proxies().mistakes(&mut add);
+        mistakes
+    }
+
+    pub(super) fn follow_redirects(&self) -> bool {
+        self.no_follow_redirects.map_or(self.follow_redirects, |no| !no)
+    }
+
+    /// How the target's host is reached.
+    pub(super) fn way(&self) -> Way<'_> {
+        Way {
+            proxies: self.proxies(),
+            resolves: self.resolves(),
+            preferred: self.preferred_ip_protocol,
+            fallback: self.ip_protocol_fallback,
+            source: self.source_ip_address,
+            tls: &self.tls_config,
+        }
+    }
+
+    pub(super) fn tls(&self) -> &TlsSettings {
+        &self.tls_config
+    }
+
+    pub(super) fn protocols(&self) -> Protocols {
+        if self.enable_http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] }
+    }
+
+    pub(super) fn body_limit(&self) -> u64 {
+        self.body_size_limit.map(|size| size.0).filter(|size| *size > 0).unwrap_or(BODY_BYTES_MAX)
+    }
+
+    /// Whether a larger body is the target's fault rather than more than we care to read.
+    pub(super) fn has_body_limit(&self) -> bool {
+        self.body_size_limit.is_some_and(|size| size.0 > 0)
+    }
+
+    /// Whether the body's content matters.
+    pub(super) fn wants_body(&self) -> bool {
+        !self.fail_if_body_matches_regexp.is_empty()
+            || !self.fail_if_body_not_matches_regexp.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_exclude_each_other_are_told() {
+        for (text, needle) in [
+            ("{ body: a, body_file: b }", "`body` and `body_file`"),
+            ("{ basic_auth: {}, bearer_token: a }", "`basic_auth`, `bearer_token`"),
+            ("{ bearer_token: a, bearer_token_file: b }", "exclude each other"),
+            ("{ basic_auth: { password: a, password_file: b } }", "`password_file`"),
+            ("{ basic_auth: { username: a, username_file: b } }", "`username_file`"),
+            ("{ authorization: { type: basic } }", "use `basic_auth`"),
+            ("{ authorization: { credentials: a, credentials_file: b } }", "`credentials_file`"),
+            ("{ oauth2: { client_id: a } }", "`token_url`"),
+            (
+                "{ oauth2: { client_id: a, token_url: 'http://a/', client_secret: b, client_secret_file: c } }",
+                "`client_secret_file`",
+            ),
+            ("{ proxy_url: 'http://a', proxy_from_environment: true }", "`proxy_from_environment`"),
+            ("{ no_proxy: a }", "needs a `proxy_url`"),
+            ("{ proxy_connect_header: { a: [b] } }", "needs a `proxy_url`"),
+            ("{ http_headers: { Host: { values: [a] } } }", "`Host`"),
+            ("{ retries: 1000 }", "`retries`"),
+        ] {
+            let http: Http =
+                yaml::parse(text).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+            let told = http.mistakes().join("\n");
+            assert!(told.contains(needle), "{text}: {told}");
+        }
+        let http: Http = yaml::parse(
+            "{ basic_auth: { username: a, password: b }, http_headers: { A: { secrets: [b] } } }",
+        )
+        .unwrap();
+        assert_eq!(http.mistakes(), [""; 0]);
+    }
+}
