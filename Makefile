@@ -1,6 +1,6 @@
 # Every task of the project; `.ci/run` runs `make test` and nothing else.
 CARGO ?= cargo
-PARTS ?= promtool prometheus chromium
+PARTS ?= promtool prometheus chromium blackbox_exporter
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test unit lint fmt fmt-check doc rules bench parts

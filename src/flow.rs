@@ -122,7 +122,7 @@ impl Sink for Recorder {
             error!(target = %target.instance, %error, "Samples lost: the store takes none.");
         }
         let (instance, module) = (&target.instance, &target.module);
-        log_outcome(&self.monitor.remember_watched(instance, module, started, result));
+        log_outcome(&self.monitor.remember_watched(instance, module, started, result).record);
     }
 
     fn forget(&self, target: &Target, at: Timestamp) {
@@ -134,6 +134,10 @@ impl Sink for Recorder {
         if let Err(error) = self.store.append(at, &samples) {
             error!(target = %target.instance, %error, "Samples lost: the store takes none.");
         }
+    }
+
+    fn retire(&self, target: &Target) {
+        self.monitor.forget(&target.instance);
     }
 }
 
@@ -150,7 +154,7 @@ pub fn own_round(instance: &str, samples: &[OwnSample]) -> Vec<(Labels, f64)> {
 /// Says what a probe found. A target that is down is no error of ours, and a flaky one must not fill the log: that is what
 /// alerts are for.
 fn log_outcome(record: &ProbeRecord) {
-    let instance = record.instance.as_str();
+    let instance = &*record.instance;
     let elapsed_seconds = record.result.elapsed.as_secs_f64();
     match &record.result.outcome {
         Outcome::Up => debug!(target: PROBE_LOG, instance, elapsed_seconds, "Probe succeeded."),

@@ -4,10 +4,11 @@
 //! config → schedule → probe → flow → { exposition | store } → rules → notify → web
 //! ```
 //!
-//! A module may import from those to its left only; `monitor`, `clock` and `telemetry` are shared by all of them, `app`
-//! wires them, `cli` and `demo` start it.
+//! A module may import from those to its left only; `monitor`, `clock`, `explain` and `telemetry` are shared by all of
+//! them, `app` wires them, `cli` and `demo` start it.
 
 pub mod clock;
+pub mod explain;
 pub mod telemetry;
 
 pub mod config;

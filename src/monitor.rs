@@ -2,6 +2,8 @@
 //!
 //! A [`Monitor`] is shared by all tasks. It must not spawn tasks, open sockets or read files.
 
+mod history;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -13,6 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 use series::{Timestamp, rule::GroupState, store::Store};
 
+pub use self::history::{History, Origin, Remembered, Trace};
 use crate::{
     clock::Clock,
     config::{Config, Diagnostic},
@@ -28,7 +31,7 @@ pub struct Monitor {
     pub reload: RwLock<ReloadStatus>,
     /// The last probe of each target, by `instance`.
     pub latest: Mutex<HashMap<String, Arc<ProbeRecord>>>,
-    /// The recent probes, oldest first; bounded.
+    /// The probes that are remembered in full; bounded.
     pub history: Mutex<History>,
     /// The embedded store; absent in the exporter.
     pub store: Option<Arc<Store>>,
@@ -88,28 +91,15 @@ impl Monitor {
         }
     }
 
-    /// Takes a finished probe in: counts and remembers it.
+    /// Takes a finished probe in that somebody asked for: counts and remembers it.
     pub fn remember(
         &self,
         instance: &str,
         module: &str,
         started: Timestamp,
         result: probe::ProbeResult,
-    ) -> Arc<ProbeRecord> {
-        let counter = match &result.outcome {
-            probe::Outcome::Up => &self.counters.probes_up,
-            probe::Outcome::Down(_) => &self.counters.probes_down,
-            probe::Outcome::Fault(_) => &self.counters.probes_fault,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        let record = ProbeRecord {
-            id: 0,
-            instance: instance.to_owned(),
-            module: module.to_owned(),
-            started,
-            result,
-        };
-        lock(&self.history).push(record)
+    ) -> Remembered {
+        self.push(Origin::Asked, instance, module, started, result)
     }
 
     /// Takes a finished probe of a watched target in, which is then that target's latest. What `/probe` is asked for is not
@@ -120,10 +110,37 @@ impl Monitor {
         module: &str,
         started: Timestamp,
         result: probe::ProbeResult,
-    ) -> Arc<ProbeRecord> {
-        let record = self.remember(instance, module, started, result);
-        lock(&self.latest).insert(instance.to_owned(), Arc::clone(&record));
-        record
+    ) -> Remembered {
+        let remembered = self.push(Origin::Watched, instance, module, started, result);
+        lock(&self.latest).insert(instance.to_owned(), Arc::clone(&remembered.record));
+        remembered
+    }
+
+    /// Drops what is remembered of a target that is no longer watched.
+    pub fn forget(&self, instance: &str) {
+        lock(&self.latest).remove(instance);
+        lock(&self.history).forget(instance);
+    }
+
+    fn push(
+        &self,
+        origin: Origin,
+        instance: &str,
+        module: &str,
+        started: Timestamp,
+        mut result: probe::ProbeResult,
+    ) -> Remembered {
+        let counter = match &result.outcome {
+            probe::Outcome::Up => &self.counters.probes_up,
+            probe::Outcome::Down(_) => &self.counters.probes_down,
+            probe::Outcome::Fault(_) => &self.counters.probes_fault,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let notes = std::mem::take(&mut result.notes);
+        let evidence = std::mem::take(&mut result.evidence);
+        let module = module.to_owned();
+        let record = ProbeRecord { id: 0, instance: Arc::from(instance), module, started, result };
+        lock(&self.history).push(origin, record, Trace { notes, evidence })
     }
 
     /// The last reload, as it went.
@@ -176,57 +193,13 @@ pub struct ProbeRecord {
     /// A number that rises with each probe: the `id` of `/logs`.
     pub id: u64,
     /// The target as the user wrote it.
-    pub instance: String,
+    pub instance: Arc<str>,
     /// The module's name.
     pub module: String,
     /// When the probe began.
     pub started: Timestamp,
-    /// What it found.
+    /// What it found. Its notes and its evidence are apart, in its [`Trace`], because they are not kept for as long.
     pub result: probe::ProbeResult,
-}
-
-/// The recent probes: the last `limit`, and the last `limit` failures among those that fell out.
-#[derive(Debug)]
-pub struct History {
-    limit: usize,
-    next_id: u64,
-    recent: std::collections::VecDeque<Arc<ProbeRecord>>,
-    failures: std::collections::VecDeque<Arc<ProbeRecord>>,
-}
-
-impl History {
-    /// An empty history that keeps `limit` probes, and `limit` older failures.
-    pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            next_id: 1,
-            recent: std::collections::VecDeque::new(),
-            failures: std::collections::VecDeque::new(),
-        }
-    }
-
-    /// Takes a finished probe in and gives it a number.
-    pub fn push(&mut self, mut record: ProbeRecord) -> Arc<ProbeRecord> {
-        record.id = self.next_id;
-        self.next_id += 1;
-        let record = Arc::new(record);
-        self.recent.push_back(Arc::clone(&record));
-        while self.recent.len() > self.limit {
-            let Some(oldest) = self.recent.pop_front() else { break };
-            if oldest.result.outcome != probe::Outcome::Up {
-                self.failures.push_back(oldest);
-            }
-        }
-        while self.failures.len() > self.limit {
-            self.failures.pop_front();
-        }
-        record
-    }
-
-    /// Every record, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<ProbeRecord>> {
-        self.failures.iter().chain(self.recent.iter())
-    }
 }
 
 /// Locks a mutex; the data behind it stays usable after a panic elsewhere, because every writer leaves it whole.

@@ -1,9 +1,12 @@
 //! `check`: probe once, print a table or JSON, and tell by the exit code whether all is up.
 
-use std::{io::IsTerminal as _, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, fmt::Write as _, io::IsTerminal as _, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use probe::{Module, Net, Outcome, ProbeResult};
+use probe::{Evidence, Failure, Hop, Module, Net, Outcome, ProbeResult};
 use serde::Serialize;
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -12,7 +15,7 @@ use super::{
     options::{CheckOptions, CheckOutput},
     print_diagnostics, runtime, sources,
 };
-use crate::config::Config;
+use crate::{config::Config, explain, expose::evidence::evidence_text};
 
 /// How many probes run at once.
 const IN_FLIGHT_MAX: usize = 64;
@@ -43,6 +46,44 @@ struct Row {
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    /// What the reason means, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<String>,
+    /// What is wrong with the answer although it is accepted.
+    warnings: Vec<&'static str>,
+    /// What was seen, when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Vec<Exchange>>,
+    /// The same and what was done, for the terminal.
+    #[serde(skip)]
+    trace: String,
+}
+
+/// A request with its answer, in the JSON document.
+#[derive(Debug, Serialize)]
+struct Exchange {
+    attempt: u32,
+    title: String,
+    peer: Option<String>,
+    request: String,
+    head: String,
+    body: String,
+    times_seconds: BTreeMap<&'static str, f64>,
+}
+
+impl Exchange {
+    fn of(hop: &Hop) -> Self {
+        let times = hop.times.iter().map(|(timing, time)| (timing.as_str(), time.as_secs_f64()));
+        Self {
+            attempt: hop.attempt,
+            title: hop.title.clone(),
+            peer: hop.peer.map(|peer| peer.to_string()),
+            request: hop.request.clone(),
+            head: hop.head.clone(),
+            body: hop.body.clone(),
+            times_seconds: times.collect(),
+        }
+    }
 }
 
 /// Probes and prints.
@@ -66,10 +107,15 @@ pub(super) fn check(options: &CheckOptions) -> anyhow::Result<ExitCode> {
             options.files.targets.join(", ")
         );
     }
-    let rows = runtime()?.block_on(probe_all(jobs))?;
+    let rows = runtime()?.block_on(probe_all(jobs, options.verbose))?;
     match options.output {
         CheckOutput::Json => println!("{}", serde_json::to_string_pretty(&rows)?),
-        CheckOutput::Table => print!("{}", table(&rows, std::io::stdout().is_terminal())),
+        CheckOutput::Table => {
+            if options.verbose {
+                print!("{}", traces(&rows));
+            }
+            print!("{}", table(&rows, std::io::stdout().is_terminal()));
+        }
     }
     Ok(if rows.iter().all(|row| row.state == "up") {
         ExitCode::SUCCESS
@@ -113,9 +159,8 @@ fn jobs(options: &CheckOptions, config: &Config) -> anyhow::Result<Vec<Job>> {
 }
 
 /// Probes all at once, within bounds; the rows come in the order of the jobs.
-async fn probe_all(jobs: Vec<Job>) -> anyhow::Result<Vec<Row>> {
-    let net =
-        Arc::new(Net::system().context("cannot prepare name resolution and trusted certificates")?);
+async fn probe_all(jobs: Vec<Job>, verbose: bool) -> anyhow::Result<Vec<Row>> {
+    let net = Arc::new(Net::system());
     let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
     let mut probes = JoinSet::new();
     for (index, job) in jobs.into_iter().enumerate() {
@@ -123,7 +168,7 @@ async fn probe_all(jobs: Vec<Job>) -> anyhow::Result<Vec<Row>> {
         probes.spawn(async move {
             let _permit = permits.acquire_owned().await;
             let result = job.module.probe(&net, &job.target, job.timeout).await;
-            (index, row(&job, result))
+            (index, row(&job, result, verbose))
         });
     }
     let mut rows = probes.join_all().await;
@@ -131,7 +176,7 @@ async fn probe_all(jobs: Vec<Job>) -> anyhow::Result<Vec<Row>> {
     Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
-fn row(job: &Job, result: ProbeResult) -> Row {
+fn row(job: &Job, result: ProbeResult, verbose: bool) -> Row {
     let value = |name: &str| {
         result.samples.iter().find(|sample| sample.metric.name == name).map(|sample| sample.value)
     };
@@ -148,6 +193,9 @@ fn row(job: &Job, result: ProbeResult) -> Row {
     let status_code =
         value("probe_http_status_code").filter(|code| *code > 0.0).map(|code| code as u16);
     let certificate_days_left = value("probe_ssl_earliest_cert_expiry").map(days_left);
+    let trace = if verbose { trace(&result.notes, &result.evidence) } else { String::new() };
+    let evidence = verbose.then(|| result.evidence.hops.iter().map(Exchange::of).collect());
+    let warnings = result.evidence.warnings.iter().map(|warning| warning.as_str()).collect();
     let (state, failure) = match result.outcome {
         Outcome::Up => ("up", None),
         Outcome::Down(failure) => ("down", Some(failure)),
@@ -162,32 +210,56 @@ fn row(job: &Job, result: ProbeResult) -> Row {
         certificate_days_left,
         phase: failure.as_ref().map(|failure| failure.phase.as_str()),
         reason: failure.as_ref().map(|failure| failure.reason.as_str()),
+        meaning: failure.as_ref().map(meaning),
         detail: failure.map(|failure| failure.detail).filter(|detail| !detail.is_empty()),
+        warnings,
+        evidence,
+        trace,
     }
+}
+
+fn meaning(failure: &Failure) -> String {
+    explain::meaning(failure.phase.as_str(), failure.reason.as_str())
+}
+
+/// What a probe did and saw.
+fn trace(notes: &[(Duration, String)], evidence: &Evidence) -> String {
+    let mut text = String::new();
+    for (offset, note) in notes {
+        // Writing to a string cannot fail.
+        let _infallible = writeln!(text, "{:>9.3} ms  {note}", offset.as_secs_f64() * 1000.0);
+    }
+    text.push_str(&evidence_text(evidence));
+    text
+}
+
+/// What all probes did and saw, one after the other.
+fn traces(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let _infallible = writeln!(text, "{} ({})", printable(&row.instance), row.module);
+        for line in row.trace.lines() {
+            let _infallible = writeln!(text, "  {}", printable(line));
+        }
+        if let (Some(phase), Some(reason)) = (row.phase, row.reason) {
+            let _infallible = writeln!(text, "  {}", explain::advice(phase, reason));
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// The rows as aligned columns.
 fn table(rows: &[Row], colour: bool) -> String {
     let header = ["STATE", "TARGET", "HTTP", "TIME", "CERT", "WHY"].map(str::to_owned);
     let cells = |row: &Row| {
-        let why = match (row.phase, row.reason) {
-            (Some(phase), Some(reason)) => {
-                let detail = row
-                    .detail
-                    .as_deref()
-                    .map(|detail| format!(": {}", printable(detail)))
-                    .unwrap_or_default();
-                format!("{phase}/{reason}{detail}")
-            }
-            _ => String::new(),
-        };
         [
             row.state.to_owned(),
             printable(&row.instance),
             row.status_code.map_or_else(|| "-".to_owned(), |code| code.to_string()),
             format!("{:.0} ms", row.duration_seconds * 1000.0),
             row.certificate_days_left.map_or_else(|| "-".to_owned(), |days| format!("{days:.0} d")),
-            why,
+            why(row),
         ]
     };
     let lines: Vec<[String; 6]> = std::iter::once(header).chain(rows.iter().map(cells)).collect();
@@ -220,6 +292,25 @@ fn table(rows: &[Row], colour: bool) -> String {
     format!("{text}\n{summary}\n")
 }
 
+/// Why a target is not up, or what is wrong with it although it is.
+fn why(row: &Row) -> String {
+    let mut text = String::new();
+    if let (Some(phase), Some(reason)) = (row.phase, row.reason) {
+        let _infallible = write!(text, "{phase}/{reason}");
+    }
+    if let Some(meaning) = &row.meaning {
+        let _infallible = write!(text, ": {meaning}");
+    }
+    if let Some(detail) = &row.detail {
+        let _infallible = write!(text, " ({})", printable(detail));
+    }
+    if !row.warnings.is_empty() {
+        let separator = if text.is_empty() { "" } else { "; " };
+        let _infallible = write!(text, "{separator}warning: {}", row.warnings.join(", "));
+    }
+    text
+}
+
 /// Text that came from a target must not steer the terminal.
 fn printable(text: &str) -> String {
     text.chars()
@@ -242,6 +333,10 @@ mod tests {
             phase: reason.map(|_| "connect"),
             reason,
             detail: reason.map(|_| "to \u{1b}[31m127.0.0.1".to_owned()),
+            meaning: reason.map(|reason| explain::meaning("connect", reason)),
+            warnings: if reason.is_none() { vec!["downgrade"] } else { Vec::new() },
+            evidence: None,
+            trace: "1. GET \u{1b}[31m\n   > Host: a\n".to_owned(),
         }
     }
 
@@ -252,10 +347,14 @@ mod tests {
             false,
         );
         let expected = "STATE  TARGET                HTTP  TIME   CERT  WHY\n\
-                        up     http://a/             200   12 ms  -\n\
-                        down   http://long.example/  -     12 ms  -     connect/refused: to \u{fffd}[31m127.0.0.1\n\
+                        up     http://a/             200   12 ms  -     warning: downgrade\n\
+                        down   http://long.example/  -     12 ms  -     connect/refused: the connection was refused: nothing listens on the port (to \u{fffd}[31m127.0.0.1)\n\
                         \n1 of 2 not up\n";
         assert_eq!(text, expected);
         assert!(table(&[row("up", "http://a/", None)], true).contains("\u{1b}[32mup"));
+        assert_eq!(
+            traces(&[row("down", "http://a/", Some("refused"))]),
+            "http://a/ (http_2xx)\n  1. GET \u{fffd}[31m\n     > Host: a\n  Look whether the service runs, and on which address and port it listens.\n\n"
+        );
     }
 }

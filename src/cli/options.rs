@@ -239,6 +239,9 @@ pub struct CheckOptions {
     /// How to print the results
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub output: CheckOutput,
+    /// Also print what each probe did and saw: its requests and answers, secrets hidden
+    #[arg(long, short)]
+    pub verbose: bool,
     /// Where the configuration's files are.
     #[command(flatten)]
     pub files: FileOptions,

@@ -92,9 +92,7 @@ pub(super) fn external_url(web: &WebOptions) -> String {
 pub(super) fn serve(settings: Settings, listen: SocketAddr) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let listener = bind(listen).await?;
-        let net = Arc::new(
-            Net::system().context("cannot prepare name resolution and trusted certificates")?,
-        );
+        let net = Arc::new(Net::system());
         let alert_log =
             settings.storage.as_ref().map(|storage| storage.notify.alert_log_path.clone());
         let world = World { clock: Arc::new(SystemClock), net, listener };

@@ -3,6 +3,7 @@
 //! Names and behaviour are those of `blackbox_exporter`, which Prometheus configurations in the wild rely on. Must not know
 //! the pages.
 
+pub(crate) mod evidence;
 pub mod own;
 pub mod probe;
 pub mod text;

@@ -19,12 +19,15 @@ use axum::{
 use url::form_urlencoded;
 
 use super::{
-    Exposer, plain,
+    Exposer,
+    evidence::evidence_text,
+    plain,
     text::{CONTENT_TYPE, Exposition},
 };
 use crate::{
     config::MODULE_DEFAULT,
-    monitor::{ProbeRecord, lock},
+    explain,
+    monitor::{Remembered, lock},
 };
 
 /// The header in which Prometheus tells how long it waits.
@@ -64,11 +67,12 @@ pub(super) async fn probe(
     };
     let started = exposer.monitor.clock.now();
     let result = request.module.probe(&exposer.net, &request.target, request.timeout).await;
-    let record =
-        exposer.monitor.remember(request.target.text(), request.module.name(), started, result);
+    let (target, module) = (request.target.text(), request.module.name());
+    let remembered = exposer.monitor.remember(target, module, started, result);
     if request.debug {
-        return plain(StatusCode::OK, debug_text(&record, Some(&request.module)));
+        return plain(StatusCode::OK, debug_text(&remembered, Some(&request.module)));
     }
+    let record = &remembered.record;
     match &record.result.outcome {
         Outcome::Fault(failure) => {
             tracing::error!(target = %record.instance, %failure, "Probe impossible: nothing is known about the target.");
@@ -81,36 +85,69 @@ pub(super) async fn probe(
     }
 }
 
-/// What a past probe noted: by `id`, or the latest one of a `target`.
+/// What a past probe noted and saw: the one with an `id`, or the latest one of a `target` (and a `module`), or with
+/// `failed=true` the latest one that failed.
 pub(super) async fn logs(
     State(exposer): State<Arc<Exposer>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let parameters = match parameters(query.as_deref().unwrap_or("")) {
-        Ok(parameters) => parameters,
+    let wanted = match Wanted::parse(query.as_deref().unwrap_or("")) {
+        Ok(wanted) => wanted,
         Err((status, message)) => return plain(status, format!("{message}\n")),
     };
     let history = lock(&exposer.monitor.history);
-    let found = match (parameters.get("id"), parameters.get("target")) {
-        (Some(id), _) => {
-            let Ok(id) = id.parse::<u64>() else {
-                return plain(StatusCode::BAD_REQUEST, "`id` must be a number\n");
-            };
-            history.iter().find(|record| record.id == id).cloned()
+    let found = match wanted {
+        Wanted::Id(id) => history.get(id).cloned(),
+        Wanted::Latest { target, module, failed } => {
+            history.latest(&target, module.as_deref(), failed).cloned()
         }
-        (None, Some(target)) => {
-            let module = parameters.get("module");
-            let matches = |record: &&Arc<ProbeRecord>| {
-                record.instance == *target && module.is_none_or(|module| record.module == *module)
-            };
-            history.iter().rev().find(matches).cloned()
-        }
-        (None, None) => return plain(StatusCode::BAD_REQUEST, "`id` or `target` is missing\n"),
     };
     drop(history);
-    match found {
-        Some(record) => plain(StatusCode::OK, debug_text(&record, None)),
-        None => plain(StatusCode::NOT_FOUND, "no such probe is remembered; see --history.limit\n"),
+    let Some(remembered) = found else {
+        return plain(StatusCode::NOT_FOUND, "no such probe is remembered; see --history.limit\n");
+    };
+    let config = exposer.monitor.config.load();
+    let module = config.modules.get(&remembered.record.module);
+    plain(StatusCode::OK, debug_text(&remembered, module.map(AsRef::as_ref)))
+}
+
+/// Which probe `/logs` is asked for.
+#[derive(Debug, PartialEq)]
+enum Wanted {
+    Id(u64),
+    Latest { target: String, module: Option<String>, failed: bool },
+}
+
+impl Wanted {
+    fn parse(query: &str) -> Result<Self, Refusal> {
+        let bad = |message: &str| Err((StatusCode::BAD_REQUEST, message.to_owned()));
+        let mut parameters = parameters(query)?;
+        let known = ["id", "target", "module", "failed"];
+        if let Some(name) = parameters.keys().find(|name| !known.contains(&name.as_str())) {
+            let name = name.escape_debug();
+            return bad(&format!(
+                "parameter `{name}` does not exist; there are {}",
+                known.join(", ")
+            ));
+        }
+        match (parameters.remove("id"), parameters.remove("target")) {
+            (Some(_), other) if other.is_some() || !parameters.is_empty() => {
+                bad("`id` names one probe: no other parameter goes with it")
+            }
+            (Some(id), _) => match id.parse() {
+                Ok(id) => Ok(Self::Id(id)),
+                Err(_) => bad("`id` must be a number"),
+            },
+            (None, Some(target)) if !target.is_empty() => {
+                let failed = match parameters.get("failed").map(String::as_str) {
+                    None | Some("false") => false,
+                    Some("true") => true,
+                    Some(_) => return bad("`failed` must be true or false"),
+                };
+                Ok(Self::Latest { target, module: parameters.remove("module"), failed })
+            }
+            (None, _) => bad("`id` or `target` is missing"),
+        }
     }
 }
 
@@ -191,22 +228,31 @@ fn timeout(
     Ok(module.filter(|module| !module.is_zero()).map_or(left, |module| module.min(left)))
 }
 
-/// The text of `debug=true` and of `/logs`.
-pub(crate) fn debug_text(record: &ProbeRecord, module: Option<&Module>) -> String {
+/// The text of `debug=true` and of `/logs`. The module is as it is configured now.
+pub(crate) fn debug_text(remembered: &Remembered, module: Option<&Module>) -> String {
+    let Remembered { record, trace } = remembered;
     let mut text = String::from("Logs for the probe:\n");
     // Writing to a string cannot fail.
-    for (offset, note) in &record.result.notes {
+    for (offset, note) in &trace.notes {
         let _infallible = writeln!(text, "{:>9.3} ms  {note}", offset.as_secs_f64() * 1000.0);
     }
     let _infallible = writeln!(text, "{}", verdict(&record.result));
+    if let Outcome::Down(failure) | Outcome::Fault(failure) = &record.result.outcome {
+        let (phase, reason) = (failure.phase.as_str(), failure.reason.as_str());
+        let meaning = explain::meaning(phase, reason);
+        let _infallible = writeln!(text, "{:>14}{meaning}. {}", "", explain::advice(phase, reason));
+    }
     let _infallible = writeln!(
         text,
         "\n\nMetrics that would have been returned:\n{}",
         Exposition::of_probe(&record.result)
     );
-    if let Some(module) = module {
-        let _infallible = writeln!(text, "\nModule configuration:\n{}", module.to_yaml());
-    }
+    let module = module.map_or_else(
+        || format!("the module {} is no longer configured\n", record.module),
+        Module::to_yaml,
+    );
+    let _infallible = writeln!(text, "\nModule configuration:\n{module}");
+    let _infallible = write!(text, "\nEvidence:\n{}", evidence_text(&trace.evidence));
     text
 }
 
@@ -253,5 +299,31 @@ mod tests {
         let found = parameters("target=http%3A%2F%2Fa%2F%3Fq%3D%2525+x&module=m").unwrap();
         assert_eq!(found["target"], "http://a/?q=%25 x");
         assert!(parameters("target=a&target=b").is_err());
+    }
+
+    #[test]
+    fn what_is_wanted_of_the_logs_is_unambiguous() {
+        assert_eq!(Wanted::parse("id=7"), Ok(Wanted::Id(7)));
+        let latest = |module: Option<&str>, failed| {
+            Ok(Wanted::Latest { target: "a".to_owned(), module: module.map(str::to_owned), failed })
+        };
+        assert_eq!(Wanted::parse("target=a"), latest(None, false));
+        assert_eq!(Wanted::parse("target=a&module=m&failed=false"), latest(Some("m"), false));
+        assert_eq!(Wanted::parse("failed=true&target=a"), latest(None, true));
+        for query in [
+            "",
+            "id=",
+            "id=-1",
+            "id=x",
+            "id=1&target=a",
+            "id=1&module=m",
+            "target=",
+            "module=m",
+            "target=a&failed=yes",
+            "target=a&target=b",
+            "target=a&instance=b",
+        ] {
+            assert!(Wanted::parse(query).is_err(), "{query}");
+        }
     }
 }

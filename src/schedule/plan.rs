@@ -99,6 +99,11 @@ impl Plan {
         self.queue.peek().map(|Reverse((at, _))| *at)
     }
 
+    /// Whether an address is probed, in whatever way.
+    pub fn watches(&self, instance: &str) -> bool {
+        self.targets.contains_key(instance)
+    }
+
     /// Whether the target is still to be probed as it is.
     pub fn contains(&self, target: &Target) -> bool {
         self.targets.get(&target.instance).is_some_and(|current| same_probe(current, target))

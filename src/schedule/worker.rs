@@ -150,6 +150,9 @@ impl Scheduler {
         let now = self.clock.now();
         for target in &changes.removed {
             self.sink.forget(target, now);
+            if !plan.watches(&target.instance) {
+                self.sink.retire(target);
+            }
         }
         if changes.added > 0 || !changes.removed.is_empty() {
             info!(added = changes.added, removed = changes.removed.len(), "Targets changed.");

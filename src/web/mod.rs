@@ -3,7 +3,7 @@
 //! ```text
 //! Monitor ──> status, availability ──> overview, target ──┐
 //!         ──> alerts ─────────────────────────────────────┼──> layout ──> response
-//!         ──> probes ─────────────────────────────────────┘
+//!         ──> probes, evidence ───────────────────────────┘
 //! ```
 //!
 //! Every page works without its script. Must not know how targets are probed or alerts delivered, and changes nothing.
@@ -13,6 +13,7 @@ pub mod api;
 mod assets;
 mod availability;
 mod chart;
+mod evidence;
 mod layout;
 mod overview;
 mod probes;
@@ -69,6 +70,7 @@ pub fn router(monitor: Arc<Monitor>) -> Router {
         .route("/targets/{*instance}", get(target))
         .route("/alerts", get(alerts))
         .route("/probes", get(probes))
+        .route("/probes/{id}", get(probe))
         .fallback(not_found)
         .with_state(pages)
         .merge(assets::router())
@@ -99,6 +101,10 @@ async fn alerts(State(pages): State<Arc<Pages>>) -> Response {
 
 async fn probes(State(pages): State<Arc<Pages>>) -> Response {
     draw(&pages, |monitor| probes::page(monitor, Tab::Probes)).await
+}
+
+async fn probe(State(pages): State<Arc<Pages>>, Path(id): Path<String>) -> Response {
+    draw(&pages, move |monitor| evidence::page(monitor, &id)).await
 }
 
 async fn not_found(State(pages): State<Arc<Pages>>) -> Response {

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     config::{MODULE_DEFAULT, Target},
+    explain,
     monitor::Monitor,
 };
 
@@ -122,7 +123,7 @@ fn counts<'a>(statuses: &[Status<'a>]) -> Markup {
         ("", "targets", statuses.len()),
         ("up", "● up", count(|status| status.state == State::Up)),
         ("down", "✕ down", count(|status| status.state == State::Down)),
-        ("unknown", "○ no data yet", count(|status| status.state == State::Unknown)),
+        ("none", "○ no data yet", count(|status| status.state == State::Unknown)),
         ("firing", "▲ firing", count(Status::is_firing)),
         ("pending", "△ pending", count(Status::is_pending)),
     ];
@@ -241,12 +242,12 @@ pub(super) fn last_failure(status: &Status<'_>, failures: &Failures, now: Timest
     });
     html! {
         @if let Some((failure, at)) = present {
-            (words::failure(failure.phase.as_str(), failure.reason.as_str())) ", " (words::when(at, now))
+            (explain::meaning(failure.phase.as_str(), failure.reason.as_str())) ", " (words::when(at, now))
             @if !failure.detail.is_empty() {
                 div.detail { (words::shortened(&failure.detail, 160)) }
             }
         } @else if let Some((phase, reason, at)) = failures.last() {
-            (words::failure(phase, reason)) ", " (words::when(at, now))
+            (explain::meaning(phase, reason)) ", " (words::when(at, now))
         } @else {
             (words::NOTHING)
         }

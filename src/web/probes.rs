@@ -8,10 +8,14 @@ use probe::Outcome;
 use series::Timestamp;
 
 use super::{
+    evidence,
     layout::{Page, Tab},
     words,
 };
-use crate::monitor::{Monitor, ProbeRecord, lock};
+use crate::{
+    explain,
+    monitor::{Monitor, ProbeRecord, lock},
+};
 
 /// How many probes are listed.
 const ROWS_MAX: usize = 500;
@@ -21,7 +25,7 @@ pub(super) fn page(monitor: &Monitor, tab: Tab) -> Page {
     let now = monitor.clock.now();
     let history = lock(&monitor.history);
     let recent: Vec<Arc<ProbeRecord>> =
-        history.iter().rev().take(ROWS_MAX).map(Arc::clone).collect();
+        history.iter().rev().take(ROWS_MAX).map(|probe| Arc::clone(&probe.record)).collect();
     drop(history);
     let body = html! {
         h1 { "Recent probes" }
@@ -33,7 +37,7 @@ pub(super) fn page(monitor: &Monitor, tab: Tab) -> Page {
                 "The last probes, newest first, and older failures. How many are remembered is set by "
                 code { "--history.limit" } "."
             }
-            (table(&recent, now, true))
+            (table(&recent, now))
         }
     };
     Page { status: StatusCode::OK, title: "Probes".to_owned(), tab: Some(tab), body }
@@ -77,14 +81,14 @@ pub(super) fn logs_path(record: &ProbeRecord) -> String {
     format!("/logs?id={}", record.id)
 }
 
-/// A table of probes; on the page of one target its name is left out.
-pub(super) fn table(records: &[Arc<ProbeRecord>], now: Timestamp, with_target: bool) -> Markup {
+fn table(records: &[Arc<ProbeRecord>], now: Timestamp) -> Markup {
     html! {
         table.cards.probes {
             thead {
                 tr {
                     th scope="col" { "Time" }
-                    @if with_target { th scope="col" { "Target" } th scope="col" { "Module" } }
+                    th scope="col" { "Target" }
+                    th scope="col" { "Module" }
                     th scope="col" { "Outcome" }
                     th.number scope="col" { "Duration" }
                     th scope="col" { "More" }
@@ -94,13 +98,13 @@ pub(super) fn table(records: &[Arc<ProbeRecord>], now: Timestamp, with_target: b
                 @for record in records {
                     tr {
                         td data-label="Time" { (words::time(record.started)) " (" (words::when(record.started, now)) ")" }
-                        @if with_target {
-                            th scope="row" { (words::shortened(&record.instance, 200)) }
-                            td data-label="Module" { (record.module) }
-                        }
+                        th scope="row" { (words::shortened(&record.instance, 200)) }
+                        td data-label="Module" { (record.module) }
                         td { (outcome(&record.result.outcome)) }
                         td.number data-label="Duration" { (words::response_time(record.result.elapsed.as_secs_f64())) }
-                        td.more { a href=(logs_path(record)) { "debug output" } }
+                        td.more {
+                            a href=(evidence::path(record.id)) { "evidence" } " · " a href=(logs_path(record)) { "debug output" }
+                        }
                     }
                 }
             }
@@ -108,16 +112,17 @@ pub(super) fn table(records: &[Arc<ProbeRecord>], now: Timestamp, with_target: b
     }
 }
 
-fn outcome(outcome: &Outcome) -> Markup {
+/// What a probe found: a badge, and of a failure its meaning, name and particulars.
+pub(super) fn outcome(outcome: &Outcome) -> Markup {
     let (class, word, failure) = match outcome {
         Outcome::Up => ("up", "● Up", None),
         Outcome::Down(failure) => ("down", "✕ Down", Some(failure)),
-        Outcome::Fault(failure) => ("unknown", "○ Impossible", Some(failure)),
+        Outcome::Fault(failure) => ("none", "○ Impossible", Some(failure)),
     };
     html! {
         span class={ "badge " (class) } { (word) }
         @if let Some(failure) = failure {
-            " " (words::failure(failure.phase.as_str(), failure.reason.as_str()))
+            " " (explain::meaning(failure.phase.as_str(), failure.reason.as_str()))
             div.detail {
                 (failure.phase) "/" (failure.reason)
                 @if !failure.detail.is_empty() { ": " (words::shortened(&failure.detail, 300)) }

@@ -74,7 +74,7 @@ impl Status<'_> {
         let (class, sign, word) = match self.state {
             State::Up => ("up", "●", "Up"),
             State::Down => ("down", "✕", "Down"),
-            State::Unknown => ("unknown", "○", "No data yet"),
+            State::Unknown => ("none", "○", "No data yet"),
         };
         html! {
             span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (word) }

@@ -1,10 +1,9 @@
 //! The page of one target: its state, its past, and what to look at when it fails.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
 use maud::{Markup, html};
-use probe::Outcome;
 use series::{Series, SourceError, Timestamp, store::Store};
 
 use super::{
@@ -12,15 +11,16 @@ use super::{
     alerts::{self, Alert},
     availability::{Availability, Failures, Range, Scan},
     chart::{self, Band},
+    evidence,
     layout::{self, Page, Tab},
     overview::{last_failure, unreadable},
-    probes,
     status::{self, Status},
     words,
 };
 use crate::{
     config::Target,
-    monitor::{Monitor, ProbeRecord, lock},
+    explain,
+    monitor::{Monitor, lock},
 };
 
 /// The phases of an HTTP probe in the order in which they happen, with the classes of their colours.
@@ -31,9 +31,6 @@ const PHASES: [(&str, &str); 5] = [
     ("processing", "p-processing"),
     ("transfer", "p-transfer"),
 ];
-
-/// How many failed probes are listed.
-const FAILURES_MAX: usize = 50;
 
 /// The page `/targets/{instance}`.
 pub(super) fn page(monitor: &Monitor, instance: &str, parameters: &Parameters) -> Page {
@@ -110,6 +107,7 @@ fn details(monitor: &Monitor, store: &Store, status: &Status<'_>, range: Range) 
     let now = monitor.clock.now();
     let target = status.target;
     let path = words::target_path(&target.instance);
+    let remembered = lock(&monitor.history).of_watched(&target.instance);
     html! {
         h1.address { (target.instance) }
         p.tags {
@@ -133,8 +131,7 @@ fn details(monitor: &Monitor, store: &Store, status: &Status<'_>, range: Range) 
                 (reasons(&past.failures, now))
             }
         }
-        h2 { "Recent failed probes" }
-        (failed_probes(monitor, target, now))
+        (evidence::section(&remembered, now))
         (settings(target))
         (queries(target))
     }
@@ -155,7 +152,7 @@ fn tiles(status: &Status<'_>, past: &Past, range: &Range, now: Timestamp) -> Mar
                 dt { "Last probe" }
                 dd {
                     @if let Some(record) = &status.latest {
-                        a href=(probes::logs_path(record)) { (words::when(record.started, now)) }
+                        a href="#evidence" { (words::when(record.started, now)) }
                     } @else {
                         (words::NOTHING)
                     }
@@ -205,33 +202,13 @@ fn reasons(failures: &Failures, now: Timestamp) -> Markup {
                     @for ((phase, reason), (count, at)) in kinds {
                         tr {
                             th scope="row" { (phase) "/" (reason) }
-                            td { (words::failure(phase, reason)) }
+                            td { (explain::meaning(phase, reason)) div.detail { (explain::advice(phase, reason)) } }
                             td.number data-label="Probes" { (count) }
                             td data-label="Last" { (words::when(*at, now)) }
                         }
                     }
                 }
             }
-        }
-    }
-}
-
-/// The remembered failures of a target, newest first.
-fn failed_probes(monitor: &Monitor, target: &Target, now: Timestamp) -> Markup {
-    let history = lock(&monitor.history);
-    let failed: Vec<Arc<ProbeRecord>> = history
-        .iter()
-        .rev()
-        .filter(|record| record.instance == target.instance && record.result.outcome != Outcome::Up)
-        .take(FAILURES_MAX)
-        .map(Arc::clone)
-        .collect();
-    drop(history);
-    html! {
-        @if failed.is_empty() {
-            p.empty { "None among the probes that are remembered in full (" code { "--history.limit" } ")." }
-        } @else {
-            (probes::table(&failed, now, false))
         }
     }
 }

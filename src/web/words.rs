@@ -1,4 +1,4 @@
-//! Numbers, times and reasons in words that a reader understands.
+//! Numbers, times and names in words that a reader understands.
 //!
 //! Must not know where they are shown.
 
@@ -138,108 +138,9 @@ pub(super) fn breakable(name: &str) -> Markup {
     }
 }
 
-/// Why a probe failed, as a sentence without its full stop. The arguments are the labels of `probe_failure_info`.
-pub(super) fn failure(phase: &str, reason: &str) -> String {
-    let sentence = match (phase, reason) {
-        ("policy", "invalid_target") => "the target is not a valid address",
-        ("policy", _) => "the address is not allowed",
-        ("resolve", "nxdomain") => "the name does not exist",
-        ("resolve", "nodata") => "the name has no address of the wanted kind",
-        ("resolve", "servfail") => "the name servers failed",
-        ("resolve", "refused") => "the name server refused to answer",
-        ("resolve", "timeout") => "looking up the name took too long",
-        ("connect", "refused") => "the connection was refused: nothing listens on the port",
-        ("connect", "timeout") => "the connection was not accepted in time",
-        ("connect", "unreachable") => "the network has no way to the address",
-        ("tls", "expired") => "a certificate has expired",
-        ("tls", "not_yet_valid") => "a certificate is not valid yet",
-        ("tls", "name_mismatch") => "the certificate is for another name",
-        ("tls", "self_signed") => "the certificate signed itself",
-        ("tls", "untrusted") => "the issuer of the certificate is not trusted",
-        ("tls", "incomplete_chain") => "the server does not send its intermediate certificate",
-        ("tls", "revoked") => "the certificate was revoked",
-        ("tls", "weak") => "a key or signature of the certificate is too weak",
-        ("tls", "wrong_purpose") => "the certificate is not for servers",
-        ("tls", "bad_cert") => "the certificate is malformed",
-        ("tls", "version") => "no TLS version in common",
-        ("tls", "no_common_params") => "no TLS parameters in common",
-        ("tls", "client_cert") => "the server wants a client certificate",
-        ("tls", "alpn") => "no application protocol in common",
-        ("tls", "unrecognized_name") => "the server does not know the name",
-        ("tls", "not_tls") => "the server does not speak TLS on this port",
-        ("tls", "timeout") => "the TLS handshake took too long",
-        ("http", "timeout") => "no answer in time",
-        ("body", "timeout") => "the body did not arrive in time",
-        ("redirect", "timeout") => "following the redirects took too long",
-        ("redirect", "too_many") => "too many redirects",
-        ("redirect", "loop") => "the redirects form a loop",
-        ("redirect", "bad_location") => "a redirect has no usable address",
-        ("redirect", "denied_scheme") => "a redirect leads away from http and https",
-        ("body", "truncated") => "the body ended too early",
-        ("body", "too_large") => "the body is larger than allowed",
-        ("check", "status") => "the status code is not an expected one",
-        ("check", "http_version") => "the HTTP version is not an expected one",
-        ("check", "regexp") => "the answer's text is not as expected",
-        ("check", "header") => "a header is not as expected",
-        ("check", "ssl") => "TLS was used but must not be",
-        ("check", "not_ssl") => "TLS was not used but must be",
-        ("internal", "overload") => "the monitor is overloaded",
-        ("internal", "no_fds") => "the monitor has no file descriptor, port or buffer left",
-        ("internal", "cancelled") => "the probe was cancelled",
-        ("internal", "config") => "a file that the module names cannot be read",
-        ("internal", "bug") => "a fault in the monitor itself",
-        (_, "reset") => return format!("the connection was reset {}", during(phase)),
-        (_, "closed") => return format!("the connection was closed {}", during(phase)),
-        (_, "no_response") => "the connection was closed without an answer",
-        (
-            _,
-            "malformed" | "bad_framing" | "violation" | "h2_violation" | "header_limit"
-            | "too_many_1xx",
-        ) => {
-            return format!("the answer breaks the protocol {}", during(phase));
-        }
-        _ => return format!("{} {}", reason.replace('_', " "), during(phase)),
-    };
-    sentence.to_owned()
-}
-
-fn during(phase: &str) -> &str {
-    match phase {
-        "policy" => "before the connection",
-        "resolve" => "while looking up the name",
-        "connect" => "while connecting",
-        "tls" => "during the TLS handshake",
-        "http" => "before the headers were complete",
-        "redirect" => "while following redirects",
-        "body" => "while reading the body",
-        "check" => "while checking the answer",
-        _ => "within the monitor",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use probe::{Phase, Reason};
-
     use super::*;
-
-    #[test]
-    fn every_failure_has_words() {
-        for phase in Phase::ALL {
-            for reason in Reason::ALL {
-                let words = failure(phase.as_str(), reason.as_str());
-                assert!(
-                    words.len() > 8 && !words.contains('_') && !words.ends_with('.'),
-                    "{phase}/{reason}: {words}"
-                );
-            }
-        }
-        assert_eq!(
-            failure("connect", "refused"),
-            "the connection was refused: nothing listens on the port"
-        );
-        assert_eq!(failure("body", "reset"), "the connection was reset while reading the body");
-    }
 
     #[test]
     fn numbers_read_well() {

@@ -137,6 +137,30 @@ fn check_tells_by_its_exit_code_whether_all_is_up() {
     assert_eq!(rows[0]["state"], "up");
     assert_eq!(rows[0]["status_code"], 200);
     assert_eq!((&rows[1]["phase"], &rows[1]["reason"]), (&"connect".into(), &"refused".into()));
+    assert!(rows[1]["detail"].as_str().unwrap().contains("refused"), "{rows}");
+    assert_eq!(rows[0]["warnings"], serde_json::json!([]));
+    assert!(rows[0].get("evidence").is_none());
+    let table = text(&run(directory.path(), &["check", "http://127.0.0.1:1/"]).stdout);
+    assert!(
+        table.contains("connect/refused: the connection was refused: nothing listens"),
+        "{table}"
+    );
+}
+
+#[test]
+fn check_tells_what_it_saw_when_asked() {
+    let up = service();
+    let directory = project("[]\n");
+    let output = run(directory.path(), &["check", "--verbose", &up]);
+    let shown = text(&output.stdout);
+    for needle in ["http_2xx (http)", "> Host: 127.0.0.1", "< HTTP/1.1 200 OK", "| ok", "all 1 up"]
+    {
+        assert!(shown.contains(needle), "{needle} is not in\n{shown}");
+    }
+    let output = run(directory.path(), &["check", "--verbose", "--output=json", &up]);
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows[0]["evidence"][0]["body"], "ok");
+    assert!(rows[0]["evidence"][0]["times_seconds"]["connect"].as_f64().unwrap() > 0.0, "{rows}");
 }
 
 #[test]
@@ -185,4 +209,6 @@ fn the_demo_fires_and_resolves() {
         seen.push(line);
         assert!(seen.len() < 2000, "no alert was resolved:\n{}", seen.join("\n"));
     }
+    let log = text(&std::fs::read(files.join("alerts.jsonl")).unwrap());
+    assert!(log.contains("Reason now: connect/refused."), "the alert does not say why:\n{log}");
 }

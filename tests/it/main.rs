@@ -13,11 +13,15 @@ mod crash;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod flow;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod parts;
+#[cfg(test)]
+mod peer;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

@@ -73,8 +73,7 @@ impl Program {
             timeout_offset_seconds: 0.5,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let world =
-            World { clock: Arc::new(SystemClock), net: Arc::new(Net::system().unwrap()), listener };
+        let world = World { clock: Arc::new(SystemClock), net: Arc::new(Net::system()), listener };
         App::start(settings, world).await.unwrap()
     }
 

@@ -1,6 +1,7 @@
 //! The pages over a real socket, on a monitor whose past is known: states, hostile text, filters, headers, ten thousand
 //! targets.
 
+mod evidence;
 mod setup;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::scope::Timing;
+use crate::{net::tls::TlsSummary, scope::Timing};
 
 /// How many requests of one probe are kept: the first ones and the last one.
 const HOPS_MAX: usize = 12;
@@ -38,6 +38,8 @@ pub struct Hop {
     pub request: String,
     /// The address that the connection goes to.
     pub peer: Option<SocketAddr>,
+    /// The TLS connection, when there was a handshake.
+    pub tls: Option<TlsSummary>,
     /// The status line and headers of the answer, or whatever came instead of them.
     pub head: String,
     /// The first bytes of the body, as far as it was read.
@@ -118,7 +120,9 @@ impl Evidence {
     /// How many bytes of memory this takes, about.
     pub fn bytes(&self) -> usize {
         let texts = |hop: &Hop| {
-            hop.title.len() + hop.request.len() + hop.head.len() + hop.body.len() + size_of::<Hop>()
+            let tls = hop.tls.as_ref().map_or(0, TlsSummary::bytes);
+            let texts = hop.title.len() + hop.request.len() + hop.head.len() + hop.body.len();
+            texts + tls + size_of::<Hop>()
         };
         self.hops.iter().map(texts).sum::<usize>() + size_of::<Self>()
     }

@@ -20,6 +20,7 @@ mod module;
 pub mod net;
 pub mod result;
 mod scope;
+mod server_timing;
 mod setting;
 mod target;
 
@@ -27,7 +28,12 @@ pub use evidence::{Evidence, Hop, Warning};
 pub use kinds::{Check, KINDS};
 pub use metric::{MetricDef, Sample};
 pub use module::{Module, Modules, parse_modules};
-pub use net::{Net, NetError};
+pub use net::{
+    Net, NetError,
+    cert::CertificateSummary,
+    tls::{TlsSummary, TlsVerdict},
+};
 pub use result::{Failure, Outcome, Phase, ProbeResult, Reason};
 pub use scope::{Scope, Timing};
+pub use server_timing::ServerTiming;
 pub use target::{Address, AddressForm, Target, TargetError};

@@ -57,9 +57,12 @@ metrics! {
     HTTP_SSL = "probe_http_ssl", "Indicates if SSL was used for the final redirect.";
     HTTP_CONTENT_LENGTH = "probe_http_content_length", "Length of http content response; -1 when the server does not say.";
     HTTP_BODY_LENGTH = "probe_http_uncompressed_body_length", "Length of uncompressed response body, as far as it was read.";
+    HTTP_BODY_HASH = "probe_http_body_hash",
+        "The first 48 bits of the SHA-256 of the uncompressed response body, as a number: it changes when the body does.";
     HTTP_DURATION = "probe_http_duration_seconds", "Duration of http request by phase, summed over all redirects.";
     HTTP_LAST_MODIFIED = "probe_http_last_modified_timestamp_seconds", "Returns the Last-Modified HTTP response header in unixtime.";
     FAILED_DUE_TO_REGEX = "probe_failed_due_to_regex", "Indicates if probe failed due to regex.";
+    FAILED_DUE_TO_CEL = "probe_failed_due_to_cel", "Indicates if probe failed due to CEL expression not matching.";
 }
 
 /// What every kind of probe yields.

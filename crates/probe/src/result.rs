@@ -87,6 +87,8 @@ closed_set! {
         Nodata => "nodata",
         /// The name servers failed.
         Servfail => "servfail",
+        /// An alias leads to more aliases than are followed, or back to itself.
+        CnameLoop => "cname_loop",
         /// Refused: by the name server (resolve) or by a closed port (connect).
         Refused => "refused",
         /// The deadline passed in this stage.

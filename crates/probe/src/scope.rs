@@ -17,6 +17,7 @@ use crate::{
     net::{
         Net,
         clocks::{DRIFT_MAX, Moment},
+        tls::{CutShort, TlsSummary},
     },
     result::{Failure, Outcome, Phase, ProbeResult, Reason},
 };
@@ -79,6 +80,8 @@ pub struct Scope<'a> {
     notes: Vec<(Duration, String)>,
     evidence: Evidence,
     secrets: Vec<String>,
+    /// How the latest TLS connection ends.
+    tls_end: CutShort,
 }
 
 impl<'a> Scope<'a> {
@@ -96,6 +99,7 @@ impl<'a> Scope<'a> {
             notes: Vec::new(),
             evidence: Evidence::default(),
             secrets: Vec::new(),
+            tls_end: CutShort::default(),
         }
     }
 
@@ -151,6 +155,11 @@ impl<'a> Scope<'a> {
             return Err(Failure::new(Phase::Internal, Reason::Overload, detail));
         }
         outcome
+    }
+
+    /// How long the probe may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// How long the probe may still take.
@@ -217,6 +226,25 @@ impl<'a> Scope<'a> {
     /// The request in progress, to add what was seen of its answer.
     pub fn hop(&mut self) -> Option<&mut Hop> {
         self.evidence.hop()
+    }
+
+    /// Tells that another TLS connection is in use, whose end is worth a warning when it comes without a farewell.
+    pub(crate) fn watch(&mut self, end: CutShort) {
+        self.look_at_tls_end();
+        self.tls_end = end;
+    }
+
+    fn look_at_tls_end(&mut self) {
+        if self.tls_end.is_set() {
+            self.warn(Warning::NoCloseNotify);
+        }
+    }
+
+    /// Tells of the TLS connection of the request in progress.
+    pub(crate) fn tls(&mut self, summary: TlsSummary) {
+        if let Some(hop) = self.evidence.hop() {
+            hop.tls = Some(summary);
+        }
     }
 
     /// Tells of something wrong with an answer that is accepted all the same.
@@ -286,6 +314,7 @@ impl<'a> Scope<'a> {
             }
         };
         let sample = |metric, value| Sample { metric, labels: Vec::new(), value };
+        self.look_at_tls_end();
         self.evidence.seal(&self.secrets);
         let mut samples = self.samples;
         samples.push(sample(&metric::DURATION, elapsed.as_secs_f64()));

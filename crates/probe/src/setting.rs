@@ -2,9 +2,13 @@
 //!
 //! Each type is valid once it exists. Must not know how a value is used.
 
+mod tls;
+
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
+
+pub(crate) use self::tls::{Fingerprint, TlsSettings, TlsVersion};
 
 /// What a hidden secret shows.
 pub(crate) const HIDDEN: &str = "<secret>";
@@ -141,53 +145,6 @@ pub(crate) enum Family {
     /// IPv4.
     #[serde(rename = "ip4")]
     Ip4,
-}
-
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
-pub(crate) enum TlsVersion {
-    /// TLS 1.2.
-    #[serde(rename = "TLS12")]
-    Tls12,
-    /// TLS 1.3.
-    #[serde(rename = "TLS13")]
-    Tls13,
-}
-
-/// `tls_config`: whom to trust and how to present ourselves. Files are read when the module is first used and again when they
-/// change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct TlsSettings {
-    /// Trusted authorities in PEM, instead of the system's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) ca: Option<String>,
-    /// The same in a file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) ca_file: Option<String>,
-    /// Our certificate in PEM.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cert: Option<String>,
-    /// The same in a file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cert_file: Option<String>,
-    /// Our private key in PEM.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) key: Option<Secret>,
-    /// The same in a file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) key_file: Option<String>,
-    /// The name to ask for and to verify, instead of the target's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) server_name: Option<String>,
-    /// Whether the certificate is taken as it is.
-    pub(crate) insecure_skip_verify: bool,
-    /// The lowest version to offer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) min_version: Option<TlsVersion>,
-    /// The highest version to offer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) max_version: Option<TlsVersion>,
 }
 
 #[cfg(test)]

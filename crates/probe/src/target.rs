@@ -108,6 +108,11 @@ impl Target {
     }
 }
 
+/// A host as it is told to others, in the Host header and in TLS: without the dot that makes a name complete for resolvers.
+pub(crate) fn without_final_dot(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
+}
+
 fn parse_url(text: &str) -> Result<Url, TargetError> {
     let looks_bare = !text.contains("://");
     if looks_bare {
@@ -181,6 +186,9 @@ mod tests {
             ("ftp://example.com/", AddressForm::Url, "http or https"),
             ("https://", AddressForm::Url, "not a URL"),
             ("https://a b/", AddressForm::Url, "space"),
+            // Punycode that hides a plain name (RUSTSEC-2024-0421).
+            ("https://xn--example-.org/", AddressForm::Url, "not a URL"),
+            ("xn--example-.org:443", AddressForm::HostPort, "not a host"),
             ("https://user:secret@example.com/", AddressForm::Url, "Authorization"),
             ("example.com", AddressForm::HostPort, "no port"),
             ("https://example.com/", AddressForm::HostPort, "a host and a port"),

@@ -21,9 +21,13 @@ impl FullBacklog {
         Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
     }
 
-    /// Opens a listener on this IPv4 address and fills its queue. All of 127.0.0.0/8 is the loopback network on Linux.
+    /// Opens a listener on this address and fills its queue. All of 127.0.0.0/8 is the loopback network on Linux.
     pub async fn start_on(address: SocketAddr) -> Self {
-        let socket = TcpSocket::new_v4().expect("a socket");
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        };
+        let socket = socket.expect("a socket");
         socket.bind(address).expect("a free loopback address");
         let listener = socket.listen(1).expect("a listener");
         let address = listener.local_addr().expect("the address of a listener");

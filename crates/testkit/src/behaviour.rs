@@ -28,6 +28,10 @@ pub enum Behaviour {
 pub enum Step {
     /// Reads a whole HTTP/1 request: the head, and as much body as its `Content-Length` says.
     ReadRequest,
+    /// Reads the beginning of an HTTP/2 connection up to the headers of the first request.
+    ReadHttp2Request,
+    /// Stops receiving, which the peer does not notice.
+    StopReceiving,
     /// Reads until something came, for protocols that are not HTTP.
     ReadSome,
     /// Sends these bytes.

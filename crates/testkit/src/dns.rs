@@ -1,13 +1,13 @@
-//! A name server over UDP and TCP with one fixed answer per name.
+//! A name server over UDP and TCP with one fixed answer, or one fault, per name.
 //!
 //! Must not know how the names are used.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hickory_proto::op::{Message, Metadata, ResponseCode};
+use hickory_proto::op::{Message, Metadata, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +21,10 @@ pub enum DnsAnswer {
     Addresses(Vec<IpAddr>),
     /// The name is an alias of another one, whose own answer follows in the same message.
     Alias(String),
+    /// The name is an alias, and nothing is said about the other one.
+    AliasAlone(String),
+    /// The first of these to the first question for its family, the next to the next one; the last for ever.
+    Turns(Vec<IpAddr>),
     /// The name does not exist.
     Nxdomain,
     /// The name exists, with records of other types only.
@@ -29,11 +33,21 @@ pub enum DnsAnswer {
     Servfail,
     /// The server does not want to answer.
     Refused,
+    /// The server does not know such questions.
+    NotImplemented,
     /// Nothing comes back.
     Silent,
     /// Bytes that are no DNS message, behind the right identifier.
     Malformed,
+    /// These bytes behind the right identifier.
+    Bytes(Vec<u8>),
+    /// Answers that look right but for one thing, all with [`FORGED`]: their identifier, their question, the port that they
+    /// come from. Then the true answer, if there is one.
+    Forged(Option<IpAddr>),
 }
+
+/// The address in forged answers.
+pub const FORGED: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 6, 6, 6));
 
 impl DnsAnswer {
     /// These addresses, written as text.
@@ -71,13 +85,32 @@ struct Zone {
 impl DnsServer {
     /// Starts a server with these names (without final dot, in lower case) and their answers.
     pub async fn start<'a>(answers: impl IntoIterator<Item = (&'a str, DnsAnswer)>) -> Self {
+        let (udp, tcp) = bind_both().await.expect("a loopback port that is free for UDP and TCP");
+        Self::serve(answers, udp, Some(tcp))
+    }
+
+    /// The same without TCP.
+    pub async fn start_udp_only<'a>(
+        answers: impl IntoIterator<Item = (&'a str, DnsAnswer)>,
+    ) -> Self {
+        let (udp, tcp) = bind_both().await.expect("a loopback port that is free for UDP and TCP");
+        drop(tcp);
+        Self::serve(answers, udp, None)
+    }
+
+    fn serve<'a>(
+        answers: impl IntoIterator<Item = (&'a str, DnsAnswer)>,
+        udp: UdpSocket,
+        tcp: Option<TcpListener>,
+    ) -> Self {
         let answers = answers.into_iter().map(|(name, answer)| (name.to_owned(), answer)).collect();
         let zone = Arc::new(Zone { answers, questions: Mutex::new(Vec::new()) });
-        let (udp, tcp) = bind_both().await.expect("a loopback port that is free for UDP and TCP");
         let address = udp.local_addr().expect("the address of a bound socket");
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_udp(udp, Arc::clone(&zone)));
-        tasks.spawn(serve_tcp(tcp, Arc::clone(&zone)));
+        if let Some(tcp) = tcp {
+            tasks.spawn(serve_tcp(tcp, Arc::clone(&zone)));
+        }
         Self { address, zone, _tasks: tasks }
     }
 
@@ -108,9 +141,18 @@ async fn serve_udp(socket: UdpSocket, zone: Arc<Zone>) {
     loop {
         let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
         let question = buffer.get(..length).unwrap_or_default();
-        let Some(reply) = zone.reply(question, false) else { continue };
         // An answer that cannot be sent is like a lost datagram: the peer asks again.
-        drop(socket.send_to(&reply, peer).await);
+        if let Some(forged) = zone.forged(question) {
+            if let Ok(elsewhere) = UdpSocket::bind(("127.0.0.1", 0)).await {
+                drop(elsewhere.send_to(&forged.right, peer).await);
+            }
+            for reply in [forged.wrong_id, forged.wrong_question] {
+                drop(socket.send_to(&reply, peer).await);
+            }
+        }
+        if let Some(reply) = zone.reply(question, false) {
+            drop(socket.send_to(&reply, peer).await);
+        }
     }
 }
 
@@ -135,23 +177,49 @@ async fn answer_stream(mut stream: TcpStream, zone: &Zone) -> io::Result<()> {
     }
 }
 
+/// Messages with [`FORGED`], which only one thing tells from a true answer; in the last one it is where it comes from.
+struct Forged {
+    wrong_id: Vec<u8>,
+    wrong_question: Vec<u8>,
+    right: Vec<u8>,
+}
+
 impl Zone {
+    /// The forged answers to a question for which there are some.
+    fn forged(&self, question: &[u8]) -> Option<Forged> {
+        let request = Message::from_vec(question).ok()?;
+        let query = request.queries.first()?;
+        let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
+        let Some(DnsAnswer::Forged(_)) = self.answers.get(&name) else { return None };
+        let forge = |id: u16, name: &Name| {
+            let mut response = Message::response(id, request.metadata.op_code);
+            response.metadata.recursion_available = true;
+            response.add_query(Query::query(name.clone(), query.query_type()));
+            add_addresses(&mut response, name, query.query_type(), &[FORGED]);
+            response.to_vec().ok()
+        };
+        let id = request.metadata.id;
+        Some(Forged {
+            wrong_id: forge(id ^ 1, query.name())?,
+            wrong_question: forge(id, &Name::from_ascii("other.test.").ok()?)?,
+            right: forge(id, query.name())?,
+        })
+    }
+
     /// The bytes of the answer to a question, or nothing for silence. What is too long for UDP is truncated.
     fn reply(&self, question: &[u8], over_tcp: bool) -> Option<Vec<u8>> {
         let request = Message::from_vec(question).ok()?;
         let query = request.queries.first()?.clone();
         let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
-        self.questions.lock().unwrap_or_else(PoisonError::into_inner).push(Question {
-            name: name.clone(),
-            kind: query.query_type().to_string(),
-            over_tcp,
-        });
+        let asked = Question { name: name.clone(), kind: query.query_type().to_string(), over_tcp };
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
         let mut response = Message::response(request.metadata.id, request.metadata.op_code);
         response.metadata = Metadata::response_from_request(&request.metadata);
         response.metadata.recursion_available = true;
         response.add_query(query.clone());
         match self.answers.get(&name) {
-            Some(DnsAnswer::Silent) => return None,
+            Some(DnsAnswer::Silent | DnsAnswer::Forged(None)) => return None,
+            Some(DnsAnswer::Bytes(bytes)) => return Some([question.get(..2)?, bytes].concat()),
             Some(DnsAnswer::Malformed) => {
                 let mut bytes = question.get(..2)?.to_vec();
                 bytes.extend([0xff; 9]);
@@ -167,21 +235,38 @@ impl Zone {
         }
     }
 
+    /// How often a name was asked for with this record type.
+    fn times_asked(&self, name: &str, kind: RecordType) -> usize {
+        let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = kind.to_string();
+        questions.iter().filter(|question| question.name == name && question.kind == kind).count()
+    }
+
     /// Adds the records for a name, following aliases at most sixteen times as a name server would.
     fn fill(&self, response: &mut Message, name: &Name, kind: RecordType, depth: usize) {
         let key = name.to_ascii().trim_end_matches('.').to_ascii_lowercase();
         let code = match self.answers.get(&key) {
             Some(DnsAnswer::Addresses(addresses)) => {
-                let data = addresses.iter().map(|address| match address {
-                    IpAddr::V4(address) => RData::A(A(*address)),
-                    IpAddr::V6(address) => RData::AAAA(AAAA(*address)),
-                });
-                let data = data.filter(|data| data.record_type() == kind);
-                response.add_answers(data.map(|data| Record::from_rdata(name.clone(), 60, data)));
+                add_addresses(response, name, kind, addresses);
                 ResponseCode::NoError
             }
+            Some(DnsAnswer::Forged(truth)) => {
+                add_addresses(response, name, kind, truth);
+                ResponseCode::NoError
+            }
+            Some(DnsAnswer::Turns(turns)) => {
+                let asked = self.times_asked(&key, kind).min(turns.len()).saturating_sub(1);
+                add_addresses(response, name, kind, turns.get(asked));
+                ResponseCode::NoError
+            }
+            Some(DnsAnswer::AliasAlone(target)) => {
+                let target = name_of(target);
+                let data = RData::CNAME(CNAME(target));
+                response.add_answer(Record::from_rdata(name.clone(), 60, data));
+                return;
+            }
             Some(DnsAnswer::Alias(target)) => {
-                let target = Name::from_ascii(format!("{target}.")).expect("a DNS name");
+                let target = name_of(target);
                 let data = RData::CNAME(CNAME(target.clone()));
                 response.add_answer(Record::from_rdata(name.clone(), 60, data));
                 if depth < 16 {
@@ -192,9 +277,14 @@ impl Zone {
             Some(DnsAnswer::Nodata) => ResponseCode::NoError,
             Some(DnsAnswer::Servfail) => ResponseCode::ServFail,
             Some(DnsAnswer::Refused) => ResponseCode::Refused,
-            Some(DnsAnswer::Nxdomain | DnsAnswer::Silent | DnsAnswer::Malformed) | None => {
-                ResponseCode::NXDomain
-            }
+            Some(DnsAnswer::NotImplemented) => ResponseCode::NotImp,
+            Some(
+                DnsAnswer::Nxdomain
+                | DnsAnswer::Silent
+                | DnsAnswer::Malformed
+                | DnsAnswer::Bytes(_),
+            )
+            | None => ResponseCode::NXDomain,
         };
         response.metadata.response_code = code;
         if matches!(code, ResponseCode::NoError | ResponseCode::NXDomain)
@@ -203,6 +293,26 @@ impl Zone {
             response.add_authority(start_of_authority());
         }
     }
+}
+
+/// A name of any bytes but dots.
+fn name_of(text: &str) -> Name {
+    Name::from_labels(text.split('.').map(str::as_bytes)).expect("a DNS name")
+}
+
+/// Adds those of the addresses that are of the record type's family. They may not be kept.
+fn add_addresses<'a>(
+    response: &mut Message,
+    name: &Name,
+    kind: RecordType,
+    addresses: impl IntoIterator<Item = &'a IpAddr>,
+) {
+    let data = addresses.into_iter().map(|address| match address {
+        IpAddr::V4(address) => RData::A(A(*address)),
+        IpAddr::V6(address) => RData::AAAA(AAAA(*address)),
+    });
+    let data = data.filter(|data| data.record_type() == kind);
+    response.add_answers(data.map(|data| Record::from_rdata(name.clone(), 0, data)));
 }
 
 /// The record that makes a negative answer complete (RFC 2308, section 2).
@@ -217,7 +327,7 @@ fn start_of_authority() -> Record {
 
 #[cfg(test)]
 mod tests {
-    use hickory_proto::op::{MessageType, OpCode, Query};
+    use hickory_proto::op::{MessageType, OpCode};
 
     use super::*;
 

@@ -11,10 +11,12 @@ mod backlog;
 mod behaviour;
 mod certificates;
 mod dns;
+pub mod frames;
 mod server;
 
 pub use backlog::FullBacklog;
 pub use behaviour::{Behaviour, Step};
 pub use certificates::{Certificates, Leaf, TlsSettings};
-pub use dns::{DnsAnswer, DnsServer, Question};
+pub use dns::{DnsAnswer, DnsServer, FORGED, Question};
+pub use frames::Frames;
 pub use server::Server;

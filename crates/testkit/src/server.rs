@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -240,6 +241,8 @@ async fn finish(stream: &mut impl Connection, record: &Record) -> io::Result<()>
 async fn perform(stream: &mut impl Connection, step: &Step, record: &Record) -> io::Result<()> {
     match step {
         Step::ReadRequest => read_request(stream, record).await.map(drop),
+        Step::ReadHttp2Request => read_http2_request(stream, record).await,
+        Step::StopReceiving => stop_receiving(stream.tcp()),
         Step::ReadSome => read_some(stream, record).await.map(drop),
         Step::Send(bytes) => {
             stream.write_all(bytes).await?;
@@ -293,6 +296,26 @@ async fn read_request(stream: &mut impl Connection, record: &Record) -> io::Resu
             return Ok(head.to_owned());
         }
     }
+}
+
+/// Reads frames (RFC 9113 §4.1) behind the preface of 24 bytes, until one has the type HEADERS.
+async fn read_http2_request(stream: &mut impl Connection, record: &Record) -> io::Result<()> {
+    let mut received = Vec::new();
+    let mut position = 24;
+    loop {
+        received.extend(read_some(stream, record).await?);
+        while let Some([high, middle, low, kind]) = received.get(position..position + 4) {
+            if *kind == crate::frames::kind::HEADERS {
+                return Ok(());
+            }
+            position += 9 + u32::from_be_bytes([0, *high, *middle, *low]) as usize;
+        }
+    }
+}
+
+fn stop_receiving(stream: &TcpStream) -> io::Result<()> {
+    let descriptor = stream.as_fd().try_clone_to_owned()?;
+    std::net::TcpStream::from(descriptor).shutdown(std::net::Shutdown::Read)
 }
 
 fn content_length(head: &str) -> usize {

@@ -16,7 +16,7 @@ use crate::{
     result::{Failure, Phase, Reason},
     scope::Scope,
     setting::{Family, TlsSettings},
-    target::{Address, AddressForm, Target},
+    target::{Address, AddressForm, Target, without_final_dot},
 };
 
 /// The settings of a TCP check.
@@ -71,7 +71,7 @@ impl Probe for Tcp {
         let stream = connect::open(scope, &destination).await?.stream;
         if self.tls {
             let name = target.hostname().map_or_else(|| host.to_string(), str::to_owned);
-            tls::handshake(scope, &self.tls_config, &[], &name, stream).await?;
+            tls::handshake(scope, &self.tls_config, &[], without_final_dot(&name), stream).await?;
         }
         Ok(())
     }

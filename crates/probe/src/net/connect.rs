@@ -18,8 +18,10 @@ use super::{
     Net,
     policy::{self, AddressClass},
     race::Race,
+    resolve::{Journal, Wanted},
 };
 use crate::{
+    evidence::Warning,
     metric,
     result::{Failure, Phase, Reason},
     scope::{Scope, Timing},
@@ -82,9 +84,19 @@ pub(crate) async fn resolve(
 ) -> Result<Vec<IpAddr>, Failure> {
     let Destination { host, preferred, fallback, .. } = *destination;
     let net = scope.net;
-    let looked_up = scope
-        .phase(Phase::Resolve, Timing::Resolve, net.resolver.resolve(host, preferred, fallback))
-        .await;
+    // A silent name server must leave its name to the failure, and the connection its time.
+    let budget = scope.timeout() / 2;
+    let journal = Journal::default();
+    let wanted = Wanted { host, preferred, fallback, budget };
+    let looking_up = net.resolver.resolve(net, wanted, &journal);
+    let looked_up = scope.phase_within(budget, Phase::Resolve, Timing::Resolve, looking_up).await;
+    let (notes, first_server_dead) = journal.into_parts();
+    for note in notes {
+        scope.note(note);
+    }
+    if first_server_dead {
+        scope.warn(Warning::NameServer);
+    }
     scope.forget(metric::ADDRESS);
     scope.sample(&metric::DNS_LOOKUP, scope.time(Timing::Resolve).as_secs_f64());
     match &looked_up {

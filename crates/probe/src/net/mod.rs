@@ -5,7 +5,10 @@
 pub(crate) mod cert;
 pub(crate) mod clocks;
 pub(crate) mod connect;
+mod dns;
+mod names;
 pub(crate) mod policy;
+mod port;
 pub(crate) mod proxies;
 mod race;
 pub(crate) mod resolve;
@@ -21,13 +24,11 @@ use std::{
 pub use clocks::Clocks;
 
 use crate::file::Files;
+use resolve::Resolver;
 
 /// Why the network cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// The system's resolver configuration cannot be read.
-    #[error("cannot read the configuration of the name resolution: {0}")]
-    Resolver(String),
     /// No trusted certificate could be loaded.
     #[error("cannot load trusted certificates: {0}")]
     Roots(String),
@@ -35,7 +36,7 @@ pub enum NetError {
 
 /// The network as probes see it; built once and shared.
 pub struct Net {
-    pub(crate) resolver: resolve::Resolver,
+    pub(crate) resolver: Resolver,
     pub(crate) tls: tls::Configurations,
     pub(crate) files: Files,
     pub(crate) environment: proxies::Environment,
@@ -47,16 +48,13 @@ pub struct Net {
 impl Net {
     /// The network as the system is configured: its name servers and its trusted certificates. Where the system has no
     /// certificates, as in an empty container image, Mozilla's are used.
-    ///
-    /// # Errors
-    /// When the resolver's configuration cannot be read.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is where the environment of the network is"
     )]
-    pub fn system() -> Result<Self, NetError> {
-        let net = Self::new(resolve::Resolver::system()?, tls::Configurations::system());
-        Ok(net.with_environment(|name| std::env::var(name).ok()))
+    pub fn system() -> Self {
+        let net = Self::new(Resolver::system(), tls::Configurations::system());
+        net.with_environment(|name| std::env::var(name).ok())
     }
 
     /// A network with one name server and only the given trusted certificates (DER), for tests. Without a name server no
@@ -65,11 +63,11 @@ impl Net {
     /// # Errors
     /// When a certificate is not valid.
     pub fn for_tests(name_server: Option<SocketAddr>, roots: &[Vec<u8>]) -> Result<Self, NetError> {
-        let resolver = resolve::Resolver::with_server(name_server)?;
+        let resolver = Resolver::Servers(name_server.into_iter().collect());
         Ok(Self::new(resolver, tls::Configurations::with_roots(roots)?))
     }
 
-    fn new(resolver: resolve::Resolver, tls: tls::Configurations) -> Self {
+    fn new(resolver: Resolver, tls: tls::Configurations) -> Self {
         Self {
             resolver,
             tls,
@@ -84,6 +82,18 @@ impl Net {
     #[must_use]
     pub fn with_environment(self, variable: impl Fn(&str) -> Option<String>) -> Self {
         Self { environment: proxies::Environment::read(variable), ..self }
+    }
+
+    /// The same network with other name servers, in the order in which they are asked, for tests.
+    #[must_use]
+    pub fn with_name_servers(self, servers: Vec<SocketAddr>) -> Self {
+        Self { resolver: Resolver::Servers(servers), ..self }
+    }
+
+    /// The same network with other files than `/etc/resolv.conf` and `/etc/hosts`, for tests.
+    #[must_use]
+    pub fn with_resolver_files(self, resolv_conf: String, hosts: String) -> Self {
+        Self { resolver: Resolver::Files { resolv_conf, hosts }, ..self }
     }
 
     /// The same network with other clocks, for tests.

@@ -21,6 +21,10 @@ impl<'a, T> Race<'a, T> {
         self.0.push(Box::pin(future));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The result of the next one to end; `None` when none runs.
     pub(super) async fn next(&mut self) -> Option<T> {
         if self.0.is_empty() { None } else { Some(poll_fn(|context| self.poll(context)).await) }

@@ -3,138 +3,308 @@
 //! Nothing is cached: a probe must notice that its name no longer resolves. Must not know what the addresses are for.
 
 use std::{
+    collections::VecDeque,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use hickory_resolver::{
-    TokioResolver,
-    config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts},
-    net::{DnsError, NetError as HickoryError, runtime::TokioRuntimeProvider},
-    proto::op::ResponseCode,
-};
+use hickory_proto::rr::{Name, RecordType};
+use tokio::time::sleep;
 use url::Host;
 
-use super::NetError;
+use super::{
+    Net,
+    dns::{self, ADDRESSES_MAX, Answer},
+    names::{self, Configuration},
+    port::Port,
+    race::Race,
+};
 use crate::{
     result::{Failure, Phase, Reason},
     setting::Family,
 };
 
-/// How many addresses of one name are tried at most: a name server must not keep us busy.
-const ADDRESSES_MAX: usize = 32;
+/// How long a name server may take before the next one is asked beside it; the first may still answer.
+const STAGGER_MAX: Duration = Duration::from_secs(1);
 
-/// How long one name server may take before it is asked again, or the next one is; the probe's deadline is above it.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often each name server is asked, because datagrams get lost.
+const ROUNDS: u32 = 2;
 
-/// Looks names up.
-#[derive(Clone)]
-pub(crate) struct Resolver(Arc<TokioResolver>);
+/// How long the addresses of one family wait for those of the other. RFC 8305 §3 has 50 ms, for people who wait; a probe
+/// would rather find the same family each time.
+const OTHER_FAMILY_MAX: Duration = Duration::from_millis(500);
+
+/// Where names are looked up.
+pub(crate) enum Resolver {
+    /// As `/etc/resolv.conf` and `/etc/hosts` say, each read again when it changes.
+    Files { resolv_conf: String, hosts: String },
+    /// By these name servers alone.
+    Servers(Vec<SocketAddr>),
+}
+
+/// What is asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) host: &'a Host<String>,
+    /// The family whose addresses come first.
+    pub(crate) preferred: Family,
+    /// Whether the other family's are wanted too.
+    pub(crate) fallback: bool,
+    /// How long all of it may take. Whoever asks sees to that; here it says how soon the next server is asked.
+    pub(crate) budget: Duration,
+}
+
+/// What is told of a look-up, also when it is cut off.
+#[derive(Default)]
+pub(crate) struct Journal(Mutex<(Vec<String>, bool)>);
+
+impl Journal {
+    fn note(&self, note: String) {
+        let (notes, _) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+
+    fn note_first_server_dead(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+    }
+
+    /// The notes, and whether the first name server was of no use.
+    pub(crate) fn into_parts(self) -> (Vec<String>, bool) {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Resolver {
-    /// As `/etc/resolv.conf` and `/etc/hosts` say.
-    pub(crate) fn system() -> Result<Self, NetError> {
-        let builder = TokioResolver::builder_tokio()
-            .map_err(|error| NetError::Resolver(error.to_string()))?;
-        Self::build(builder.with_options(options()))
+    pub(crate) fn system() -> Self {
+        Self::Files { resolv_conf: "/etc/resolv.conf".to_owned(), hosts: "/etc/hosts".to_owned() }
     }
 
-    /// One name server of a test's own.
-    pub(crate) fn with_server(server: Option<SocketAddr>) -> Result<Self, NetError> {
-        let servers = server.into_iter().map(|server| {
-            let connections =
-                [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-                    connection.port = server.port();
-                    connection
-                });
-            NameServerConfig::new(server.ip(), true, connections.into())
-        });
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
-        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        Self::build(builder.with_options(options()))
-    }
-
-    fn build(
-        builder: hickory_resolver::ResolverBuilder<TokioRuntimeProvider>,
-    ) -> Result<Self, NetError> {
-        let resolver = builder.build().map_err(|error| NetError::Resolver(error.to_string()))?;
-        Ok(Self(Arc::new(resolver)))
-    }
-
-    /// The addresses of a host, those of the preferred family first; with `fallback` the others behind them.
+    /// The addresses of a host, those of the preferred family first and then by turns; at least one.
     pub(crate) async fn resolve(
         &self,
-        host: &Host<String>,
-        preferred: Family,
-        fallback: bool,
+        net: &Net,
+        wanted: Wanted<'_>,
+        journal: &Journal,
     ) -> Result<Vec<IpAddr>, Failure> {
-        let mut addresses: Vec<IpAddr> = match host {
+        let found = match wanted.host {
             Host::Ipv4(address) => vec![IpAddr::V4(*address)],
-            Host::Ipv6(address) => vec![IpAddr::V6(*address)],
-            Host::Domain(name) => {
-                // A name is taken as absolute: search domains would make the answer depend on where we run.
-                let absolute = if name.ends_with('.') || !name.contains('.') {
-                    name.clone()
-                } else {
-                    format!("{name}.")
-                };
-                let found = self.0.lookup_ip(absolute.as_str()).await;
-                found.map_err(|error| failure(name, &error))?.iter().collect()
-            }
+            Host::Ipv6(address) => vec![IpAddr::V6(*address).to_canonical()],
+            Host::Domain(name) => self.look_up(net, name, wanted, journal).await?,
         };
-        let is_preferred = |address: &IpAddr| address.is_ipv6() == (preferred == Family::Ip6);
-        if !fallback {
-            addresses.retain(is_preferred);
-        }
-        addresses.sort_by_key(|address| !is_preferred(address));
-        addresses.truncate(ADDRESSES_MAX);
+        let addresses = by_turns(found, wanted);
         if addresses.is_empty() {
-            let detail = format!("{host} has no address of the family asked for");
+            let detail = format!("{} has no address of the family asked for", wanted.host);
             return Err(Failure::new(Phase::Resolve, Reason::Nodata, detail));
         }
         Ok(addresses)
     }
+
+    async fn look_up(
+        &self,
+        net: &Net,
+        name: &str,
+        wanted: Wanted<'_>,
+        journal: &Journal,
+    ) -> Result<Vec<IpAddr>, Failure> {
+        let bare = name.strip_suffix('.').unwrap_or(name);
+        if let Some(found) = names::of_localhost(bare) {
+            return Ok(found);
+        }
+        let configuration = match self {
+            Self::Servers(servers) => Configuration::of_servers(servers.clone()),
+            Self::Files { resolv_conf, hosts } => {
+                // A system without a file of hosts knows none.
+                let hosts = net.files.read(hosts, net.now()).map(|file| file.bytes);
+                let found = hosts.map(|bytes| names::in_hosts(&bytes, bare)).unwrap_or_default();
+                if !found.is_empty() {
+                    return Ok(found);
+                }
+                configuration(net, resolv_conf, journal)?
+            }
+        };
+        let port = Port::new(&configuration.servers);
+        let mut missing = Reason::Nxdomain;
+        for candidate in configuration.candidates(name) {
+            let Ok(asked) = Name::from_ascii(&candidate) else {
+                let detail = format!("{name:?} is no name that a name server can be asked for");
+                return Err(Failure::new(Phase::Resolve, Reason::Malformed, detail));
+            };
+            let asking = Asking { servers: &configuration.servers, wanted, journal, port: &port };
+            match asking.both_families(&asked).await? {
+                Answer::Addresses(addresses) => return Ok(addresses),
+                Answer::Nxdomain => {}
+                Answer::Nodata | Answer::Alias { .. } => missing = Reason::Nodata,
+            }
+        }
+        let detail = match missing {
+            Reason::Nodata => format!("the name {name} has no address"),
+            _ => format!("the name {name} does not exist"),
+        };
+        Err(Failure::new(Phase::Resolve, missing, detail))
+    }
 }
 
-fn options() -> ResolverOpts {
-    let mut options = ResolverOpts::default();
-    options.cache_size = 0;
-    options.timeout = ATTEMPT_TIMEOUT;
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    options
+/// Whom the system asks.
+fn configuration(net: &Net, path: &str, journal: &Journal) -> Result<Configuration, Failure> {
+    let fault = |detail: String| Failure::new(Phase::Internal, Reason::Config, detail);
+    let file = net.files.read(path, net.now()).map_err(|error| fault(error.to_string()))?;
+    if let Some(stale) = file.stale {
+        journal.note(stale);
+    }
+    let configuration = Configuration::parse(&file.bytes);
+    if configuration.servers.is_empty() {
+        return Err(fault(format!("{path} names no name server")));
+    }
+    Ok(configuration)
 }
 
-/// What a failed lookup says about the name.
-fn failure(name: &str, error: &HickoryError) -> Failure {
-    let failure = |reason, detail: String| Failure::new(Phase::Resolve, reason, detail);
-    let by_code = |code: ResponseCode| match code {
-        ResponseCode::NXDomain => {
-            failure(Reason::Nxdomain, format!("the name {name} does not exist"))
+/// Addresses of the preferred family and others by turns, so that a whole family that is dead costs little (RFC 8305 §4).
+fn by_turns(found: Vec<IpAddr>, wanted: Wanted<'_>) -> Vec<IpAddr> {
+    let is_preferred = |address: &IpAddr| address.is_ipv6() == (wanted.preferred == Family::Ip6);
+    let (preferred, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_preferred);
+    let mut others = others.into_iter().filter(|_| wanted.fallback);
+    let mut addresses = Vec::new();
+    for address in preferred {
+        addresses.push(address);
+        addresses.extend(others.next());
+    }
+    addresses.extend(others);
+    addresses.truncate(ADDRESSES_MAX);
+    addresses
+}
+
+/// One name being asked for.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    servers: &'a [SocketAddr],
+    wanted: Wanted<'a>,
+    journal: &'a Journal,
+    port: &'a Port,
+}
+
+impl Asking<'_> {
+    /// Asks for the addresses of the wanted families at the same time.
+    async fn both_families(self, name: &Name) -> Result<Answer, Failure> {
+        let [first, second] = match self.wanted.preferred {
+            Family::Ip6 => [RecordType::AAAA, RecordType::A],
+            Family::Ip4 => [RecordType::A, RecordType::AAAA],
+        };
+        if !self.wanted.fallback {
+            return self.follow(name, first).await;
         }
-        ResponseCode::NoError => failure(Reason::Nodata, format!("the name {name} has no address")),
-        ResponseCode::Refused | ResponseCode::NotImp => {
-            failure(Reason::Refused, format!("the name server refuses to answer for {name}"))
+        let mut race = Race::new();
+        race.add(self.follow(name, first));
+        race.add(self.follow(name, second));
+        let mut answers = Vec::new();
+        while let Some(answer) = race.next().await {
+            let is_enough = matches!(answer, Ok(Answer::Addresses(_)));
+            answers.push(answer);
+            if is_enough && answers.len() == 1 {
+                let patience = OTHER_FAMILY_MAX.min(self.wanted.budget / 2);
+                tokio::select! {
+                    Some(other) = race.next() => answers.push(other),
+                    () = sleep(patience) => {
+                        self.journal.note(format!("only one family's addresses of {name} came in time"));
+                    }
+                }
+                break;
+            }
         }
-        code => failure(Reason::Servfail, format!("the name server answers {code} for {name}")),
-    };
-    match error {
-        HickoryError::Dns(DnsError::NoRecordsFound(records)) => by_code(records.response_code),
-        HickoryError::Dns(DnsError::ResponseCode(code)) => by_code(*code),
-        HickoryError::Timeout => {
-            failure(Reason::Timeout, format!("no name server answered for {name}"))
+        join(answers)
+    }
+
+    /// Asks for one family, and for what the name is an alias of.
+    async fn follow(self, name: &Name, kind: RecordType) -> Result<Answer, Failure> {
+        let mut answer = self.ask_servers(name, kind, 0).await?;
+        // Each turn adds an alias, of which there are not many before it is an error.
+        while let Answer::Alias { name, aliases } = answer {
+            answer = self.ask_servers(&name, kind, aliases).await?;
         }
-        HickoryError::Io(error) => match super::connect::local_fault(error) {
-            Some(fault) => fault,
-            None => failure(
-                Reason::Servfail,
-                format!("no name server can be reached for {name}: {error}"),
-            ),
-        },
-        HickoryError::NoConnections => {
-            failure(Reason::Servfail, format!("no name server can be reached for {name}"))
+        Ok(answer)
+    }
+
+    /// Asks one name server after the other, each one beside those that have not answered yet, until one answers.
+    async fn ask_servers(
+        self,
+        name: &Name,
+        kind: RecordType,
+        aliases: usize,
+    ) -> Result<Answer, Failure> {
+        let count = u32::try_from(self.servers.len()).unwrap_or(u32::MAX).max(1);
+        // Half of the budget is left to the last one.
+        let stagger = STAGGER_MAX.min(self.wanted.budget / 2 / count / ROUNDS);
+        let all = self.servers.iter().enumerate();
+        let mut waiting: VecDeque<_> =
+            (0..ROUNDS).flat_map(|_| all.clone()).map(|(index, server)| (index, *server)).collect();
+        let mut race = Race::new();
+        let mut failed: Option<Failure> = None;
+        loop {
+            if let Some((index, server)) = waiting.pop_front() {
+                race.add(
+                    async move { (index, dns::ask(self.port, server, name, kind, aliases).await) },
+                );
+            }
+            tokio::select! {
+                Some((index, answered)) = race.next() => {
+                    let server = self.servers.get(index).map(ToString::to_string).unwrap_or_default();
+                    match answered {
+                        Ok(answer) => {
+                            if index > 0 {
+                                self.journal.note_first_server_dead();
+                                self.journal.note(format!("the name server {server} answered instead of the first one"));
+                            }
+                            return Ok(answer);
+                        }
+                        Err(fault) if fault.phase == Phase::Internal => return Err(fault),
+                        Err(failure) => {
+                            let detail = format!("{name}: name server {server}: {}", failure.detail);
+                            self.journal.note(detail.clone());
+                            waiting.retain(|(other, _)| *other != index);
+                            failed.get_or_insert(Failure { detail, ..failure });
+                        }
+                    }
+                }
+                () = sleep(stagger), if !waiting.is_empty() || failed.is_some() => {
+                    self.journal.note(format!("no answer for {name} yet, asking on"));
+                }
+                else => {}
+            }
+            if let Some(failure) = failed.take_if(|_| waiting.is_empty()) {
+                return Err(failure);
+            }
+            if waiting.is_empty() && race.is_empty() {
+                let detail = format!("there is no name server to ask for {name}");
+                return Err(Failure::new(Phase::Internal, Reason::Config, detail));
+            }
         }
-        HickoryError::Proto(error) => failure(Reason::Malformed, format!("{name}: {error}")),
-        error => failure(Reason::Servfail, format!("{name}: {error}")),
+    }
+}
+
+/// What the answers for both families say together.
+fn join(answers: Vec<Result<Answer, Failure>>) -> Result<Answer, Failure> {
+    let mut addresses = Vec::new();
+    let mut is_missing = false;
+    let mut failed = None;
+    for answer in answers {
+        match answer {
+            Ok(Answer::Addresses(some)) => addresses.extend(some),
+            Ok(Answer::Nxdomain) => is_missing = true,
+            Ok(Answer::Nodata | Answer::Alias { .. }) => {}
+            Err(failure) => {
+                failed.get_or_insert(failure);
+            }
+        }
+    }
+    // A fault of ours leaves open what the other family would have had.
+    match failed {
+        Some(fault) if fault.phase == Phase::Internal => Err(fault),
+        _ if !addresses.is_empty() => Ok(Answer::Addresses(addresses)),
+        // A name does not exist for one type only, whatever some servers say.
+        _ if is_missing => Ok(Answer::Nxdomain),
+        Some(failure) => Err(failure),
+        None => Ok(Answer::Nodata),
     }
 }

@@ -13,14 +13,14 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::tls::TlsStream;
+use super::tls;
 
 /// An open connection.
 pub(crate) enum Transport {
     /// Right on TCP.
     Tcp(TcpStream),
     /// Inside TLS.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<tls::Stream<TcpStream>>),
 }
 
 impl AsyncRead for Transport {

@@ -13,6 +13,8 @@ mod http2;
 #[cfg(test)]
 mod module;
 #[cfg(test)]
+mod namespace;
+#[cfg(test)]
 mod property;
 #[cfg(test)]
 mod redirect;

@@ -1,7 +1,10 @@
 //! Parsing never panics, whatever it is given.
 
-use probe::{Module, parse_modules};
+use probe::{Module, Outcome, parse_modules};
 use proptest::prelude::*;
+use testkit::{Behaviour, Server, Step};
+
+use crate::support::{LONG, plain_net, run};
 
 /// Text made of the words of modules files, so that it gets deeper than random characters do.
 fn words() -> impl Strategy<Value = String> {
@@ -95,6 +98,39 @@ fn addresses() -> impl Strategy<Value = String> {
         .prop_map(|parts| parts.concat())
 }
 
+/// The parts of answers, right and wrong, in pieces that are sent one after the other.
+fn answers() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let parts = [
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.0 500 Oh\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n",
+        "Content-Length: 3\r\n",
+        "Content-Length: 99999999999999999999\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Content-Encoding: gzip\r\n",
+        "Set-Cookie: a=b; Domain=.\r\n",
+        "Last-Modified: Thu, 32 Jan 1970 00:01:00 GMT\r\n",
+        "X: \u{0}\r\n",
+        " \r\n",
+        "\r",
+        "\r\n\r\n",
+        "3\r\nabc\r\n",
+        "0\r\n\r\n",
+        "ffffffffffffffff\r\n",
+    ];
+    let part = prop_oneof![
+        4 => prop::sample::select(parts.to_vec()).prop_map(|part| part.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+    ];
+    let begin = prop_oneof![
+        3 => Just(b"HTTP/1.1 200 OK\r\n".to_vec()),
+        1 => Just(Vec::new()),
+    ];
+    (begin, prop::collection::vec(part, 0..16))
+        .prop_map(|(begin, parts)| [vec![begin], parts].concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -134,5 +170,20 @@ proptest! {
                 prop_assert!(!hostname.contains(['\r', '\n', ' ']));
             }
         }
+    }
+
+    #[test]
+    fn answers_of_any_bytes(parts in answers()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let result = runtime.block_on(async {
+            let mut steps = vec![Step::ReadSome];
+            steps.extend(parts.into_iter().map(Step::Send));
+            let server = Server::start(Behaviour::Script(steps)).await;
+            let settings = "{ prober: http, http: { fail_if_body_matches_regexp: [never] } }";
+            run(&plain_net(), settings, &server.url("/"), LONG).await
+        });
+        // That no deadline ends it, and that reasons are of the closed set, is all that can be said.
+        prop_assert!(result.elapsed < LONG);
+        prop_assert!(!matches!(result.outcome, Outcome::Fault(_)), "{:?}", result.outcome);
     }
 }

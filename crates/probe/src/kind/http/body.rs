@@ -1,52 +1,251 @@
-//! Reading a body, no further than wanted.
+//! Reading a body, no further than wanted, and undoing its coding.
 //!
-//! Must not know what the body is checked for.
+//! Every piece is decoded, counted and forgotten unless somebody wants it. Must not know what the body is checked for.
 
+use std::io::{self, Write};
+
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
-use super::{cause::body_failure, exchange::Answer};
-use crate::result::Failure;
+use super::{
+    cause::body_failure,
+    decode::{Coding, Decoder},
+    exchange::Answer,
+    zstd::WindowTooLarge,
+};
+use crate::result::{Failure, Phase, Reason};
 
-/// What was read of a body.
-#[derive(Debug, Default)]
-pub(super) struct Read {
-    /// The bytes, when they were asked for.
-    pub(super) bytes: Vec<u8>,
-    /// How many bytes were read.
-    pub(super) length: u64,
-    /// Whether the body ended within the limit.
-    pub(super) complete: bool,
-}
+/// How much of a body is read when the module sets no limit: as it comes, and decoded.
+pub(super) const BODY_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
 /// How much of the body is kept for people.
 const EXCERPT_BYTES_MAX: usize = 1024;
 
-/// Reads a body to its end or to the limit, and keeps the bytes only when they are `wanted`. The first ones are kept in
-/// `excerpt` in any case, also when reading fails.
-pub(super) async fn read(
-    answer: &mut Answer,
-    wanted: bool,
-    limit: u64,
-    excerpt: &mut Vec<u8>,
-) -> Result<Read, Failure> {
-    let mut read = Read::default();
-    loop {
-        let Answer { body, connection, .. } = answer;
-        let next = connection.drive(async { body.frame().await.transpose() }).await;
-        let Some(frame) = next.map_err(body_failure)? else {
-            read.complete = true;
-            return Ok(read);
+/// From this size on the ratio counts: a small body of one letter over and over is nobody's bomb.
+const RATIO_FROM_BYTES: u64 = 1024 * 1024;
+
+/// How many times larger than what comes the decoded body may be.
+const RATIO_MAX: u64 = 1000;
+
+/// After so many frames they have to hold something: each of them costs far more than its bytes.
+const FRAMES_MIN: u64 = 20_000;
+
+/// What the frames have to hold, on average.
+const FRAME_BYTES_MIN: u64 = 64;
+
+/// How much is handed to the decoder at once, and after how many decoded bytes others get their turn.
+const SLICE_BYTES: usize = 4096;
+const TURN_BYTES: u64 = 1024 * 1024;
+
+/// What is wanted of a body.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    /// The coding that it has to be in.
+    pub(super) coding: Coding,
+    /// Whether its bytes are to be kept.
+    pub(super) bytes: bool,
+    /// Whether it is to be hashed.
+    pub(super) hash: bool,
+    /// The limit that the module sets to what is decoded.
+    pub(super) limit: Option<u64>,
+}
+
+/// A body as far as it was read.
+pub(super) struct Reading {
+    wanted: Wanted,
+    decoder: Box<dyn Decoder<Sink>>,
+    frames: u64,
+    complete: bool,
+}
+
+/// Where the decoded bytes go.
+struct Sink {
+    wanted: Wanted,
+    /// How many bytes came, before decoding.
+    wire: u64,
+    /// How many bytes they were, decoded.
+    length: u64,
+    bytes: Vec<u8>,
+    excerpt: Vec<u8>,
+    hash: Option<Context>,
+    /// Why no more is taken.
+    stop: Option<Stop>,
+}
+
+#[derive(Clone, Copy)]
+enum Stop {
+    Limit,
+    Ratio,
+}
+
+impl Wanted {
+    fn limit(&self) -> u64 {
+        self.limit.unwrap_or(BODY_BYTES_MAX)
+    }
+
+    /// Whether anything hangs on the body's being there as a whole.
+    pub(super) fn is_strict(&self) -> bool {
+        self.bytes || self.hash || self.limit.is_some() || self.coding != Coding::Identity
+    }
+
+    fn too_large(&self, detail: String) -> Result<bool, Failure> {
+        if self.is_strict() { Err(failure(Reason::TooLarge, detail)) } else { Ok(false) }
+    }
+}
+
+fn failure(reason: Reason, detail: impl Into<String>) -> Failure {
+    Failure::new(Phase::Body, reason, detail)
+}
+
+impl Reading {
+    pub(super) fn new(wanted: Wanted) -> Self {
+        let sink = Sink {
+            wanted,
+            wire: 0,
+            length: 0,
+            bytes: Vec::new(),
+            excerpt: Vec::new(),
+            hash: wanted.hash.then(|| Context::new(&SHA256)),
+            stop: None,
         };
-        let data: Bytes = frame.into_data().unwrap_or_default();
-        read.length += data.len() as u64;
-        let room = EXCERPT_BYTES_MAX.saturating_sub(excerpt.len());
-        excerpt.extend(data.iter().take(room));
-        if read.length > limit {
-            return Ok(read);
+        Self { wanted, decoder: wanted.coding.decoder(sink), frames: 0, complete: false }
+    }
+
+    /// Reads the body to its end. One that is larger than the limit is a failure when something hangs on it, and is otherwise
+    /// left where the limit is.
+    pub(super) async fn run(&mut self, answer: &mut Answer) -> Result<(), Failure> {
+        let mut turn = 0;
+        loop {
+            let Answer { body, connection, .. } = answer;
+            let next = connection.drive(async { body.frame().await.transpose() }).await;
+            let Some(frame) = next.map_err(body_failure)? else {
+                let ended = self.decoder.end();
+                if self.decoded(ended)? {
+                    self.complete = true;
+                }
+                return Ok(());
+            };
+            let data: Bytes = frame.into_data().unwrap_or_default();
+            if !self.count(&data)? {
+                return Ok(());
+            }
+            for slice in data.chunks(SLICE_BYTES) {
+                let sink = self.decoder.sink();
+                sink.wire += slice.len() as u64;
+                let wire = sink.wire;
+                let decoded = self.decoder.decode(slice);
+                if !self.decoded(decoded)? {
+                    return Ok(());
+                }
+                if wire > BODY_BYTES_MAX.max(self.wanted.limit()) {
+                    let detail = format!("more than {} bytes came", wire - 1);
+                    self.wanted.too_large(detail)?;
+                    return Ok(());
+                }
+                if self.length() - turn > TURN_BYTES {
+                    turn = self.length();
+                    tokio::task::yield_now().await;
+                }
+            }
         }
-        if wanted {
-            read.bytes.extend_from_slice(&data);
+    }
+
+    /// Counts a frame: a body of next to empty ones would cost processor time until the deadline.
+    /// Tells whether to go on.
+    fn count(&mut self, data: &Bytes) -> Result<bool, Failure> {
+        self.frames += 1;
+        let wire = self.decoder.sink().wire + data.len() as u64;
+        if self.frames > FRAMES_MIN && wire < self.frames * FRAME_BYTES_MIN {
+            let detail = format!("{wire} bytes came in {} pieces", self.frames);
+            return self.wanted.too_large(detail);
         }
+        Ok(true)
+    }
+
+    /// What the decoder's answer means: whether to go on.
+    fn decoded(&mut self, outcome: io::Result<()>) -> Result<bool, Failure> {
+        let Err(error) = outcome else { return Ok(true) };
+        let limit = self.wanted.limit();
+        let coding = self.wanted.coding;
+        match self.decoder.sink().stop {
+            Some(Stop::Limit) if coding == Coding::Identity || self.wanted.limit.is_some() => {
+                self.wanted.too_large(format!("the body is larger than {limit} bytes"))
+            }
+            Some(Stop::Limit) => Err(failure(
+                Reason::DecodeLimit,
+                format!("the body is larger than {limit} bytes when it is decoded"),
+            )),
+            Some(Stop::Ratio) => Err(failure(
+                Reason::DecodeLimit,
+                format!("the body is over {RATIO_MAX} times as large when it is decoded"),
+            )),
+            None => {
+                let window = error
+                    .get_ref()
+                    .is_some_and(<dyn std::error::Error + Send + Sync>::is::<WindowTooLarge>);
+                let reason = if window { Reason::DecodeLimit } else { Reason::Decode };
+                Err(failure(reason, format!("the body is not {}: {error}", coding.name())))
+            }
+        }
+    }
+
+    /// How many bytes the body has, decoded, as far as it was read.
+    pub(super) fn length(&mut self) -> u64 {
+        self.decoder.sink().length
+    }
+
+    /// Whether it was read to its end.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// The first bytes, decoded.
+    pub(super) fn excerpt(&mut self) -> &[u8] {
+        &self.decoder.sink().excerpt
+    }
+
+    /// The bytes, if they were wanted.
+    pub(super) fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.decoder.sink().bytes)
+    }
+
+    /// The first 48 bits of the SHA-256 of a complete body, if they were wanted.
+    pub(super) fn hash(&mut self) -> Option<f64> {
+        let digest = self.decoder.sink().hash.take().filter(|_| self.complete)?.finish();
+        Some(
+            digest
+                .as_ref()
+                .iter()
+                .take(6)
+                .fold(0.0, |number, byte| number * 256.0 + f64::from(*byte)),
+        )
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.length += bytes.len() as u64;
+        let room = EXCERPT_BYTES_MAX.saturating_sub(self.excerpt.len());
+        self.excerpt.extend(bytes.iter().take(room));
+        if self.length > self.wanted.limit() {
+            self.stop = Some(Stop::Limit);
+        } else if self.length > RATIO_FROM_BYTES && self.length / RATIO_MAX > self.wire {
+            self.stop = Some(Stop::Ratio);
+        }
+        if self.stop.is_some() {
+            return Err(io::Error::other("no more is wanted"));
+        }
+        if let Some(hash) = &mut self.hash {
+            hash.update(bytes);
+        }
+        if self.wanted.bytes {
+            self.bytes.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use url::Url;
 
 use super::{
-    body,
+    body::Reading,
     cookies::Cookies,
     exchange::{self, Answer, Request},
     facts::Facts,
@@ -20,6 +20,7 @@ use crate::{
     net::{policy::AddressClass, tls, transport::Transport},
     result::{Failure, Phase, Reason},
     scope::{Scope, Timing},
+    target::without_final_dot,
 };
 
 /// Where this program takes requests for probes, as in `blackbox_exporter`.
@@ -63,10 +64,7 @@ impl Chain<'_> {
             scope.note(format!("{} {}", hop.method, hop.url));
             scope.begin_hop(request.evidence(self.attempt));
             let mut answer = self.exchange(request, &mut floor, scope, facts).await?;
-            facts.take(&answer);
-            if let Some(seen) = scope.hop() {
-                seen.keep_head(&exchange::head_text(&answer.parts));
-            }
+            facts.take(&answer, &hop.method);
             scope.note(format!("answer: {:?} {}", answer.parts.version, answer.parts.status));
             let next =
                 if http.follow_redirects() { redirect::next(&hop, &answer.parts)? } else { None };
@@ -123,7 +121,7 @@ impl Chain<'_> {
         let own_name = self.prepared.host.as_deref().filter(|_| is_own_host);
         let name = own_name.map_or_else(|| url.host_str().unwrap_or_default(), without_port);
         // Boxed, so that a probe without TLS does not hold the room for it.
-        Box::pin(self.encrypted(name, &request, route.transport, scope)).await
+        Box::pin(self.encrypted(without_final_dot(name), &request, route.transport, scope)).await
     }
 
     /// Sends the request inside TLS, by the version of HTTP that both sides want.
@@ -136,7 +134,7 @@ impl Chain<'_> {
     ) -> Result<Answer, Failure> {
         let http = self.http;
         let stream = tls::handshake(scope, http.tls(), http.protocols(), name, transport).await?;
-        if tls::chose_http2(&stream) {
+        if stream.chose_http2() {
             Box::pin(exchange::http2(stream, request, scope)).await
         } else {
             exchange::http1(stream, request, scope).await
@@ -153,26 +151,28 @@ impl Chain<'_> {
         let http = self.http;
         // Told first, because it says more than what the body may look like.
         http.check_head(&answer.parts, facts.ssl, &mut facts.failed_due_to_regex)?;
-        let wanted = http.wants_body();
-        let limit = http.body_limit();
-        let mut excerpt = Vec::new();
-        let reading = body::read(answer, wanted, limit, &mut excerpt);
-        let read = scope.phase(Phase::Body, Timing::Transfer, reading).await;
+        let Some(wanted) = http.wanted(&answer.parts) else {
+            scope.note("body: not read, because it has no end");
+            return Ok(());
+        };
+        let mut reading = Reading::new(wanted);
+        let read = scope.phase(Phase::Body, Timing::Transfer, reading.run(answer)).await;
+        answer.connection.tell(scope);
         if let Some(seen) = scope.hop() {
-            seen.keep_body(&excerpt);
+            seen.keep_body(reading.excerpt());
         }
-        let read = read?;
-        facts.body_length = read.length;
+        facts.body_length = reading.length();
         scope.note(format!(
             "body: {} bytes{}",
-            read.length,
-            if read.complete { "" } else { ", and more that was not read" }
+            facts.body_length,
+            if reading.is_complete() { "" } else { ", and more that was not read" }
         ));
-        if !read.complete && (wanted || http.has_body_limit()) {
-            let detail = format!("the body is larger than {limit} bytes");
-            return Err(Failure::new(Phase::Body, Reason::TooLarge, detail));
-        }
-        http.check_body(&read.bytes).inspect_err(|_| facts.failed_due_to_regex = true)
+        read?;
+        facts.body_hash = reading.hash();
+        let body = reading.take_bytes();
+        drop(reading);
+        http.check_body(&body).inspect_err(|_| facts.failed_due_to_regex = true)?;
+        http.check_json(body, scope, facts).await
     }
 }
 

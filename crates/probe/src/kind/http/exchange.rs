@@ -7,7 +7,7 @@ use std::{
     fmt::Write as _,
     future::poll_fn,
     pin::{Pin, pin},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -18,14 +18,14 @@ use hyper::{
     body::Incoming,
     client::conn::{http1, http2},
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
 use super::{
     cause::failure,
     route::Forward,
-    wire::{Meter, Metered},
+    wire::{HEAD_BYTES_MAX, HEADER_LIST_BYTES_MAX, HEADERS_MAX, Meter, Wire},
 };
 use crate::{
     evidence::Hop,
@@ -34,18 +34,8 @@ use crate::{
     setting::HIDDEN,
 };
 
-/// How many headers an answer may have. Browsers limit their size, not their number; hyper's own limit of 100 would call
-/// healthy sites down.
-const HEADERS_MAX: usize = 2000;
-
-/// How large the decoded header list of HTTP/2 may be, in bytes.
-const HEADER_LIST_BYTES_MAX: u32 = 256 * 1024;
-
 /// How much of the head of an answer is kept for people, in bytes.
 const HEAD_TEXT_BYTES_MAX: usize = 2048;
-
-/// How many informational answers (1xx) may come before the real one.
-const INFORMATIONAL_MAX: usize = 16;
 
 /// A request, but for the connection.
 pub(super) struct Request<'a> {
@@ -61,6 +51,52 @@ pub(super) struct Request<'a> {
 
 /// The connection, which has to be polled for anything to happen on it.
 type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+
+/// What hyper wants to run beside the connection: it runs inside the probe, and ends with it.
+#[derive(Clone, Default)]
+struct Tasks(Arc<Mutex<Vec<Task>>>);
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl<F> hyper::rt::Executor<F> for Tasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(task));
+    }
+}
+
+impl Tasks {
+    /// Runs the connection together with these tasks.
+    async fn drive(self, connection: impl Future<Output = hyper::Result<()>>) -> hyper::Result<()> {
+        let mut connection = pin!(connection);
+        let mut ended = Poll::Pending;
+        let mut running: Vec<Task> = Vec::new();
+        poll_fn(|context| {
+            if ended.is_pending() {
+                ended = connection.as_mut().poll(context);
+            }
+            loop {
+                let mut new = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_new = !new.is_empty();
+                running.append(&mut new);
+                drop(new);
+                running.retain_mut(|task| task.as_mut().poll(context).is_pending());
+                if !is_new {
+                    // The connection takes no more requests, but a body may still be on its way.
+                    let all_ended = running.is_empty() && ended.is_ready();
+                    return if all_ended { Poll::Ready(()) } else { Poll::Pending };
+                }
+            }
+        })
+        .await;
+        match ended {
+            Poll::Ready(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// The head of an answer, its body still to be read, and the connection that it comes over.
 pub(super) struct Answer {
@@ -87,23 +123,26 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let meter = Arc::new(Meter::default());
-    let io = TokioIo::new(Metered { stream, meter: Arc::clone(&meter) });
+    let head_only = *request.method == Method::HEAD;
+    let io = TokioIo::new(Wire::http1(stream, Arc::clone(&meter), head_only));
     let mut builder = http1::Builder::new();
     builder
         .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX + 1)
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_spaces_after_header_name_in_responses(true)
         .ignore_invalid_headers_in_responses(true);
-    let message = request.message(false, &meter)?;
-    let work = async {
+    let message = request.message(false)?;
+    let work = Box::pin(async {
         let (mut sender, connection) =
             builder.handshake(io).await.map_err(|error| failure(&error, &meter, Phase::Http))?;
-        let meter = Arc::clone(&meter);
-        Connection { driver: Some(Box::pin(connection)), meter, error: None }
+        Connection::new(Box::pin(connection), Arc::clone(&meter))
             .send(sender.send_request(message))
             .await
-    };
-    scope.phase(Phase::Http, Timing::Processing, work).await
+    });
+    let outcome = scope.phase(Phase::Http, Timing::Processing, work).await;
+    meter.tell(scope);
+    outcome
 }
 
 /// Sends a request by HTTP/2.
@@ -116,23 +155,29 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let meter = Arc::new(Meter::default());
-    let io = TokioIo::new(Metered { stream, meter: Arc::clone(&meter) });
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let tasks = Tasks::default();
+    let io = TokioIo::new(Wire::http2(stream, Arc::clone(&meter)));
+    let mut builder = http2::Builder::new(tasks.clone());
     builder.max_header_list_size(HEADER_LIST_BYTES_MAX);
-    let message = request.message(true, &meter)?;
-    let work = async {
+    let message = request.message(true)?;
+    let work = Box::pin(async {
         let (mut sender, connection) =
             builder.handshake(io).await.map_err(|error| failure(&error, &meter, Phase::Http))?;
-        let meter = Arc::clone(&meter);
-        Connection { driver: Some(Box::pin(connection)), meter, error: None }
+        Connection::new(Box::pin(tasks.drive(connection)), Arc::clone(&meter))
             .send(sender.send_request(message))
             .await
-    };
-    scope.phase(Phase::Http, Timing::Processing, work).await
+    });
+    let outcome = scope.phase(Phase::Http, Timing::Processing, work).await;
+    meter.tell(scope);
+    // The head of HTTP/2 is no text, unless it is no HTTP/2.
+    if let (Ok(answer), Some(hop)) = (&outcome, scope.hop()) {
+        hop.keep_head(&head_text(&answer.parts));
+    }
+    outcome
 }
 
 /// The status line and headers of an answer as text, up to what is kept of it; cookies are somebody's secrets.
-pub(super) fn head_text(head: &Parts) -> Vec<u8> {
+fn head_text(head: &Parts) -> Vec<u8> {
     let mut text = format!("{:?} {}\n", head.version, head.status).into_bytes();
     for (name, value) in &head.headers {
         if text.len() > HEAD_TEXT_BYTES_MAX {
@@ -170,11 +215,7 @@ impl Request<'_> {
     }
 
     /// The request as hyper takes it: HTTP/1.1 names the path and the host apart, HTTP/2 the whole URL.
-    fn message(
-        &self,
-        http2: bool,
-        meter: &Arc<Meter>,
-    ) -> Result<http::Request<Full<Bytes>>, Failure> {
+    fn message(&self, http2: bool) -> Result<http::Request<Full<Bytes>>, Failure> {
         let path = match self.url.query() {
             Some(query) => format!("{}?{query}", self.url.path()),
             None => self.url.path().to_owned(),
@@ -205,15 +246,15 @@ impl Request<'_> {
         for (name, value) in &self.headers {
             message.headers_mut().append(name, value.clone());
         }
-        let meter = Arc::clone(meter);
-        hyper::ext::on_informational(&mut message, move |_| {
-            meter.informational.fetch_add(1, Ordering::Relaxed);
-        });
         Ok(message)
     }
 }
 
 impl Connection {
+    fn new(driver: Driver, meter: Arc<Meter>) -> Self {
+        Self { driver: Some(driver), meter, error: None }
+    }
+
     /// Waits for the answer to the one request of this connection.
     async fn send(
         mut self,
@@ -230,7 +271,7 @@ impl Connection {
         work: impl Future<Output = hyper::Result<T>>,
     ) -> Result<T, Failure> {
         let mut work = pin!(work);
-        let outcome = poll_fn(|context| self.poll_with(context, work.as_mut())).await?;
+        let outcome = poll_fn(|context| self.poll_with(context, work.as_mut())).await;
         outcome.map_err(|error| {
             let cause = self
                 .error
@@ -245,14 +286,10 @@ impl Connection {
         &mut self,
         context: &mut Context<'_>,
         mut work: Pin<&mut impl Future<Output = hyper::Result<T>>>,
-    ) -> Poll<Result<hyper::Result<T>, Failure>> {
+    ) -> Poll<hyper::Result<T>> {
         loop {
             if let Poll::Ready(outcome) = work.as_mut().poll(context) {
-                return Poll::Ready(Ok(outcome));
-            }
-            if self.meter.informational.load(Ordering::Relaxed) > INFORMATIONAL_MAX {
-                let detail = format!("more than {INFORMATIONAL_MAX} informational answers");
-                return Poll::Ready(Err(Failure::new(Phase::Http, Reason::TooMany1xx, detail)));
+                return Poll::Ready(outcome);
             }
             let Some(driver) = &mut self.driver else { return Poll::Pending };
             match driver.as_mut().poll(context) {
@@ -264,6 +301,11 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Tells what was seen up to now.
+    pub(super) fn tell(&self, scope: &mut Scope<'_>) {
+        self.meter.tell(scope);
     }
 
     fn answer(self, answer: http::Response<Incoming>) -> Result<Answer, Failure> {
@@ -288,7 +330,10 @@ impl Connection {
                 "a transfer coding without chunks",
             ));
         }
-        self.meter.head_complete.store(true, Ordering::Relaxed);
+        if answer.headers().len() > HEADERS_MAX {
+            let detail = format!("more than {HEADERS_MAX} headers");
+            return Err(Failure::new(Phase::Http, Reason::HeaderLimit, detail));
+        }
         let (parts, body) = answer.into_parts();
         Ok(Answer { parts, body, connection: self })
     }

@@ -5,9 +5,10 @@
 use http::{HeaderMap, HeaderName, StatusCode, response::Parts};
 use serde::{Deserialize, Serialize};
 
-use super::settings::Http;
+use super::{cel, facts::Facts, json, settings::Http};
 use crate::{
     result::{Failure, Phase, Reason},
+    scope::Scope,
     setting::Pattern,
 };
 
@@ -101,6 +102,33 @@ impl Http {
             }
         }
         Ok(())
+    }
+
+    /// Checks the body, as JSON.
+    pub(super) async fn check_json(
+        &self,
+        body: Vec<u8>,
+        scope: &mut Scope<'_>,
+        facts: &mut Facts,
+    ) -> Result<(), Failure> {
+        if !self.wants_json() {
+            return Ok(());
+        }
+        let due_to_cel = &mut facts.failed_due_to_cel;
+        let value =
+            json::parse(&body).inspect_err(|_| *due_to_cel = self.has_cel().then_some(true))?;
+        drop(body);
+        for wanted in &self.fail_if_body_json_not_matches {
+            wanted.hold(&value)?;
+        }
+        let unwanted = self.fail_if_body_json_matches_cel.iter().map(|one| (one.clone(), true));
+        let wanted = self.fail_if_body_json_not_matches_cel.iter().map(|one| (one.clone(), false));
+        let expressions: Vec<_> = unwanted.chain(wanted).collect();
+        if expressions.is_empty() {
+            return Ok(());
+        }
+        let held = cel::hold(expressions, value, scope).await;
+        held.inspect_err(|_| *due_to_cel = Some(true))
     }
 }
 

@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 
+use http::{Method, header};
+use hyper::body::Body as _;
+
 use super::exchange::Answer;
 use crate::{
     metric::{self, MetricDef},
@@ -18,9 +21,11 @@ pub(super) static METRICS: &[&MetricDef] = &[
     &metric::HTTP_SSL,
     &metric::HTTP_CONTENT_LENGTH,
     &metric::HTTP_BODY_LENGTH,
+    &metric::HTTP_BODY_HASH,
     &metric::HTTP_DURATION,
     &metric::HTTP_LAST_MODIFIED,
     &metric::FAILED_DUE_TO_REGEX,
+    &metric::FAILED_DUE_TO_CEL,
     &metric::ADDRESS_SUCCESS,
 ];
 
@@ -33,8 +38,11 @@ pub(super) struct Facts {
     version: f64,
     content_length: f64,
     pub(super) body_length: u64,
+    pub(super) body_hash: Option<f64>,
     last_modified: Option<f64>,
     pub(super) failed_due_to_regex: bool,
+    /// Nothing when the module has no CEL expression.
+    pub(super) failed_due_to_cel: Option<bool>,
     /// Whether an address was found, without which no later stage was ever tried.
     pub(super) resolved: bool,
 }
@@ -54,6 +62,12 @@ impl Facts {
         scope.sample(&metric::HTTP_BODY_LENGTH, self.body_length as f64);
         scope
             .sample(&metric::FAILED_DUE_TO_REGEX, if self.failed_due_to_regex { 1.0 } else { 0.0 });
+        if let Some(failed) = self.failed_due_to_cel {
+            scope.sample(&metric::FAILED_DUE_TO_CEL, if failed { 1.0 } else { 0.0 });
+        }
+        if let Some(hash) = self.body_hash {
+            scope.sample(&metric::HTTP_BODY_HASH, hash);
+        }
         if let Some(last_modified) = self.last_modified {
             scope.sample(&metric::HTTP_LAST_MODIFIED, last_modified);
         }
@@ -66,7 +80,7 @@ impl Facts {
     }
 
     /// Takes in what the head of an answer says.
-    pub(super) fn take(&mut self, answer: &Answer) {
+    pub(super) fn take(&mut self, answer: &Answer, method: &Method) {
         let headers = &answer.parts.headers;
         let text =
             |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
@@ -76,10 +90,15 @@ impl Facts {
             http::Version::HTTP_2 => 2.0,
             _ => 1.1,
         };
-        self.content_length = text(http::header::CONTENT_LENGTH)
-            .and_then(|length| length.parse().ok())
-            .unwrap_or(-1.0);
-        self.last_modified = text(http::header::LAST_MODIFIED).and_then(unix_seconds);
+        let told = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        self.content_length = match told {
+            Some(told) if *method == Method::HEAD => told,
+            // That the body is empty can be told by the status alone.
+            _ if answer.body.is_end_stream() && *method != Method::HEAD => 0.0,
+            Some(told) if !headers.contains_key(header::TRANSFER_ENCODING) => told,
+            _ => -1.0,
+        };
+        self.last_modified = text(header::LAST_MODIFIED).and_then(unix_seconds);
     }
 }
 

@@ -5,16 +5,24 @@
 
 mod body;
 mod cause;
+#[cfg(feature = "cel")]
+mod cel;
+#[cfg(not(feature = "cel"))]
+#[path = "cel_absent.rs"]
+mod cel;
 mod chain;
 mod cookies;
+mod decode;
 mod exchange;
 mod expect;
 mod facts;
+mod json;
 mod oauth2;
 mod redirect;
 mod route;
 mod settings;
 mod wire;
+mod zstd;
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -58,6 +66,9 @@ impl Probe for Http {
         } else {
             Box::pin(self.attempts(url, hostname, None, scope, &mut facts)).await
         };
+        if self.has_cel() {
+            facts.failed_due_to_cel.get_or_insert(false);
+        }
         facts.report(scope);
         outcome
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
 use super::{
-    body,
+    body::{Reading, Wanted},
     exchange::{self, Request},
     route::Way,
     settings::{OAuth2, Proxies, authority, basic, header_value},
@@ -171,10 +171,10 @@ impl OAuth2 {
             exchange::http1(route.transport, &request, scope).await?
         };
         // What comes is a token: none of it is kept for people.
-        let mut unseen = Vec::new();
-        let reading = body::read(&mut answer, true, ANSWER_BYTES_MAX, &mut unseen);
-        let read = scope.phase(Phase::Body, Timing::Transfer, reading).await?;
-        Ok((answer.parts.status, read.bytes))
+        let wanted = Wanted { bytes: true, limit: Some(ANSWER_BYTES_MAX), ..Wanted::default() };
+        let mut reading = Reading::new(wanted);
+        scope.phase(Phase::Body, Timing::Transfer, reading.run(&mut answer)).await?;
+        Ok((answer.parts.status, reading.take_bytes()))
     }
 
     /// The body of the request.

@@ -3,6 +3,7 @@
 //! Must not know how a request is sent.
 
 mod auth;
+mod body;
 mod prepared;
 mod proxy;
 mod value;
@@ -23,14 +24,17 @@ pub(crate) use self::{
     proxy::Proxies,
     value::{SecretHeaders, header_value},
 };
-use super::{expect::HeaderMatch, route::Way};
+use super::{
+    cel::Expression,
+    decode::{self, Coding},
+    expect::HeaderMatch,
+    json::Assertion,
+    route::Way,
+};
 use crate::{
     net::tls::Protocols,
     setting::{Family, GoDuration, Pattern, Secret, Size, TlsSettings},
 };
-
-/// How much of a body is read when the module sets no limit.
-const BODY_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
 /// How many retries a module may ask for.
 const RETRIES_MAX: u32 = 10;
@@ -81,6 +85,13 @@ pub struct Http {
     pub(super) fail_if_not_ssl: bool,
     pub(super) fail_if_body_matches_regexp: Vec<Pattern>,
     pub(super) fail_if_body_not_matches_regexp: Vec<Pattern>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fail_if_body_json_matches_cel: Option<Expression>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fail_if_body_json_not_matches_cel: Option<Expression>,
+    /// What values in a JSON body have to be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) fail_if_body_json_not_matches: Vec<Assertion>,
     #[serde(alias = "fail_if_header_matches_regexp")]
     pub(super) fail_if_header_matches: Vec<HeaderMatch>,
     #[serde(alias = "fail_if_header_not_matches_regexp")]
@@ -88,6 +99,11 @@ pub struct Http {
     /// The largest body to accept, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_size_limit: Option<Size>,
+    /// What the body has to be encoded with.
+    #[serde(deserialize_with = "decode::optional", skip_serializing_if = "Option::is_none")]
+    compression: Option<Coding>,
+    /// Whether the body's hash is a metric.
+    body_hash: bool,
     preferred_ip_protocol: Family,
     ip_protocol_fallback: bool,
     /// The address of ours to connect from.
@@ -132,9 +148,14 @@ impl Default for Http {
             fail_if_not_ssl: false,
             fail_if_body_matches_regexp: Vec::new(),
             fail_if_body_not_matches_regexp: Vec::new(),
+            fail_if_body_json_matches_cel: None,
+            fail_if_body_json_not_matches_cel: None,
+            fail_if_body_json_not_matches: Vec::new(),
             fail_if_header_matches: Vec::new(),
             fail_if_header_not_matches: Vec::new(),
             body_size_limit: None,
+            compression: None,
+            body_hash: false,
             preferred_ip_protocol: Family::default(),
             ip_protocol_fallback: true,
             source_ip_address: None,
@@ -191,6 +212,7 @@ impl Http {
         if self.retries > RETRIES_MAX {
             add(format!("`retries` is above {RETRIES_MAX}"));
         }
+        self.coding_mistake().into_iter().for_each(&mut add);
         self.http_headers.keys().filter_map(HeaderSources::mistake).for_each(&mut add);
         self.identity().mistakes(&mut add);
         self.proxies().mistakes(&mut add);
@@ -219,21 +241,6 @@ impl Http {
 
     pub(super) fn protocols(&self) -> Protocols {
         if self.enable_http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] }
-    }
-
-    pub(super) fn body_limit(&self) -> u64 {
-        self.body_size_limit.map(|size| size.0).filter(|size| *size > 0).unwrap_or(BODY_BYTES_MAX)
-    }
-
-    /// Whether a larger body is the target's fault rather than more than we care to read.
-    pub(super) fn has_body_limit(&self) -> bool {
-        self.body_size_limit.is_some_and(|size| size.0 > 0)
-    }
-
-    /// Whether the body's content matters.
-    pub(super) fn wants_body(&self) -> bool {
-        !self.fail_if_body_matches_regexp.is_empty()
-            || !self.fail_if_body_not_matches_regexp.is_empty()
     }
 }
 

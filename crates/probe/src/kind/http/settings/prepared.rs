@@ -10,7 +10,7 @@ use super::{
     Http,
     value::{RequestHeader, header_value},
 };
-use crate::{result::Failure, scope::Scope};
+use crate::{result::Failure, scope::Scope, target::without_final_dot};
 
 /// What we call ourselves when the module does not say otherwise.
 const USER_AGENT: HeaderValue =
@@ -99,7 +99,7 @@ impl Prepared {
 
 /// The host and, unless it is the scheme's own, the port.
 pub(crate) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
+    let host = without_final_dot(url.host_str().unwrap_or_default());
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 

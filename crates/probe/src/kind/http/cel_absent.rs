@@ -1,0 +1,34 @@
+//! What stands in for `cel` in a program that was built without the feature of that name: it refuses every expression.
+//!
+//! Must not know CEL.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{result::Failure, scope::Scope};
+
+/// An expression that can be evaluated: there is none.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub(super) enum Expression {}
+
+impl TryFrom<String> for Expression {
+    type Error = String;
+
+    fn try_from(_: String) -> Result<Self, String> {
+        Err("this program was built without CEL\nhint: build it with the feature `cel`, or use fail_if_body_json_not_matches".to_owned())
+    }
+}
+
+/// Holds a body against expressions, of which there are none.
+#[expect(
+    clippy::unused_async,
+    reason = "evaluating takes time where there is something to evaluate"
+)]
+pub(super) async fn hold(
+    _expressions: Vec<(Expression, bool)>,
+    _body: Value,
+    _scope: &mut Scope<'_>,
+) -> Result<(), Failure> {
+    Ok(())
+}

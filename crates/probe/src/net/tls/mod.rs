@@ -1,0 +1,205 @@
+//! The TLS handshake, and the verification of the certificate as a step of its own. The only folder that names rustls.
+//!
+//! The handshake itself takes any certificate; the chain is verified right after it and before anything is sent. That way
+//! the facts of an untrusted certificate are known, and the reason why it is not trusted. Signatures of the handshake are
+//! always verified. Must not know what is spoken over TLS.
+
+mod config;
+mod reason;
+mod stream;
+mod trust;
+mod witness;
+
+use std::{borrow::Cow, sync::Arc, time::SystemTime};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConnection, ProtocolVersion,
+        pki_types::{ServerName, UnixTime},
+    },
+};
+
+pub(crate) use self::{
+    config::{Configurations, Protocols, check},
+    reason::{failure, is_from_tls},
+    stream::{CutShort, Stream},
+};
+use self::{
+    stream::Tapped,
+    trust::{Presented, Trusted},
+    witness::Witness,
+};
+use super::cert::{CertificateSummary, Chain};
+use crate::{
+    metric,
+    result::{Failure, Phase, Reason},
+    scope::{Scope, Timing},
+    setting::TlsSettings,
+};
+
+/// A TLS connection, for people. What is not known stays empty: a handshake that failed can have shown certificates.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TlsSummary {
+    /// As in `TLS 1.3`.
+    pub version: Option<&'static str>,
+    /// The cipher suite, as IANA names it.
+    pub cipher: Option<String>,
+    /// The protocol that the server chose, as in `h2`.
+    pub alpn: Option<String>,
+    /// What became of it.
+    pub verdict: TlsVerdict,
+    /// What the server presented, leaf first; the first ones when there are many.
+    pub certificates: Arc<[CertificateSummary]>,
+}
+
+impl TlsSummary {
+    /// How many bytes of memory this takes, about, as if nobody else had the same certificates.
+    pub(crate) fn bytes(&self) -> usize {
+        self.certificates.iter().map(CertificateSummary::bytes).sum()
+    }
+}
+
+/// What became of a handshake and the verification of the certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVerdict {
+    /// An authority vouches for the server.
+    Trusted,
+    /// The certificate is one of those that the module names.
+    Pinned,
+    /// The module takes any certificate.
+    #[default]
+    Unchecked,
+    /// The handshake failed, or its certificate is refused.
+    Failed(Reason),
+}
+
+/// Makes the handshake with a server by the name `host`, verifies its certificate, and reports both.
+pub(crate) async fn handshake<S>(
+    scope: &mut Scope<'_>,
+    settings: &TlsSettings,
+    protocols: Protocols,
+    host: &str,
+    stream: S,
+) -> Result<Stream<S>, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let net = scope.net;
+    scope.forget(metric::TLS);
+    let connector = net.tls.connector(scope, settings, protocols)?;
+    let name = server_name(settings, host)?;
+    let own_certificate = connector.own_certificate.clone();
+    let witness = Arc::new(Witness::new(Arc::clone(&net.tls.provider), own_certificate));
+    let shaking = TlsConnector::from(connector.config(&witness))
+        .connect(name.clone(), Tapped::new(stream))
+        .into_fallible();
+    // Boxed, because it is large and every probe in flight would hold one to its end.
+    let work = Box::pin(async {
+        let shaken = shaking.await.map(Box::new);
+        shaken.map_err(|(error, tapped)| reason::of_handshake(&error, tapped.head(), &witness))
+    });
+    let shaken = scope.phase(Phase::Tls, Timing::Tls, work).await;
+    if witness.was_asked() {
+        scope.note("the server asks for a certificate of ours");
+    }
+    let ders = witness.presented();
+    let chain = net.tls.chains.read(ders.iter().map(AsRef::as_ref));
+    let since = net.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let presented =
+        Presented { ders, chain: &chain, name: &name, now: UnixTime::since_unix_epoch(since) };
+    let tls = match shaken {
+        Ok(tls) => tls,
+        Err(failure) => {
+            report(scope, &chain, None, Err(&failure));
+            return Err(failure);
+        }
+    };
+    let verdict = connector.trust.judge(&presented, witness.is_unverified());
+    report(scope, &chain, Some(tls.get_ref().1), verdict.as_ref());
+    verdict?;
+    let stream = Stream::new(tls);
+    scope.watch(stream.cut_short());
+    Ok(stream)
+}
+
+fn server_name(settings: &TlsSettings, host: &str) -> Result<ServerName<'static>, Failure> {
+    let host = settings.server_name.as_deref().unwrap_or(host).trim_end_matches('.');
+    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    ServerName::try_from(bare).map_err(|_| {
+        Failure::new(Phase::Policy, Reason::InvalidTarget, format!("{host} is not a name for TLS"))
+    })
+}
+
+/// Reports what is known of a connection, whatever the verdict is.
+fn report(
+    scope: &mut Scope<'_>,
+    chain: &Chain,
+    connection: Option<&ClientConnection>,
+    verdict: Result<&Trusted, &Failure>,
+) {
+    let mut summary = TlsSummary {
+        verdict: match verdict {
+            Ok(Trusted::Anchored { .. }) => TlsVerdict::Trusted,
+            Ok(Trusted::Pinned) => TlsVerdict::Pinned,
+            Ok(Trusted::Unchecked) => TlsVerdict::Unchecked,
+            Err(failure) => TlsVerdict::Failed(failure.reason),
+        },
+        certificates: Arc::clone(&chain.summaries),
+        ..TlsSummary::default()
+    };
+    report_certificates(scope, chain, verdict);
+    if let Some(connection) = connection {
+        let version = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            _ => "unknown",
+        };
+        let suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        let cipher = suite.unwrap_or("unknown").replace("TLS13_", "TLS_");
+        scope.note(format!("TLS handshake done: {version}, {cipher}"));
+        scope.labelled(&metric::TLS_VERSION, vec![("version", Cow::Borrowed(version))], 1.0);
+        let label = Cow::Owned(cipher.clone());
+        scope.labelled(&metric::TLS_CIPHER, vec![("cipher", label)], 1.0);
+        summary.version = Some(version);
+        summary.cipher = Some(cipher);
+        // One of those that we offered, thus harmless.
+        let alpn = connection.alpn_protocol();
+        summary.alpn = alpn.map(|protocol| String::from_utf8_lossy(protocol).into_owned());
+    }
+    scope.tls(summary);
+}
+
+/// Reports the certificates that a server presented.
+fn report_certificates(scope: &mut Scope<'_>, chain: &Chain, verdict: Result<&Trusted, &Failure>) {
+    #[expect(clippy::cast_precision_loss, reason = "seconds of any calendar date fit into 53 bits")]
+    let seconds = |seconds: i64| seconds as f64;
+    let Some(leaf) = chain.certificates.first() else { return };
+    let summary = &leaf.summary;
+    let ends = chain.certificates.iter().map(|certificate| certificate.summary.not_after);
+    scope.sample(&metric::SSL_EARLIEST_EXPIRY, seconds(ends.min().unwrap_or(summary.not_after)));
+    scope.sample(&metric::SSL_NOT_BEFORE, seconds(summary.not_before));
+    if let Ok(Trusted::Anchored { expiry }) = verdict {
+        scope.sample(&metric::SSL_LAST_CHAIN_EXPIRY, seconds(*expiry));
+    }
+    let label = |text: &String| Cow::Owned(text.clone());
+    let labels = vec![
+        ("fingerprint_sha256", label(&summary.fingerprint_sha256)),
+        ("subject", label(&summary.subject)),
+        ("issuer", label(&summary.issuer)),
+        ("subjectalternative", label(&leaf.all_names)),
+        ("serialnumber", label(&summary.serial)),
+    ];
+    scope.labelled(&metric::SSL_LAST_CHAIN_INFO, labels, 1.0);
+    let now = scope.started_at().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    scope.note(format!(
+        "certificate: subject {}, issuer {}, names {}, expires in {} days, chain of {}",
+        summary.subject,
+        summary.issuer,
+        leaf.all_names.replace(',', " "),
+        summary.not_after.saturating_sub(now) / 86_400,
+        chain.certificates.len()
+    ));
+}

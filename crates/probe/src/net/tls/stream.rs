@@ -1,0 +1,184 @@
+//! The streams below and above TLS: the first bytes that came, and an end without a farewell.
+//!
+//! Must not know what is spoken.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::client::TlsStream;
+
+/// As many bytes as tell what a server speaks: a record's head and that of a handshake message (RFC 8446 §5.1 and §4).
+const HEAD_BYTES: usize = 9;
+
+/// The first bytes that a server sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Head {
+    bytes: [u8; HEAD_BYTES],
+    length: usize,
+}
+
+impl Head {
+    fn take(&mut self, bytes: &[u8]) {
+        let free = self.bytes.get_mut(self.length..).unwrap_or_default();
+        for (free, byte) in free.iter_mut().zip(bytes) {
+            *free = *byte;
+            self.length += 1;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// Whether this is the beginning of a record of TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        let [kind, version, ..] = self.bytes;
+        self.length == 0 || (0x14..=0x18).contains(&kind) && (self.length == 1 || version == 3)
+    }
+
+    /// Whether this is the beginning of a `ServerHello` of a usual size.
+    pub(super) fn is_server_hello(&self) -> bool {
+        let [record, _, _, _, _, message, length_high, ..] = self.bytes;
+        record == 0x16 && message == 2 && length_high == 0
+    }
+
+    /// The bytes, for people.
+    pub(super) fn text(&self) -> String {
+        format!("\"{}\"", self.bytes().escape_ascii())
+    }
+}
+
+/// The stream below TLS. It remembers how the answer began.
+#[derive(Debug)]
+pub(crate) struct Tapped<S> {
+    stream: S,
+    head: Head,
+}
+
+impl<S> Tapped<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, head: Head::default() }
+    }
+
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+}
+
+/// A connection with TLS. When the peer closes it without `close_notify`, it ends as if with one: whether something is missing is
+/// told by what is spoken over it, which knows where messages end.
+#[derive(Debug)]
+pub(crate) struct Stream<S> {
+    /// Boxed, because it is large and is handed on several times.
+    tls: Box<TlsStream<Tapped<S>>>,
+    /// Set at such an end.
+    cut_short: CutShort,
+}
+
+/// Whether a connection ended without `close_notify`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CutShort(Arc<AtomicBool>);
+
+impl CutShort {
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl<S> Stream<S> {
+    pub(super) fn new(tls: Box<TlsStream<Tapped<S>>>) -> Self {
+        Self { tls, cut_short: CutShort::default() }
+    }
+
+    /// Whether the server chose HTTP/2.
+    pub(crate) fn chose_http2(&self) -> bool {
+        self.tls.get_ref().1.alpn_protocol() == Some(b"h2")
+    }
+
+    /// Tells, later, how the connection ended.
+    pub(crate) fn cut_short(&self) -> CutShort {
+        self.cut_short.clone()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.head.length < HEAD_BYTES {
+            self.head.take(buffer.filled().get(before..).unwrap_or_default());
+        }
+        polled
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.tls).poll_read(context, buffer) {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.cut_short.set();
+                Poll::Ready(Ok(()))
+            }
+            polled => polled,
+        }
+    }
+}
+
+/// Writing passes through unchanged.
+macro_rules! write_through {
+    ($type:ident, $field:ident, $($bound:tt)+) => {
+        impl<S: $($bound)+> AsyncWrite for $type<S> {
+            fn poll_write(
+                mut self: Pin<&mut Self>,
+                context: &mut Context<'_>,
+                bytes: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.$field).poll_write(context, bytes)
+            }
+
+            fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.$field).poll_flush(context)
+            }
+
+            fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.$field).poll_shutdown(context)
+            }
+
+            fn poll_write_vectored(
+                mut self: Pin<&mut Self>,
+                context: &mut Context<'_>,
+                bytes: &[io::IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.$field).poll_write_vectored(context, bytes)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                self.$field.is_write_vectored()
+            }
+        }
+    };
+}
+
+write_through!(Tapped, stream, AsyncWrite + Unpin);
+write_through!(Stream, tls, AsyncRead + AsyncWrite + Unpin);

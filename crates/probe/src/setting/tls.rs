@@ -1,0 +1,207 @@
+//! `tls_config`: whom to trust and how to present ourselves.
+//!
+//! What can be judged without a file is judged when the module is loaded; files are read when a probe needs them. Must not
+//! know how a handshake is made.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use super::Secret;
+use crate::net::tls;
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+pub(crate) enum TlsVersion {
+    /// TLS 1.0, which we do not speak: as a lower bound it means TLS 1.2.
+    #[serde(rename = "TLS10")]
+    Tls10,
+    /// TLS 1.1, which we do not speak: as a lower bound it means TLS 1.2.
+    #[serde(rename = "TLS11")]
+    Tls11,
+    /// TLS 1.2.
+    #[serde(rename = "TLS12")]
+    Tls12,
+    /// TLS 1.3.
+    #[serde(rename = "TLS13")]
+    Tls13,
+}
+
+/// The SHA-256 of a certificate, in lower-case hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Fingerprint(pub(crate) String);
+
+impl TryFrom<String> for Fingerprint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits: String = text.chars().filter(|character| *character != ':').collect();
+        if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Ok(Self(digits.to_ascii_lowercase()))
+        } else {
+            Err(format!(
+                "`{text}` is not the SHA-256 fingerprint of a certificate\nhint: write the 64 hexadecimal digits that \
+                 `openssl x509 -noout -fingerprint -sha256` prints, with or without colons"
+            ))
+        }
+    }
+}
+
+/// `tls_config`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default, remote = "Self")]
+pub(crate) struct TlsSettings {
+    /// Trusted authorities in PEM, instead of the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<String>,
+    /// The same in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_file: Option<String>,
+    /// Our certificate in PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cert: Option<String>,
+    /// The same in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cert_file: Option<String>,
+    /// Our private key in PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<Secret>,
+    /// The same in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key_file: Option<String>,
+    /// The name to ask for and to verify, instead of the target's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server_name: Option<String>,
+    /// Whether the certificate is taken as it is.
+    pub(crate) insecure_skip_verify: bool,
+    /// The lowest version to offer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) min_version: Option<TlsVersion>,
+    /// The highest version to offer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_version: Option<TlsVersion>,
+    /// The only certificates to take, whoever issued them and for whatever name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fingerprint_sha256: Vec<Fingerprint>,
+    /// A file of revocation lists of the authorities, in PEM or one in DER.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) crl_file: Option<String>,
+    /// Equal settings have equal ones: what finds a configuration that was built of them before.
+    #[serde(skip)]
+    pub(crate) identity: [u8; 32],
+}
+
+impl<'de> Deserialize<'de> for TlsSettings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut settings = Self::deserialize(deserializer)?;
+        settings.forget_empty();
+        settings.check().and_then(|()| tls::check(&settings)).map_err(D::Error::custom)?;
+        settings.identity = settings.digest();
+        Ok(settings)
+    }
+}
+
+impl Serialize for TlsSettings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl TlsSettings {
+    /// An empty text is none, as for `blackbox_exporter`: templates write such ones.
+    fn forget_empty(&mut self) {
+        let texts = [
+            &mut self.ca,
+            &mut self.ca_file,
+            &mut self.cert,
+            &mut self.cert_file,
+            &mut self.key_file,
+            &mut self.server_name,
+            &mut self.crl_file,
+        ];
+        for text in texts {
+            text.take_if(|text| text.is_empty());
+        }
+        self.key.take_if(|key| key.0.is_empty());
+    }
+
+    /// What keys contradict each other.
+    fn check(&self) -> Result<(), String> {
+        let pairs = [
+            ("ca", self.ca.is_some(), self.ca_file.is_some()),
+            ("cert", self.cert.is_some(), self.cert_file.is_some()),
+            ("key", self.key.is_some(), self.key_file.is_some()),
+        ];
+        for (name, inline, file) in pairs {
+            if inline && file {
+                return Err(format!(
+                    "`{name}` and `{name}_file` say the same thing twice\nhint: keep one of them"
+                ));
+            }
+        }
+        let certificate = self.cert.is_some() || self.cert_file.is_some();
+        let key = self.key.is_some() || self.key_file.is_some();
+        match (certificate, key) {
+            (true, false) => {
+                return Err(
+                    "a certificate without its key\nhint: add `key` or `key_file`".to_owned()
+                );
+            }
+            (false, true) => {
+                return Err(
+                    "a key without its certificate\nhint: add `cert` or `cert_file`".to_owned()
+                );
+            }
+            _ => {}
+        }
+        if let Some(highest) = self.max_version {
+            if highest < TlsVersion::Tls12 {
+                return Err(
+                    "`max_version` is below TLS12, and older versions are not spoken any more\nhint: remove it"
+                        .to_owned(),
+                );
+            }
+            if self.min_version.is_some_and(|lowest| lowest > highest) {
+                return Err("`min_version` is above `max_version`".to_owned());
+            }
+        }
+        // These are our own keys: one that nothing would come of is a misunderstanding.
+        let idle = [
+            ("insecure_skip_verify", self.insecure_skip_verify),
+            ("ca", self.ca.is_some()),
+            ("ca_file", self.ca_file.is_some()),
+            ("crl_file", self.crl_file.is_some()),
+        ];
+        if !self.fingerprint_sha256.is_empty()
+            && let Some((name, _)) = idle.iter().find(|(_, set)| *set)
+        {
+            return Err(format!(
+                "`fingerprint_sha256` names the only certificates to take, so that `{name}` means nothing\nhint: remove \
+                 one of them"
+            ));
+        }
+        if self.crl_file.is_some() && self.insecure_skip_verify {
+            return Err(
+                "`insecure_skip_verify` takes any certificate, so that `crl_file` means nothing\nhint: remove one of them"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Of everything that the settings say, secrets included; all zero for none.
+    fn digest(&self) -> [u8; 32] {
+        let key = self.key.as_ref().map(|key| key.0.as_str());
+        let shown = serde_json::json!([Shown(self), key]).to_string();
+        digest(&SHA256, shown.as_bytes()).as_ref().try_into().unwrap_or_default()
+    }
+}
+
+/// The settings as they are shown.
+struct Shown<'a>(&'a TlsSettings);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        TlsSettings::serialize(self.0, serializer)
+    }
+}

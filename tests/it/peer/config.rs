@@ -1,0 +1,204 @@
+//! The peer's own files and its own list of settings: ours must take them as they are.
+//!
+//! Must not know what a setting does.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use probe::parse_modules;
+use regex::Regex;
+
+use crate::{
+    parts::part,
+    tidy::{assert_none, read},
+};
+
+/// Settings that we do not take yet. One that we take must not stand here.
+pub(super) const NOT_YET: &[&str] = &[
+    "authorization",
+    "basic_auth",
+    "bearer_token",
+    "bearer_token_file",
+    "body_file",
+    "compression",
+    "enable_http3",
+    "fail_if_body_json_matches_cel",
+    "fail_if_body_json_not_matches_cel",
+    "http_headers",
+    "no_proxy",
+    "oauth2",
+    "proxy_connect_header",
+    "proxy_from_environment",
+    "proxy_url",
+    "query_response",
+    "skip_resolve_phase_with_proxy",
+];
+
+/// Every key of the `http` section in the peer's reference, with values that it takes.
+const KEYS: &[(&str, &[&str])] = &[
+    (
+        "authorization",
+        &["{ credentials: x }", "{ type: Token, credentials: x }", "{ credentials_file: x }"],
+    ),
+    (
+        "basic_auth",
+        &[
+            "{ username: a, password: b }",
+            "{ username_file: a, password_file: b }",
+            "{ username: a, password_file: b }",
+        ],
+    ),
+    ("body", &["ping", "''"]),
+    ("body_file", &["body.txt"]),
+    ("body_size_limit", &["0", "10MB", "1KB", "5GB", "64B"]),
+    ("compression", &["gzip", "br", "deflate", "identity", "''"]),
+    ("enable_http2", &["true", "false"]),
+    ("enable_http3", &["false"]),
+    ("fail_if_body_json_matches_cel", &["body.a == 'b'"]),
+    ("fail_if_body_json_not_matches_cel", &["\"body.a == 'b' && body.c.startsWith('q')\""]),
+    ("fail_if_body_matches_regexp", &["[a]", "[a, 'b+']", "[]"]),
+    ("fail_if_body_not_matches_regexp", &["[a]"]),
+    ("fail_if_header_matches", &["[{ header: A, regexp: '.*', allow_missing: true }]"]),
+    ("fail_if_header_not_matches", &["[{ header: A, regexp: '(\\*|a\\.b)' }]"]),
+    ("fail_if_not_ssl", &["true", "false"]),
+    ("fail_if_ssl", &["true", "false"]),
+    ("follow_redirects", &["true", "false"]),
+    ("headers", &["{ Host: a.example, Origin: b.example }"]),
+    ("http_headers", &["{ A: { values: [b] }, C: { secrets: [d] } }", "{ A: { files: [b.txt] } }"]),
+    ("ip_protocol_fallback", &["true", "false"]),
+    ("method", &["GET", "POST", "HEAD"]),
+    ("no_proxy", &["'127.0.0.1,.example', proxy_url: 'http://a.example:1'"]),
+    (
+        "oauth2",
+        &[
+            "{ client_id: a, client_secret: b, scopes: [c], token_url: 'http://a.example/t', endpoint_params: { d: e } }",
+            "{ client_id: a, client_secret_file: b, token_url: 'http://a.example/t' }",
+        ],
+    ),
+    ("preferred_ip_protocol", &["ip4", "ip6"]),
+    ("proxy_connect_header", &["{ A: [b, c] }, proxy_url: 'http://a.example:1'"]),
+    ("proxy_from_environment", &["true", "false"]),
+    ("proxy_url", &["'http://127.0.0.1:3128'", "'https://127.0.0.1:3128'"]),
+    ("skip_resolve_phase_with_proxy", &["true", "false"]),
+    (
+        "tls_config",
+        &[
+            "{ insecure_skip_verify: true, ca_file: a, cert_file: b, key_file: c, server_name: d }",
+            "{ min_version: TLS12, max_version: TLS13 }",
+        ],
+    ),
+    ("valid_http_versions", &["[HTTP/1.1, HTTP/2.0]", "[HTTP/1.0]"]),
+    ("valid_status_codes", &["[200, 404]", "[]"]),
+];
+
+/// A file of the peer's package; `None` when the peer is not there, which was told.
+fn shipped(path: &str) -> Option<PathBuf> {
+    let program = part("prometheus-blackbox-exporter")?;
+    let root = program.ancestors().nth(3).unwrap();
+    Some(root.join(path))
+}
+
+/// The key of a mistake that says no more than that we do not take a key yet.
+pub(super) fn not_yet(message: &str) -> Option<&'static str> {
+    let key = match message {
+        "unknown value `HTTP/3.0`" => "enable_http3",
+        _ => message.strip_prefix('`')?.strip_suffix("` is not supported yet")?,
+    };
+    NOT_YET.iter().copied().find(|known| *known == key)
+}
+
+/// What is wrong with a text, but for what we do not take yet; that is put into `waiting`.
+fn mistakes(text: &str, waiting: &mut BTreeSet<&'static str>) -> Vec<String> {
+    let problems = parse_modules(text).err().unwrap_or_default();
+    problems
+        .iter()
+        .filter(|problem| {
+            let key = not_yet(&problem.message);
+            waiting.extend(key);
+            key.is_none()
+        })
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn every_setting_of_the_peer_is_taken() {
+    let mut waiting = BTreeSet::new();
+    let mut findings = Vec::new();
+    for (key, values) in KEYS {
+        for value in *values {
+            let text =
+                format!("modules: {{ m: {{ prober: http, http: {{ {key}: {value} }} }} }}\n");
+            findings.extend(
+                mistakes(&text, &mut waiting)
+                    .iter()
+                    .map(|mistake| format!("{key}: {value}: {mistake}")),
+            );
+        }
+    }
+    let known: BTreeSet<&str> = KEYS.iter().map(|(key, _)| *key).collect();
+    findings.extend(
+        NOT_YET
+            .iter()
+            .filter(|key| known.contains(*key) && !waiting.contains(*key))
+            .map(|key| format!("`{key}` is taken by now: it must not stand in NOT_YET")),
+    );
+    assert_none("settings of blackbox_exporter that we refuse", &findings);
+}
+
+#[test]
+fn the_list_of_settings_is_that_of_the_peers_reference() {
+    let Some(reference) = shipped("usr/share/doc/prometheus-blackbox-exporter/CONFIGURATION.md.gz")
+    else {
+        return;
+    };
+    let output = Command::new("gzip").arg("-dc").arg(&reference).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, section) = text.split_once("### `<http_probe>`").unwrap();
+    let (section, _) = section.split_once("\n###").unwrap();
+    let key = Regex::new(r"(?m)^  (?:\[ )?([a-z][a-z0-9_]*):").unwrap();
+    let documented: BTreeSet<&str> =
+        key.captures_iter(section).map(|found| found.get(1).unwrap().as_str()).collect();
+    let known: BTreeSet<&str> = KEYS.iter().map(|(key, _)| *key).collect();
+    assert_eq!(known, documented);
+}
+
+#[test]
+fn the_files_that_the_peer_ships_load_unchanged() {
+    let examples = "usr/share/doc/prometheus-blackbox-exporter/examples";
+    let paths = ["etc/prometheus/blackbox.yml".to_owned(), format!("{examples}/example.yml")];
+    let mut findings = Vec::new();
+    for path in paths {
+        let Some(file) = shipped(&path) else { return };
+        let mut waiting = BTreeSet::new();
+        findings.extend(
+            mistakes(&read(&file), &mut waiting).iter().map(|mistake| format!("{path}: {mistake}")),
+        );
+        if waiting.is_empty() {
+            findings.extend(validated(&file).err().map(|told| format!("{path}: validate: {told}")));
+        }
+    }
+    assert_none("what we refuse of the peer's files", &findings);
+}
+
+/// Runs `validate` on a modules file; the error is what it said.
+fn validated(modules: &Path) -> Result<(), String> {
+    let directory = tempfile::tempdir().unwrap();
+    let targets = directory.path().join("targets.yml");
+    std::fs::write(&targets, "- targets: [http://a.example/]\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_webservice-monitor"))
+        .arg("validate")
+        .arg(format!("--config.file={}", modules.display()))
+        .arg(format!("--targets.file={}", targets.display()))
+        .arg(format!("--rules.file={}", directory.path().join("*.yml.none").display()))
+        .output()
+        .unwrap();
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}

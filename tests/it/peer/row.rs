@@ -1,0 +1,203 @@
+//! One row of the comparison: what the server does, what the module says, and in what the exporters differ.
+//!
+//! Must not know which rows there are.
+
+use std::{net::SocketAddr, time::Duration};
+
+use testkit::{Behaviour, Certificates, Leaf, Server, TlsSettings};
+use tokio::time::timeout;
+
+/// The header fields of a request that are not compared: every client has its own.
+const OWN_HEADERS: &[&str] = &["user-agent", "connection"];
+
+/// How long the connections of a probe may outlive it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The metrics in which exporters differ when only one of them takes an answer.
+pub(super) const TAKEN: &[&str] = &[
+    "probe_http_content_length",
+    "probe_http_status_code",
+    "probe_http_uncompressed_body_length",
+    "probe_http_version",
+    "probe_success",
+];
+
+/// What the target is.
+pub(super) enum Setup {
+    /// A server without TLS.
+    Plain(Behaviour),
+    /// The same, for a behaviour that must know its own address.
+    Located(fn(SocketAddr) -> Behaviour),
+    /// A server with TLS.
+    Tls(Leaf, TlsSettings, Behaviour),
+    /// Nobody.
+    Nobody,
+}
+
+/// One comparison.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    setup: Setup,
+    /// A second server, without TLS: where tokens come from, or a proxy.
+    second: Option<Behaviour>,
+    http: &'static str,
+    timeout: &'static str,
+    target: &'static str,
+    /// What is appended to the query for the probe.
+    pub(super) query: &'static str,
+    /// A metric that is not compared.
+    pub(super) without: Option<&'static str>,
+    /// The listed differences: the key in `docs/differences.md` and the metrics that it concerns.
+    pub(super) differs: Vec<(&'static str, &'static [&'static str])>,
+}
+
+/// A row whose module has these entries in its `http` section, in flow style.
+pub(super) fn row(name: &'static str, setup: Setup, http: &'static str) -> Row {
+    let target = match setup {
+        Setup::Tls(..) => "https://localhost:{port}/",
+        Setup::Nobody => "http://127.0.0.1:1/",
+        _ => "http://127.0.0.1:{port}/",
+    };
+    Row {
+        name,
+        setup,
+        second: None,
+        http,
+        timeout: "20s",
+        target,
+        query: "",
+        without: None,
+        differs: Vec::new(),
+    }
+}
+
+/// A row with a server without TLS.
+pub(super) fn plain(name: &'static str, behaviour: Behaviour, http: &'static str) -> Row {
+    row(name, Setup::Plain(behaviour), http)
+}
+
+/// A row with a server without TLS that answers with these bytes.
+pub(super) fn bytes(name: &'static str, reply: impl Into<Vec<u8>>, http: &'static str) -> Row {
+    plain(name, Behaviour::reply(reply), http)
+}
+
+impl Row {
+    /// With another target; `{port}` and `{second}` stand for the ports of the servers.
+    pub(super) fn target(self, target: &'static str) -> Self {
+        Self { target, ..self }
+    }
+
+    /// With a timeout that the server will not meet.
+    pub(super) fn too_slow(self) -> Self {
+        Self { timeout: "1500ms", ..self }
+    }
+
+    /// Without the comparison of a metric that depends on how fast the machine is.
+    pub(super) fn without(self, metric: &'static str) -> Self {
+        Self { without: Some(metric), ..self }
+    }
+
+    /// With a second server.
+    pub(super) fn second(self, behaviour: Behaviour) -> Self {
+        Self { second: Some(behaviour), ..self }
+    }
+
+    /// With more parameters for the probe.
+    pub(super) fn query(self, query: &'static str) -> Self {
+        Self { query, ..self }
+    }
+
+    /// With a listed difference in some metrics.
+    pub(super) fn differs(mut self, key: &'static str, metrics: &'static [&'static str]) -> Self {
+        self.differs.push((key, metrics));
+        self
+    }
+
+    /// The name of the row's module.
+    pub(super) fn module(&self) -> String {
+        self.name.replace(|character: char| !character.is_ascii_alphanumeric(), "_")
+    }
+
+    /// Starts the servers of the row.
+    pub(super) async fn start(self, certificates: &Certificates) -> Started {
+        let server = match &self.setup {
+            Setup::Plain(behaviour) => Some(Server::start(behaviour.clone()).await),
+            Setup::Located(behaviour) => Some(Server::start_with(behaviour).await),
+            Setup::Tls(leaf, settings, behaviour) => {
+                let acceptor = certificates.acceptor_with(*leaf, settings);
+                Some(Server::start_tls(acceptor, behaviour.clone()).await)
+            }
+            Setup::Nobody => None,
+        };
+        let second = match self.second.clone() {
+            Some(behaviour) => Some(Server::start(behaviour).await),
+            None => None,
+        };
+        let port = |server: &Option<Server>| {
+            server.as_ref().map_or_else(String::new, |server| server.address().port().to_string())
+        };
+        let filled = |text: &str| {
+            let file = |name| certificates.file(name).display().to_string();
+            text.replace("{port}", &port(&server))
+                .replace("{second}", &port(&second))
+                .replace("{ca}", &format!("ca_file: '{}'", file("authority.pem")))
+                .replace("{authority}", &file("authority.pem"))
+                .replace("{files}", file("").trim_end_matches('/'))
+                .replace("{client certificate}", &file("client.pem"))
+                .replace("{client key}", &file("client.key"))
+        };
+        let family = if self.http.contains("preferred_ip_protocol") {
+            ""
+        } else {
+            "preferred_ip_protocol: ip4, "
+        };
+        let yaml = format!(
+            "  {}: {{ prober: http, timeout: {}, http: {{ {family}{} }} }}\n",
+            self.module(),
+            self.timeout,
+            filled(self.http)
+        );
+        Started { target: filled(self.target), yaml, servers: [server, second], row: self }
+    }
+}
+
+/// A row whose servers run.
+pub(super) struct Started {
+    pub(super) row: Row,
+    pub(super) target: String,
+    /// The row's module, as an entry of a modules file.
+    pub(super) yaml: String,
+    servers: [Option<Server>; 2],
+}
+
+impl Started {
+    /// Waits until no connection is open, and returns the requests after those that were `seen` before.
+    pub(super) async fn requests(&self, seen: &mut [usize; 2]) -> String {
+        let mut requests = Vec::new();
+        for (server, seen) in self.servers.iter().zip(seen) {
+            let Some(server) = server else { continue };
+            if timeout(PATIENCE, server.all_closed()).await.is_err() {
+                requests.push("a connection stays open".to_owned());
+            }
+            let received = server.received();
+            requests.extend(received.iter().skip(*seen).filter_map(|text| normal(text)));
+            *seen = received.len();
+        }
+        requests.join(" then ")
+    }
+}
+
+/// What is compared of what a server received on one connection; `None` when it was no request.
+fn normal(received: &str) -> Option<String> {
+    let (head, body) = received.split_once("\r\n\r\n").unwrap_or((received, ""));
+    let mut lines = head.lines();
+    let first = lines.next().filter(|line| line.contains(" HTTP/1") || line.contains("://"))?;
+    let mut fields: Vec<String> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
+        .filter(|(name, _)| !OWN_HEADERS.contains(&name.as_str()))
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    fields.sort();
+    Some(format!("{first} [{}] {body:?}", fields.join("; ")))
+}
