@@ -1,9 +1,11 @@
 # Every task of the project; `.ci/run` runs `make test` and nothing else.
 CARGO ?= cargo
 PARTS ?= promtool prometheus chromium blackbox_exporter
+FUZZ_TARGETS ?= response modules targets
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit lint fmt fmt-check doc rules bench parts
+.PHONY: help run demo test unit lint fmt fmt-check doc rules bench fuzz parts
 
 help: ## Show the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +38,9 @@ rules: ## Check the shipped Prometheus files with promtool
 
 bench: ## Run the benchmarks
 	$(CARGO) bench --workspace --locked
+
+fuzz: ## Feed generated input to the parsers and the HTTP check, FUZZ_SECONDS for each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ_TARGETS)
 
 parts: ## Fetch the real parts that tests compare with into .parts/
 	scripts/parts $(PARTS)

@@ -9,6 +9,10 @@
 //! This crate uses the network. It must not know files other than those named by a module, storage, schedules or a
 //! metrics registry.
 
+// The checks of generated input name this crate from outside.
+#[cfg(test)]
+extern crate self as probe;
+
 #[macro_use]
 mod closed_set;
 pub mod evidence;
@@ -20,6 +24,8 @@ mod module;
 pub mod net;
 pub mod result;
 mod scope;
+#[cfg(test)]
+mod seeds;
 mod server_timing;
 mod setting;
 mod target;

@@ -12,6 +12,8 @@ mod port;
 pub(crate) mod proxies;
 mod race;
 pub(crate) mod resolve;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod script;
 pub(crate) mod tls;
 pub(crate) mod transport;
 
@@ -43,6 +45,9 @@ pub struct Net {
     /// Where this program itself listens.
     own: RwLock<Vec<SocketAddr>>,
     clocks: Arc<dyn Clocks>,
+    /// What stands for every connection over HTTP.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) script: Option<script::Script>,
 }
 
 impl Net {
@@ -75,6 +80,8 @@ impl Net {
             environment: proxies::Environment::default(),
             own: RwLock::default(),
             clocks: Arc::new(clocks::SystemClocks),
+            #[cfg(any(test, feature = "fuzzing"))]
+            script: None,
         }
     }
 
@@ -94,6 +101,17 @@ impl Net {
     #[must_use]
     pub fn with_resolver_files(self, resolv_conf: String, hosts: String) -> Self {
         Self { resolver: Resolver::Files { resolv_conf, hosts }, ..self }
+    }
+
+    /// A network in memory: each connection of an HTTP check, to whatever host, brings the next of `answers` and ends. There
+    /// is no TLS on it, nor does a name have to resolve.
+    ///
+    /// # Errors
+    /// None that is known.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn scripted(answers: Vec<Vec<u8>>, http2: bool) -> Result<Self, NetError> {
+        let net = Self::for_tests(None, &[])?;
+        Ok(Self { script: Some(script::Script::new(answers, http2)), ..net })
     }
 
     /// The same network with other clocks, for tests.

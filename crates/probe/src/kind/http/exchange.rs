@@ -176,6 +176,20 @@ where
     outcome
 }
 
+/// Sends a request over a connection that exists only in memory.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) async fn scripted(
+    script: &crate::net::script::Script,
+    request: &Request<'_>,
+    scope: &mut Scope<'_>,
+) -> Result<Answer, Failure> {
+    if script.http2 {
+        http2(script.connect(), request, scope).await
+    } else {
+        http1(script.connect(), request, scope).await
+    }
+}
+
 /// The status line and headers of an answer as text, up to what is kept of it; cookies are somebody's secrets.
 fn head_text(head: &Parts) -> Vec<u8> {
     let mut text = format!("{:?} {}\n", head.version, head.status).into_bytes();

@@ -1,0 +1,72 @@
+//! What holds for any file as a targets file. Must not know how the file came about.
+
+use std::{cell::OnceCell, collections::HashSet, fs, path::PathBuf, time::Duration};
+
+use tempfile::TempDir;
+use webservice_monitor::config::{Config, Sources};
+
+thread_local! {
+    static FOLDER: OnceCell<TempDir> = const { OnceCell::new() };
+}
+
+/// Checks what becomes of a targets file that holds these bytes.
+pub(crate) fn check(bytes: &[u8]) {
+    let path = FOLDER
+        .with(|folder| folder.get_or_init(|| TempDir::new().unwrap()).path().join("targets.yml"));
+    fs::write(&path, bytes).unwrap();
+    let sources = Sources {
+        targets: vec![path.display().to_string()],
+        modules: PathBuf::from("none.yml"),
+        modules_required: false,
+        rules: Vec::new(),
+        interval: Duration::from_secs(15),
+        timeout: Duration::from_secs(10),
+    };
+    match Config::load(&sources) {
+        Ok(config) => {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            assert_eq!(config.files, [path]);
+            targets_are_sound(&config, &text);
+        }
+        Err(diagnostics) => {
+            assert!(!diagnostics.is_empty(), "refused without a reason");
+            let text = String::from_utf8_lossy(bytes);
+            let lines = text.lines().count().max(1);
+            for diagnostic in &diagnostics {
+                assert_eq!(diagnostic.path, path);
+                assert!(!diagnostic.message.trim().is_empty(), "{diagnostic:?}");
+                let shown = diagnostic.to_string();
+                assert!(shown.starts_with("error: "), "{shown}");
+                if let Some(place) = &diagnostic.place {
+                    // A text that ends too early is told of the line behind it.
+                    assert!((1..=lines + 1).contains(&place.line), "{shown}");
+                    assert!(place.column >= 1, "{shown}");
+                    assert!(
+                        text.lines().nth(place.line - 1).unwrap_or_default().contains(&place.text),
+                        "{shown}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn targets_are_sound(config: &Config, text: &str) {
+    let mut instances = HashSet::new();
+    for target in &config.targets {
+        assert!(instances.insert(&target.instance), "{} stands twice", target.instance);
+        assert!(!target.instance.is_empty());
+        assert_eq!(target.labels.get("instance"), Some(target.instance.as_str()));
+        assert_eq!(target.labels.get("job"), Some(webservice_monitor::config::JOB));
+        for (name, _) in target.labels.iter() {
+            let word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+            assert!(name.chars().all(word) && !name.starts_with("__"), "{name}");
+            assert!(!name.starts_with(|first: char| first.is_ascii_digit()), "{name}");
+        }
+        assert!(config.modules.contains_key(&target.module), "{}", target.module);
+        assert!(!target.timeout.is_zero() && target.timeout <= target.interval, "{target:?}");
+        let (_, line) = target.origin.rsplit_once(':').unwrap();
+        let line: usize = line.parse().unwrap();
+        assert!((1..=text.lines().count()).contains(&line), "{}", target.origin);
+    }
+}
