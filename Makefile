@@ -36,8 +36,9 @@ doc: ## Build the API documentation; a warning is an error
 rules: ## Check the shipped Prometheus files with promtool
 	scripts/check-rules
 
-bench: ## Run the benchmarks
-	$(CARGO) bench --workspace --locked
+bench: ## Measure the store, and the exporter beside blackbox_exporter when that is there
+	$(CARGO) bench --locked -p series --bench store
+	$(CARGO) bench --locked --bench exporter
 
 fuzz: ## Feed generated input to the parsers and the HTTP check, FUZZ_SECONDS for each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ_TARGETS)

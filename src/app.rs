@@ -42,7 +42,7 @@ use crate::{
         Collectors,
         process::{Process, descriptors_max},
     },
-    web,
+    web::{self, serve::serve},
 };
 
 /// How often the samples that came in are written to disk: what a power cut may cost.
@@ -283,14 +283,7 @@ impl App {
         );
         let router =
             expose::router(Arc::new(exposer)).merge(web::router(Arc::clone(&self.monitor)));
-        let stopped = self.stop.clone().cancelled_owned();
-        self.tasks.spawn(async move {
-            if let Err(error) =
-                axum::serve(world.listener, router).with_graceful_shutdown(stopped).await
-            {
-                error!(%error, "Requests are no longer answered.");
-            }
-        });
+        self.tasks.spawn(serve(world.listener, router, self.stop.clone()));
     }
 }
 

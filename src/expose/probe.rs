@@ -12,7 +12,7 @@ use std::{
 
 use ::probe::{Module, Outcome, ProbeResult};
 use axum::{
-    extract::{RawQuery, State},
+    extract::{self, RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -52,10 +52,12 @@ type Refusal = (StatusCode, String);
 
 pub(super) async fn probe(
     State(exposer): State<Arc<Exposer>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    asked: extract::Request,
 ) -> Response {
-    let request = match parse(&exposer, query.as_deref().unwrap_or(""), &headers) {
+    let parsed = parse(&exposer, asked.uri().query().unwrap_or(""), asked.headers());
+    // Kept, it would keep the buffer that it was read into for as long as the probe waits.
+    drop(asked);
+    let request = match parsed {
         Ok(request) => request,
         Err((status, message)) => return plain(status, format!("{message}\n")),
     };

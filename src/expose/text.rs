@@ -12,6 +12,9 @@ use crate::telemetry::{Kind, OwnSample};
 /// The content type of an exposition.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What the samples of a usual probe take as text.
+const PROBE_TEXT_BYTES: usize = 4096;
+
 /// An exposition in the making.
 #[derive(Debug, Default)]
 pub struct Exposition {
@@ -23,7 +26,8 @@ pub struct Exposition {
 impl Exposition {
     /// The samples of a probe: all are gauges.
     pub fn of_probe(result: &ProbeResult) -> String {
-        let mut exposition = Self::default();
+        let mut exposition =
+            Self { text: String::with_capacity(PROBE_TEXT_BYTES), ..Self::default() };
         for sample in &result.samples {
             exposition.sample(
                 sample.metric.name,
@@ -66,42 +70,50 @@ impl Exposition {
     ) {
         if self.current != name {
             self.current = name;
-            let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-            // Writing to a string cannot fail.
-            let _infallible = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+            self.text.extend(["# HELP ", name, " "]);
+            self.escaped(help, false);
+            self.text.extend(["\n# TYPE ", name, " ", kind, "\n"]);
         }
         self.text.push_str(name);
         for (index, (label, text)) in labels.iter().enumerate() {
             self.text.push(if index == 0 { '{' } else { ',' });
             self.text.push_str(label);
             self.text.push_str("=\"");
-            for character in text.as_ref().chars() {
-                match character {
-                    '\\' => self.text.push_str("\\\\"),
-                    '"' => self.text.push_str("\\\""),
-                    '\n' => self.text.push_str("\\n"),
-                    other => self.text.push(other),
-                }
-            }
+            self.escaped(text.as_ref(), true);
             self.text.push('"');
         }
         if !labels.is_empty() {
             self.text.push('}');
         }
         self.text.push(' ');
-        self.text.push_str(&number(value));
+        self.number(value);
         self.text.push('\n');
     }
-}
 
-/// A number in the notation of the format.
-fn number(value: f64) -> String {
-    if value.is_nan() {
-        "NaN".to_owned()
-    } else if value.is_infinite() {
-        if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
-    } else {
-        value.to_string()
+    /// Writes a text with the escapes of the format; quotation marks have one in labels only.
+    fn escaped(&mut self, text: &str, in_label: bool) {
+        if !text.contains(['\\', '"', '\n']) {
+            self.text.push_str(text);
+            return;
+        }
+        for character in text.chars() {
+            match character {
+                '\\' => self.text.push_str("\\\\"),
+                '"' if in_label => self.text.push_str("\\\""),
+                '\n' => self.text.push_str("\\n"),
+                other => self.text.push(other),
+            }
+        }
+    }
+
+    /// Writes a number in the notation of the format.
+    fn number(&mut self, value: f64) {
+        if value.is_infinite() {
+            self.text.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+        } else {
+            // Writing to a string cannot fail.
+            let _infallible = write!(self.text, "{value}");
+        }
     }
 }
 
@@ -145,6 +157,8 @@ mod tests {
              probe_http_duration_seconds{phase=\"a\\\"b\\\\c\\nd\",x=\"\"} NaN\n\
              # HELP probe_success Success.\n# TYPE probe_success gauge\nprobe_success 1\n"
         );
-        assert_eq!(number(f64::INFINITY), "+Inf");
+        let mut infinite = Exposition::default();
+        infinite.number(f64::NEG_INFINITY);
+        assert_eq!(infinite.text, "-Inf");
     }
 }

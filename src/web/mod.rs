@@ -17,6 +17,7 @@ mod evidence;
 mod layout;
 mod overview;
 mod probes;
+pub(crate) mod serve;
 mod status;
 mod target;
 mod words;

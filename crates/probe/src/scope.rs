@@ -4,6 +4,7 @@
 
 use std::{
     borrow::Cow,
+    pin::Pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -125,12 +126,23 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     /// As [`Scope::phase`].
-    pub async fn phase_within<T>(
+    pub fn phase_within<T>(
         &mut self,
         budget: Duration,
         phase: Phase,
         timing: Timing,
         work: impl Future<Output = Result<T, Failure>>,
+    ) -> impl Future<Output = Result<T, Failure>> {
+        // Boxed here and not further in: a future that is handed on is held once by each function that it passes through.
+        self.timed(budget, phase, timing, Box::pin(work))
+    }
+
+    async fn timed<T>(
+        &mut self,
+        budget: Duration,
+        phase: Phase,
+        timing: Timing,
+        work: Pin<Box<impl Future<Output = Result<T, Failure>>>>,
     ) -> Result<T, Failure> {
         let begun = Instant::now();
         let until = (begun + budget).min(self.until);
