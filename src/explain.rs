@@ -36,6 +36,7 @@ const FAILURES: &[Entry] = &[
     entry("resolve", "servfail", "the name servers failed", "Ask the domain's name servers directly; DNSSEC or a zone transfer may be broken."),
     entry("resolve", "refused", "the name server refused to answer", "Look at the resolver that this machine uses and at whom it serves."),
     entry("resolve", "timeout", "looking up the name took too long", "Look at the resolver that this machine uses, and at the way to it."),
+    entry("resolve", "cname_loop", "the name's aliases lead back to themselves, or to too many others", "Follow the CNAME records of the name."),
     entry("connect", "refused", "the connection was refused: nothing listens on the port", "Look whether the service runs, and on which address and port it listens."),
     entry("connect", "timeout", "the connection was not accepted in time", "A firewall may drop packets, or the service is too busy to accept connections."),
     entry("connect", "unreachable", "the network has no way to the address", "Look at routes and firewalls, and whether this machine has that IP protocol at all."),
@@ -73,7 +74,9 @@ const FAILURES: &[Entry] = &[
     entry("http", "h2_reset", "the server reset the HTTP/2 stream", "Look in the service's log for the request; the detail has the code."),
     entry("http", "h2_violation", "the answer breaks the rules of HTTP/2", "Look at the server's HTTP/2 settings; HTTP/1.1 may work."),
     entry("http", "unexpected_upgrade", "the server switched to a protocol that nobody asked for", "Look whether the target is the address of a web page."),
-    entry("http", "auth", "the authorization server refused our credentials", "Look at the client's name and secret in the module, and whether they were changed."),
+    entry("token", "auth", "the token endpoint refused our credentials", "Look at the client's name and secret in the module's oauth2 settings, and whether they were changed."),
+    entry("token", "status", "the token endpoint answered with an error", "The detail says which; look in the log of the authorization server."),
+    entry("token", "bad_reply", "what the token endpoint answered is not a token", "Look whether the module's token_url is the address of a token endpoint."),
     entry("redirect", "too_many", "too many redirects", "Follow them in the evidence: each hop has its Location."),
     entry("redirect", "loop", "the redirects form a loop", "Follow them in the evidence; often http and https, or two host names, send to each other."),
     entry("redirect", "bad_location", "a redirect has no usable address", "Look at the Location header in the evidence."),
@@ -121,6 +124,7 @@ const WARNINGS: &[(&str, &str)] = &[
     ("downgrade", "A redirect leads from https to http, where anybody on the way can read and change the traffic."),
     ("user_in_location", "A redirect names a user or a password in its address: it ends up in logs and histories."),
     ("name_server", "The first name server did not answer; the next one did, after a delay."),
+    ("clock_step", "The clock of this machine was set during the probe: the times of this probe may be wrong."),
 ];
 
 /// The entry of a failure: that of its phase, or that of its reason in every phase, or the nearest there is.
@@ -165,6 +169,7 @@ fn during(phase: &str) -> &'static str {
         "connect" => "while connecting",
         "proxy" => "while asking the proxy",
         "tls" => "during the TLS handshake",
+        "token" => "while fetching an access token",
         "http" => "before the headers were complete",
         "redirect" => "while following redirects",
         "body" => "while reading the body",

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use ::probe::{Evidence, Hop};
+use ::probe::{CertificateSummary, Evidence, Hop, TlsSummary, TlsVerdict};
 
 use crate::explain;
 
@@ -56,17 +56,62 @@ fn write_hop(text: &mut String, number: usize, hop: &Hop) {
     }
 }
 
-/// The small facts of a request, as pairs of a name and a value.
+/// The small facts of a request, as pairs of a name and a value: where it went, and what TLS showed.
 pub(crate) fn hop_facts(hop: &Hop) -> Vec<(&'static str, String)> {
-    let address = hop.peer.map(|peer| ("Address", peer.to_string()));
-    address.into_iter().collect()
+    let mut facts = Vec::new();
+    if let Some(peer) = hop.peer {
+        facts.push(("Address", peer.to_string()));
+    }
+    if let Some(tls) = &hop.tls {
+        facts.push(("TLS", tls_line(tls)));
+        facts.extend(tls.certificates.iter().map(|shown| ("Certificate", certificate_line(shown))));
+    }
+    facts
+}
+
+fn tls_line(tls: &TlsSummary) -> String {
+    let verdict = match tls.verdict {
+        TlsVerdict::Trusted => "trusted".to_owned(),
+        TlsVerdict::Pinned => "a certificate that the module names".to_owned(),
+        TlsVerdict::Unchecked => "not verified, as the module wants it".to_owned(),
+        TlsVerdict::Failed(reason) => format!("refused ({reason})"),
+    };
+    let version = tls.version.map(str::to_owned);
+    let parts = [Some(verdict), version, tls.cipher.clone(), tls.alpn.clone()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn certificate_line(certificate: &CertificateSummary) -> String {
+    let mut line = format!("{}, issued by {}", certificate.subject, certificate.issuer);
+    if !certificate.names.is_empty() {
+        let _infallible = write!(line, ", for {}", certificate.names.join(" "));
+    }
+    let _infallible = write!(
+        line,
+        ", valid from {} to {}, {}, signed with {}, serial {}, SHA-256 {}",
+        date(certificate.not_before),
+        date(certificate.not_after),
+        certificate.key,
+        certificate.signature_algorithm,
+        certificate.serial,
+        certificate.fingerprint_sha256
+    );
+    line
+}
+
+/// Seconds since the Unix epoch as a time in UTC; dates that no calendar has stay numbers.
+fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(
+        |_| format!("{seconds} s after 1970"),
+        |at| at.strftime("%Y-%m-%d %H:%M").to_string(),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use ::probe::{Timing, Warning};
+    use ::probe::{Reason, Timing, Warning};
 
     use super::*;
 
@@ -90,5 +135,36 @@ mod tests {
         let text = evidence_text(&evidence);
         assert!(text.starts_with(expected), "{text}");
         assert_eq!(evidence_text(&Evidence::default()), "no request was made\n");
+    }
+
+    #[test]
+    fn what_tls_showed_is_told_whatever_became_of_it() {
+        let certificate = CertificateSummary {
+            subject: "CN=a.example".to_owned(),
+            issuer: "CN=Example CA".to_owned(),
+            names: vec!["a.example".to_owned(), "b.example".to_owned()],
+            serial: "0a".to_owned(),
+            fingerprint_sha256: "ab12".to_owned(),
+            not_before: 0,
+            not_after: i64::MAX,
+            key: "RSA 2048".to_owned(),
+            signature_algorithm: "sha256WithRSAEncryption".to_owned(),
+        };
+        let tls = |verdict| TlsSummary {
+            version: Some("TLS 1.3"),
+            alpn: Some("h2".to_owned()),
+            verdict,
+            certificates: [certificate.clone()].into(),
+            ..TlsSummary::default()
+        };
+        for (verdict, line) in [
+            (TlsVerdict::Trusted, "trusted, TLS 1.3, h2"),
+            (TlsVerdict::Failed(Reason::Expired), "refused (expired), TLS 1.3, h2"),
+        ] {
+            let facts = hop_facts(&Hop { tls: Some(tls(verdict)), ..Hop::default() });
+            assert_eq!(facts[0], ("TLS", line.to_owned()));
+            let shown = "CN=a.example, issued by CN=Example CA, for a.example b.example, valid from 1970-01-01 00:00 to 9223372036854775807 s after 1970, RSA 2048, signed with sha256WithRSAEncryption, serial 0a, SHA-256 ab12";
+            assert_eq!(facts[1], ("Certificate", shown.to_owned()));
+        }
     }
 }

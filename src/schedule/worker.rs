@@ -33,6 +33,8 @@ use crate::{
 pub struct Settings {
     /// How many probes run at once; the others wait. A probe in flight holds about 35 KiB and one descriptor.
     pub in_flight_max: usize,
+    /// How many of them may be of one host, so that one that is dead does not keep the others waiting.
+    pub host_in_flight_max: usize,
 }
 
 impl Settings {
@@ -42,15 +44,15 @@ impl Settings {
     /// Two for each probe: half of the descriptors are left to the pages, the store and the logs.
     const DESCRIPTORS_PER_PROBE: u64 = 2;
 
+    /// The share of one host: one in so many.
+    const HOST_SHARE: usize = 4;
+
     /// Bounds for a process that may have so many descriptors.
     pub fn within(descriptors: Option<u64>) -> Self {
-        Self {
-            in_flight_max: affordable(
-                descriptors,
-                Self::DESCRIPTORS_PER_PROBE,
-                Self::IN_FLIGHT_MAX,
-            ),
-        }
+        let in_flight_max =
+            affordable(descriptors, Self::DESCRIPTORS_PER_PROBE, Self::IN_FLIGHT_MAX);
+        let host_in_flight_max = in_flight_max.div_ceil(Self::HOST_SHARE);
+        Self { in_flight_max, host_in_flight_max }
     }
 }
 
@@ -106,6 +108,28 @@ struct InFlight {
     running: HashMap<Id, (Arc<Target>, Timestamp)>,
     instances: BTreeSet<String>,
     permits: Arc<Semaphore>,
+    hosts: Hosts,
+}
+
+/// The turns of each host that is being probed.
+struct Hosts {
+    each_max: usize,
+    permits: HashMap<String, Arc<Semaphore>>,
+}
+
+impl Hosts {
+    /// What the probes of a host wait for.
+    fn turns(&mut self, host: String) -> Arc<Semaphore> {
+        let new = || Arc::new(Semaphore::new(self.each_max));
+        Arc::clone(self.permits.entry(host).or_insert_with(new))
+    }
+
+    /// Forgets a host of which no probe waits or runs any more.
+    fn tidy(&mut self, host: &str) {
+        if self.permits.get(host).is_some_and(|turns| Arc::strong_count(turns) == 1) {
+            self.permits.remove(host);
+        }
+    }
 }
 
 impl Scheduler {
@@ -118,6 +142,7 @@ impl Scheduler {
             running: HashMap::new(),
             instances: BTreeSet::new(),
             permits: Arc::new(Semaphore::new(self.settings.in_flight_max)),
+            hosts: Hosts { each_max: self.settings.host_in_flight_max, permits: HashMap::new() },
         };
         let mut config = Arc::clone(&self.config.borrow_and_update());
         self.adopt(&mut plan, &config);
@@ -171,13 +196,19 @@ impl Scheduler {
         }
         let (net, clock, permits) =
             (Arc::clone(&self.net), Arc::clone(&self.clock), Arc::clone(&flight.permits));
+        let turns = flight.hosts.turns(target.address.host());
         let begun = (Arc::clone(&target), self.clock.now());
         let task = flight.tasks.spawn(async move {
             // Waiting for a turn counts as our own fault when it takes longer than the probe may.
-            let permit = tokio::time::timeout(target.interval, permits.acquire_owned()).await;
+            let waiting = async {
+                // The host's turn first: who waits for it takes nobody else's.
+                let turn = turns.acquire_owned().await.ok()?;
+                Some((turn, permits.acquire_owned().await.ok()?))
+            };
+            let permits = tokio::time::timeout(target.interval, waiting).await;
             let started = clock.now();
-            let result = match permit {
-                Ok(Ok(_permit)) => module.probe(&net, &target.address, target.timeout).await,
+            let result = match permits {
+                Ok(Some(_permits)) => module.probe(&net, &target.address, target.timeout).await,
                 _ => {
                     fault(started, target.timeout, Reason::Overload, "too many probes were waiting")
                 }
@@ -199,6 +230,7 @@ impl Scheduler {
         };
         let Some((target, started)) = flight.running.remove(&id) else { return };
         flight.instances.remove(&target.instance);
+        flight.hosts.tidy(&target.address.host());
         let finished = match joined {
             Ok((_, finished)) => finished,
             Err(error) => {
@@ -237,6 +269,8 @@ fn fault(started: Timestamp, timeout: Duration, reason: Reason, detail: &str) ->
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     #[test]
@@ -244,7 +278,110 @@ mod tests {
         for (descriptors, expected) in
             [(None, 512), (Some(1024), 512), (Some(64), 32), (Some(0), 1)]
         {
-            assert_eq!(Settings::within(descriptors).in_flight_max, expected, "{descriptors:?}");
+            let found = Settings::within(descriptors);
+            assert_eq!(found.in_flight_max, expected, "{descriptors:?}");
+            assert!((1..=expected).contains(&found.host_in_flight_max), "{found:?}");
+        }
+    }
+
+    /// When each target had a result, in virtual seconds.
+    #[derive(Default)]
+    struct Times(Mutex<HashMap<String, Vec<f64>>>);
+
+    struct Recorder {
+        begun: Instant,
+        times: Times,
+    }
+
+    impl Sink for Recorder {
+        fn record(&self, target: &Target, _: Timestamp, _: ProbeResult) {
+            let mut times = self.times.0.lock().unwrap();
+            let at = self.begun.elapsed().as_secs_f64();
+            times.entry(target.instance.clone()).or_default().push(at);
+        }
+
+        fn forget(&self, _: &Target, _: Timestamp) {}
+
+        fn retire(&self, _: &Target) {}
+    }
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            0
+        }
+    }
+
+    /// Probes the targets for a span of virtual time.
+    async fn follow(
+        targets: Vec<Arc<Target>>,
+        settings: Settings,
+        span: Duration,
+    ) -> Arc<Recorder> {
+        let modules = probe::Module::builtin()
+            .into_iter()
+            .map(|(name, module)| (name, Arc::new(module)))
+            .collect();
+        let config = Config {
+            targets,
+            modules,
+            unsupported_modules: std::collections::BTreeMap::default(),
+            rules: Vec::new(),
+            files: Vec::new(),
+        };
+        let (_config, changes) = watch::channel(Arc::new(config));
+        // Nobody reads what this name server is asked: only virtual time ends a look-up.
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let net = Net::for_tests(silent.local_addr().ok(), &[]).unwrap();
+        let sink = Arc::new(Recorder { begun: Instant::now(), times: Times::default() });
+        let scheduler = Scheduler {
+            config: changes,
+            net: Arc::new(net),
+            sink: Arc::clone(&sink) as _,
+            clock: Arc::new(Stopped),
+            settings,
+            counts: Arc::default(),
+        };
+        let stop = CancellationToken::new();
+        let running = scheduler.run(stop.clone());
+        let stopping = async {
+            tokio::time::sleep(span).await;
+            stop.cancel();
+        };
+        tokio::join!(running, stopping);
+        sink
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_host_does_not_keep_the_others_waiting() {
+        let module = probe::Module::builtin().remove("http_2xx").unwrap();
+        let interval = Duration::from_secs(10);
+        let target = |instance: String| {
+            Arc::new(Target {
+                address: module.target(&instance).unwrap(),
+                labels: series::Labels::new([("instance", instance.as_str())]),
+                instance,
+                module: "http_2xx".to_owned(),
+                interval,
+                timeout: Duration::from_secs(9),
+                origin: String::new(),
+            })
+        };
+        let dead = (0..1000).map(|index| target(format!("http://dead.test/{index}")));
+        // Nobody listens there, which the system says at once.
+        let fine = (0..20).map(|index| target(format!("http://127.0.0.{}:1/", index + 2)));
+        let settings = Settings { in_flight_max: 32, host_in_flight_max: 8 };
+        let found = follow(dead.chain(fine).collect(), settings, Duration::from_secs(61)).await;
+        let times = found.times.0.lock().unwrap();
+        for index in 0..20 {
+            let times = &times[&format!("http://127.0.0.{}:1/", index + 2)];
+            assert!(times.len() >= 6, "{times:?}");
+            // A second for the first probe, which is out of turn, and no wait in any other.
+            let late = times.windows(2).any(|pair| pair[1] - pair[0] > 15.1);
+            let steady =
+                times.windows(2).skip(1).all(|pair| (pair[1] - pair[0] - 10.0).abs() < 0.1);
+            assert!(!late && steady, "{times:?}");
         }
     }
 }

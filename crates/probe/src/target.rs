@@ -102,6 +102,15 @@ impl Target {
         &self.address
     }
 
+    /// The host that is probed: a name or an address, one form of it for all spellings.
+    pub fn host(&self) -> String {
+        let host = match &self.address {
+            Address::Url(url) => url.host_str().unwrap_or_default().to_owned(),
+            Address::HostPort { host, .. } => host.to_string(),
+        };
+        without_final_dot(&host).to_owned()
+    }
+
     /// The name to ask for instead of the address's own.
     pub fn hostname(&self) -> Option<&str> {
         self.hostname.as_deref()

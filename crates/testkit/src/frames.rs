@@ -100,6 +100,13 @@ impl Frames {
         self.frame(kind::GOAWAY, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat())
     }
 
+    /// Adds other frames.
+    #[must_use]
+    pub fn then(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// The bytes.
     pub fn bytes(self) -> Vec<u8> {
         self.0

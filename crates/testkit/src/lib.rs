@@ -12,6 +12,7 @@ mod behaviour;
 mod certificates;
 mod dns;
 pub mod frames;
+mod openssl;
 mod server;
 
 pub use backlog::FullBacklog;
@@ -19,4 +20,5 @@ pub use behaviour::{Behaviour, Step};
 pub use certificates::{Certificates, Leaf, TlsSettings};
 pub use dns::{DnsAnswer, DnsServer, FORGED, Question};
 pub use frames::Frames;
+pub use openssl::{OpenSsl, OpenSslServer};
 pub use server::Server;

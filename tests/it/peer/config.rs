@@ -17,25 +17,7 @@ use crate::{
 };
 
 /// Settings that we do not take yet. One that we take must not stand here.
-pub(super) const NOT_YET: &[&str] = &[
-    "authorization",
-    "basic_auth",
-    "bearer_token",
-    "bearer_token_file",
-    "body_file",
-    "compression",
-    "enable_http3",
-    "fail_if_body_json_matches_cel",
-    "fail_if_body_json_not_matches_cel",
-    "http_headers",
-    "no_proxy",
-    "oauth2",
-    "proxy_connect_header",
-    "proxy_from_environment",
-    "proxy_url",
-    "query_response",
-    "skip_resolve_phase_with_proxy",
-];
+pub(super) const NOT_YET: &[&str] = &["enable_http3", "query_response"];
 
 /// Every key of the `http` section in the peer's reference, with values that it takes.
 const KEYS: &[(&str, &[&str])] = &[

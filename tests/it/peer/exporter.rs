@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::timeout;
 use url::form_urlencoded;
 
 use crate::{
@@ -113,19 +114,21 @@ fn version(program: &Path) -> String {
 pub(super) type Answer = BTreeMap<String, BTreeSet<String>>;
 
 /// Asks an exporter for one probe, and returns also the phase and the reason of the failure, where it tells. `extra` is
-/// appended to the query.
+/// appended to the query. Without an answer in time the status is 0.
 pub(super) async fn ask(
     exporter: SocketAddr,
     module: String,
     target: &str,
     extra: &str,
+    patience: Duration,
 ) -> (Answer, (String, String)) {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("module", &module)
         .append_pair("target", target)
         .finish();
     let path = format!("/probe?{query}{extra}");
-    let (status, body) = request(exporter, "GET", &path, "").await;
+    let answered = timeout(patience, request(exporter, "GET", &path, "")).await;
+    let (status, body) = answered.unwrap_or((0, String::new()));
     let mut answer = if status == 200 { read(&body) } else { Answer::new() };
     answer.insert(STATUS.to_owned(), BTreeSet::from([status.to_string()]));
     let told = body.lines().find(|line| line.starts_with("probe_failure_info{")).unwrap_or("");

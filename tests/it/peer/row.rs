@@ -11,7 +11,7 @@ use tokio::time::timeout;
 const OWN_HEADERS: &[&str] = &["user-agent", "connection"];
 
 /// How long the connections of a probe may outlive it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The metrics in which exporters differ when only one of them takes an answer.
 pub(super) const TAKEN: &[&str] = &[
@@ -42,6 +42,8 @@ pub(super) struct Row {
     second: Option<Behaviour>,
     http: &'static str,
     timeout: &'static str,
+    /// How long an exporter may take.
+    pub(super) patience: Duration,
     target: &'static str,
     /// What is appended to the query for the probe.
     pub(super) query: &'static str,
@@ -64,6 +66,7 @@ pub(super) fn row(name: &'static str, setup: Setup, http: &'static str) -> Row {
         second: None,
         http,
         timeout: "20s",
+        patience: Duration::from_mins(1),
         target,
         query: "",
         without: None,
@@ -89,7 +92,7 @@ impl Row {
 
     /// With a timeout that the server will not meet.
     pub(super) fn too_slow(self) -> Self {
-        Self { timeout: "1500ms", ..self }
+        Self { timeout: "1500ms", patience: Duration::from_secs(8), ..self }
     }
 
     /// Without the comparison of a metric that depends on how fast the machine is.
@@ -199,5 +202,7 @@ fn normal(received: &str) -> Option<String> {
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
     fields.sort();
+    // What comes behind CONNECT is the handshake.
+    let body = if first.starts_with("CONNECT ") { "" } else { body };
     Some(format!("{first} [{}] {body:?}", fields.join("; ")))
 }

@@ -111,4 +111,28 @@ pub(super) const RULES: &[Rule] = &[
         key: "redirect-refused",
         explains: |difference| difference.reason.0 == "redirect" && difference.reason.1 != "loop",
     },
+    Rule {
+        key: "token-request",
+        explains: |difference| {
+            let plain = |requests: &str| {
+                let without = requests.replace("accept: application/json; ", "");
+                without_referer(&without.replace("accept-encoding: gzip; ", ""))
+            };
+            let (peer, ours) = difference.both();
+            difference.is("requests") && peer.contains("/token") && plain(peer) == plain(ours)
+        },
+    },
+    Rule {
+        key: "token-failure",
+        explains: |difference| {
+            difference.reason.0 == "token"
+                && (difference.is("requests") || difference.is("probe_http_duration_seconds"))
+        },
+    },
+    Rule {
+        key: "lookup-by-a-proxy",
+        explains: |difference| {
+            difference.is("probe_dns_lookup_time_seconds") && difference.both() == ("any", "")
+        },
+    },
 ];

@@ -205,3 +205,68 @@ impl Serialize for Shown<'_> {
         TlsSettings::serialize(self.0, serializer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<TlsSettings, String> {
+        yaml::parse(text).map_err(|problems| format!("{problems:?}"))
+    }
+
+    #[test]
+    fn what_cannot_work_is_told_when_it_is_loaded() {
+        let one = "11".repeat(32);
+        for (text, needle) in [
+            ("{ ca: no PEM }", "`ca` holds no certificate in PEM format"),
+            ("{ cert: no PEM, key: hunter2 }", "`cert` holds no certificate"),
+            ("{ key: hunter2, cert_file: client.pem }", "`key` holds no private key"),
+            ("{ ca: x, ca_file: y }", "`ca` and `ca_file` say the same thing twice"),
+            ("{ cert_file: x }", "a certificate without its key"),
+            ("{ key_file: x }", "a key without its certificate"),
+            ("{ max_version: TLS11 }", "`max_version` is below TLS12"),
+            ("{ min_version: TLS13, max_version: TLS12 }", "`min_version` is above `max_version`"),
+            ("{ min_version: SSL30 }", "TLS10"),
+            ("{ fingerprint_sha256: [abc] }", "is not the SHA-256 fingerprint"),
+            (
+                &format!("{{ fingerprint_sha256: ['{one}'], ca_file: x }}"),
+                "`ca_file` means nothing",
+            ),
+            ("{ crl_file: x, insecure_skip_verify: true }", "`crl_file` means nothing"),
+            ("{ ca_fil: x }", "did you mean `ca_file`"),
+        ] {
+            let told = read(text).unwrap_err();
+            assert!(told.contains(needle), "{text}: {needle} is not in {told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_the_wild_has_is_accepted() {
+        let pins = format!(
+            "{{ fingerprint_sha256: ['{}', '{}'] }}",
+            "ab".repeat(32),
+            ["CD"; 32].join(":")
+        );
+        for text in [
+            "{}",
+            "{ ca_file: no/such/file, cert_file: no/such/file, key_file: no/such/file }",
+            "{ ca: '', ca_file: ca.pem, cert: '', key: '', server_name: '' }",
+            "{ min_version: TLS10, insecure_skip_verify: false }",
+            "{ min_version: TLS12, max_version: TLS13 }",
+            &pins,
+        ] {
+            read(text).unwrap_or_else(|told| panic!("{text}: {told}"));
+        }
+        let pins = read(&pins).unwrap().fingerprint_sha256;
+        assert_eq!([&*pins[0].0, &*pins[1].0], ["ab".repeat(32), "cd".repeat(32)]);
+    }
+
+    #[test]
+    fn equal_settings_have_equal_identities() {
+        let identity = |text| read(text).unwrap().identity;
+        assert_eq!(identity("{ server_name: a }"), identity("{ server_name: a, ca: '' }"));
+        assert_ne!(identity("{ server_name: a }"), identity("{ server_name: b }"));
+        assert_ne!(identity("{ server_name: a }"), identity("{ ca_file: a }"));
+    }
+}

@@ -246,6 +246,9 @@ fn lists(maker: &Maker) -> Vec<Row> {
         block(&[vec![OK], vec![("x", value.as_str()); count]].concat())
     };
     let answer = |block: Vec<u8>| reply(move |frames| frames.block(END_STREAM, &block, 16_384));
+    // Literal with incremental indexing (RFC 7541 §6.2.1), then the newest entry of the table over and over (§6.1).
+    let entry = block(&[("x", &"y".repeat(4000))]);
+    let bomb = [block(&[OK]), vec![0x40], entry[1..].to_vec(), vec![0x80 + 62; 2000]].concat();
     let full = block(&[("x", &"y".repeat(16_000))]);
     let endless = flood(
         |frames| frames.frame(kind::HEADERS, 0, FIRST_STREAM, &block(&[OK])),
@@ -256,6 +259,7 @@ fn lists(maker: &Maker) -> Vec<Row> {
         maker.row("110b", "a list of 240 KB", answer(list(60, 4000)), "up").and(is_clean),
         maker.row("110c", "a list of 300 KB", answer(list(75, 4000)), limit),
         maker.row("110d", "a list of 300 KB in short headers", answer(list(8000, 4)), limit),
+        maker.row("110g", "a list that is large only when unpacked", answer(bomb), limit),
         maker.row("110e", "a list without end", endless, limit),
         maker.row("110f", "3 000 headers", answer(list(3000, 4)), limit),
     ]

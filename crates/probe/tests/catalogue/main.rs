@@ -4,36 +4,35 @@
 //! One file for each group of situations, one [`Row`](row::Row) for each situation. Must not know how a probe works.
 
 #[cfg(test)]
-mod dns;
-#[cfg(test)]
-mod framing;
-#[cfg(test)]
-mod http2;
-#[cfg(test)]
-mod policy;
-#[cfg(test)]
 mod row;
 #[cfg(test)]
 mod run;
-#[cfg(test)]
-mod syntax;
-#[cfg(test)]
-mod tcp;
 
-#[cfg(test)]
-mod tests {
-    use crate::{dns, framing, http2, policy, row::Row, run, syntax, tcp};
+/// Declares the groups, one line each.
+macro_rules! groups {
+    ($($group:ident,)+) => {
+        $(#[cfg(test)] mod $group;)+
 
-    /// THE LIST: one line for each group.
-    fn rows() -> Vec<Row> {
-        [dns::rows(), framing::rows(), http2::rows(), policy::rows(), syntax::rows(), tcp::rows()]
-            .into_iter()
-            .flatten()
-            .collect()
-    }
+        #[cfg(test)]
+        mod tests {
+            #[test]
+            fn every_situation_ends_in_its_own_reason_within_its_bounds() {
+                let groups = [$(crate::$group::rows()),+];
+                crate::run::all(groups.into_iter().flatten().collect());
+            }
+        }
+    };
+}
 
-    #[test]
-    fn every_situation_ends_in_its_own_reason_within_its_bounds() {
-        run::all(rows());
-    }
+// THE LIST: one line for each group.
+groups! {
+    coding,
+    dns,
+    framing,
+    handshake,
+    http2,
+    policy,
+    syntax,
+    tcp,
+    tls,
 }

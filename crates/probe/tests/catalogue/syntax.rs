@@ -144,6 +144,7 @@ fn sizes() -> Vec<Row> {
     vec![
         Row::server("45a", "a header of 100 KB", long(100_000), "up").and(is_clean),
         Row::server("45b", "a header of 500 KB", long(500_000), "up").and(is_clean),
+        Row::server("45e", "a header of 1 MB", long(1_000_000), "up").and(is_clean),
         Row::server("45c", "a header of 2 MB", long(2_000_000), limit),
         Row::server("45d", "a header without end", endless, limit),
         Row::server("46a", "90 headers", many(90), "up").and(is_clean),
@@ -190,6 +191,8 @@ fn informational() -> Vec<Row> {
 
 fn odd_order() -> Vec<Row> {
     let busy = Behaviour::message(503, "", "too many connections");
+    let too_large = Behaviour::message(413, "", "no more than 1 MB");
+    let large = "x".repeat(8_000_000);
     let no_content = "HTTP/1.1 204 No Content\r\n\r\nbody";
     let not_modified = "HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\nbody and more";
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody and more";
@@ -207,6 +210,13 @@ fn odd_order() -> Vec<Row> {
             .and(is_503),
         Row::server("52b", "an early answer and the end", early(vec![]), "check/status")
             .and(is_503),
+        Row::server(
+            "52c",
+            "an early answer to a large request, and a reset",
+            Behaviour::Script(vec![Step::ReadSome, Step::Send(too_large), Step::Reset]),
+            "check/status",
+        )
+        .module(format!("{{ prober: http, http: {{ method: POST, body: '{large}' }} }}")),
         Row::server("53a", "204 with a body", Behaviour::reply(no_content), "up").and(is_clean),
         Row::server("53b", "304 with a body", Behaviour::reply(not_modified), "up")
             .module("{ prober: http, http: { valid_status_codes: [304] } }")

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use probe::{Hop, ProbeResult};
-use testkit::{Behaviour, Step};
+use testkit::{Behaviour, FullBacklog, Step};
 
 use crate::row::{Case, HTTP_BODY, Row};
 
@@ -30,11 +30,25 @@ fn breaks() -> Vec<Row> {
             drop(listener);
             Ok(Case::with(probe::Net::for_tests(None, &[]).unwrap(), url, ()))
         }),
+        // Rows 22 and 30 need routes and ports of their own, and are in `tests/it/namespace.rs`. A full queue swallows packets
+        // as a firewall does that drops them (row 21).
+        Row::new("26", "a full queue of connections", "connect/timeout", || async {
+            let full = FullBacklog::start().await;
+            let url = format!("http://{}/", full.address());
+            Ok(Case::with(probe::Net::for_tests(None, &[]).unwrap(), url, full))
+        })
+        .until_the_deadline(),
         Row::server(
             "23",
             "a reset at once",
             Behaviour::reset_on_accept(),
             "http/reset or connect/reset",
+        ),
+        Row::server(
+            "24b",
+            "a close before the request",
+            Behaviour::Script(vec![]),
+            "http/no_response",
         ),
         Row::server("24", "a close at once", Behaviour::close_before_answer(), "http/no_response"),
         Row::server(

@@ -1,6 +1,8 @@
 //! The integration tests of `probe`: every probe runs against real sockets on the loopback address.
 
 #[cfg(test)]
+mod body;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod deadline;
@@ -26,3 +28,5 @@ mod support;
 mod tcp;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod tls_trust;

@@ -1,8 +1,8 @@
 //! Parsing never panics, whatever it is given.
 
-use probe::{Module, Outcome, parse_modules};
+use probe::{Module, Net, Outcome, ProbeResult, parse_modules};
 use proptest::prelude::*;
-use testkit::{Behaviour, Server, Step};
+use testkit::{Behaviour, Certificates, Frames, Leaf, Server, Step, TlsSettings};
 
 use crate::support::{LONG, plain_net, run};
 
@@ -131,6 +131,36 @@ fn answers() -> impl Strategy<Value = Vec<Vec<u8>>> {
         .prop_map(|(begin, parts)| [vec![begin], parts].concat())
 }
 
+/// Frames of HTTP/2 behind the settings of a server, right and wrong.
+fn frames() -> impl Strategy<Value = Frames> {
+    let answer = prop::sample::select(vec![
+        Frames::default().headers(0, &[(":status", "200"), ("content-length", "5")]),
+        Frames::default().headers(0, &[(":status", "103")]),
+        Frames::default().headers(1, &[(":status", "302"), ("location", "/")]),
+        Frames::default().data(0, b"hello"),
+        Frames::default().data(1, b"hello"),
+        Frames::default().reset(8),
+        Frames::default().goaway(1, 0),
+    ]);
+    let any_frame = (0_u8..12, any::<u8>(), 0_u32..4, prop::collection::vec(any::<u8>(), 0..20))
+        .prop_map(|(kind, flags, stream, payload)| {
+            Frames::default().frame(kind, flags, stream, &payload)
+        });
+    prop::collection::vec(prop_oneof![3 => answer, 1 => any_frame], 0..12).prop_map(|frames| {
+        frames.into_iter().fold(Frames::settings(), |all, frames| all.then(frames))
+    })
+}
+
+/// What is probed until it ends by itself.
+fn outcome(server: impl Future<Output = Server>, net: &Net) -> ProbeResult {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let server = server.await;
+        let settings = "{ prober: http, http: { fail_if_body_matches_regexp: [never] } }";
+        run(net, settings, &server.url("/"), LONG).await
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -174,15 +204,25 @@ proptest! {
 
     #[test]
     fn answers_of_any_bytes(parts in answers()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let result = runtime.block_on(async {
-            let mut steps = vec![Step::ReadSome];
-            steps.extend(parts.into_iter().map(Step::Send));
-            let server = Server::start(Behaviour::Script(steps)).await;
-            let settings = "{ prober: http, http: { fail_if_body_matches_regexp: [never] } }";
-            run(&plain_net(), settings, &server.url("/"), LONG).await
-        });
+        let mut steps = vec![Step::ReadSome];
+        steps.extend(parts.into_iter().map(Step::Send));
+        let result = outcome(Server::start(Behaviour::Script(steps)), &plain_net());
         // That no deadline ends it, and that reasons are of the closed set, is all that can be said.
+        prop_assert!(result.elapsed < LONG);
+        prop_assert!(!matches!(result.outcome, Outcome::Fault(_)), "{:?}", result.outcome);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn answers_of_any_frames(frames in frames()) {
+        let certificates = Certificates::new();
+        let net = Net::for_tests(None, &[certificates.authority()]).unwrap();
+        let h2 = TlsSettings { alpn: vec!["h2"], ..TlsSettings::default() };
+        let acceptor = certificates.acceptor_with(Leaf::Good, &h2);
+        let result = outcome(Server::start_tls(acceptor, frames.reply([])), &net);
         prop_assert!(result.elapsed < LONG);
         prop_assert!(!matches!(result.outcome, Outcome::Fault(_)), "{:?}", result.outcome);
     }

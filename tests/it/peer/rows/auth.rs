@@ -99,7 +99,8 @@ fn fields() -> Vec<Row> {
             ok(),
             "headers: { X-A: two }, http_headers: { X-A: { values: [one] } }",
         ),
-        plain("body from a file", ok(), "method: POST, body_file: '{files}/body.json'"),
+        plain("body from a file", ok(), "method: POST, body_file: '{files}/body.json'")
+            .differs("length-of-a-body-file", &["requests"]),
         plain("body file missing", ok(), "method: POST, body_file: '{files}/missing.json'")
             .differs("internal-fault", &["status of the exporter"]),
     ]
@@ -127,7 +128,8 @@ fn redirects() -> Vec<Row> {
             "body from a file over a redirect",
             here,
             "method: POST, body_file: '{files}/body.json'",
-        ),
+        )
+        .differs("length-of-a-body-file", &["requests"]),
         row(
             "user and password to another host",
             Setup::Located(elsewhere),
@@ -142,6 +144,7 @@ fn redirects() -> Vec<Row> {
             "field to another host",
             Setup::Located(elsewhere),
             "http_headers: { X-A: { secrets: [hush] } }",
-        ),
+        )
+        .differs("headers-stay", &["requests"]),
     ]
 }

@@ -150,11 +150,11 @@ fn odd_fields() -> Vec<Row> {
             "fail_if_header_not_matches: [{ header: X-Long, regexp: '^one two$' }]",
         ),
         plain("space before the colon", with("X-Space : yes\r\n"), ""),
-        plain("no colon", with("Nonsense\r\n"), "").differs("lenient-head", TAKEN),
+        plain("no colon", with("Nonsense\r\n"), ""),
         plain("name with a space", with("X Space: yes\r\n"), ""),
         plain("empty name", with(": yes\r\n"), "").differs("lenient-head", TAKEN),
         plain("NUL in a value", with("X-A: a\0b\r\n"), ""),
-        plain("bare CR in a value", with("X-A: a\rb\r\n"), ""),
+        plain("bare CR in a value", with("X-A: a\rb\r\n"), "").differs("lenient-head", TAKEN),
     ]
 }
 
@@ -186,7 +186,7 @@ fn framing() -> Vec<Row> {
             "chunk longer than its size",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n",
             "",
-        ).differs("length-of-a-broken-body", &["probe_http_uncompressed_body_length"]),
+        ),
         bytes(
             "chunk of huge size",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nhello",
@@ -196,7 +196,7 @@ fn framing() -> Vec<Row> {
             "chunks and length",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
             "",
-        ).differs("length-of-no-body", &["probe_http_content_length"]),
+        ),
     ]
 }
 
@@ -231,16 +231,13 @@ fn lengths() -> Vec<Row> {
 
 fn bodies_that_must_not_be() -> Vec<Row> {
     vec![
-        bytes("204 with length", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", "")
-            .differs("length-of-no-body", &["probe_http_content_length"]),
-        bytes("204 with body", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", "")
-            .differs("length-of-no-body", &["probe_http_content_length"]),
+        bytes("204 with length", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", ""),
+        bytes("204 with body", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", ""),
         bytes(
             "304 with length",
             "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
             "valid_status_codes: [304]",
-        )
-        .differs("length-of-no-body", &["probe_http_content_length"]),
+        ),
         bytes(
             "HEAD with length",
             "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n",

@@ -35,13 +35,23 @@ fn forwarded() -> Vec<Row> {
             ok(),
             "proxy_url: 'http://127.0.0.1:{port}', headers: { Host: vhost.example }",
         )
+        .differs("proxy-uri", &["requests"])
         .target(HTTP),
         plain("proxy with a user", ok(), user).target(HTTP),
         plain("proxy with a connect header", ok(), header).target(HTTP),
-        plain("proxy to a name", ok(), PROXY).target("http://localhost:1/"),
-        plain("proxy to an unknown name", ok(), PROXY).target(unknown),
-        plain("proxy that resolves", ok(), skip).target(unknown),
-        plain("proxy that resolves an address", ok(), skip).target(HTTP),
+        plain("proxy to a name", ok(), PROXY)
+            .differs("proxy-uri", &["requests"])
+            .target("http://localhost:1/"),
+        plain("proxy to an unknown name", ok(), PROXY)
+            .differs("hash-of-no-address", &["probe_ip_addr_hash"])
+            .target(unknown),
+        plain("proxy that resolves", ok(), skip)
+            .differs("skipped-lookup", &["probe_http_duration_seconds"])
+            .differs("proxy-uri", &["requests"])
+            .target(unknown),
+        plain("proxy that resolves an address", ok(), skip)
+            .differs("skipped-lookup", &["probe_http_duration_seconds"])
+            .target(HTTP),
         plain("proxy that fails", Behaviour::answer(502, "", "no"), PROXY).target(HTTP),
         plain(
             "proxy that refuses",
@@ -95,7 +105,10 @@ fn connected() -> Vec<Row> {
         .target(HTTPS),
         plain("tunnel that closes", Behaviour::close_before_answer(), PROXY).target(HTTPS),
         plain("tunnel of garbage", Behaviour::garbage(), PROXY).target(HTTPS),
-        plain("tunnel that is silent", Behaviour::silence(), PROXY).target(HTTPS).too_slow(),
+        plain("tunnel that is silent", Behaviour::silence(), PROXY)
+            .without("requests")
+            .target(HTTPS)
+            .too_slow(),
         plain("tunnel and close", then_close, PROXY).target(HTTPS),
         plain("tunnel and garbage", then_garbage, PROXY).target(HTTPS),
         row("tunnel not there", Setup::Nobody, "proxy_url: 'http://127.0.0.1:1'").target(HTTPS),

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 
 use super::{
     cause::body_failure,
@@ -84,6 +85,14 @@ impl Wanted {
         self.limit.unwrap_or(BODY_BYTES_MAX)
     }
 
+    /// How many bytes may come, before decoding.
+    fn wire_limit(&self) -> u64 {
+        match self.coding {
+            Coding::Identity => self.limit(),
+            _ => self.limit().max(BODY_BYTES_MAX),
+        }
+    }
+
     /// Whether anything hangs on the body's being there as a whole.
     pub(super) fn is_strict(&self) -> bool {
         self.bytes || self.hash || self.limit.is_some() || self.coding != Coding::Identity
@@ -115,6 +124,10 @@ impl Reading {
     /// Reads the body to its end. One that is larger than the limit is a failure when something hangs on it, and is otherwise
     /// left where the limit is.
     pub(super) async fn run(&mut self, answer: &mut Answer) -> Result<(), Failure> {
+        let announced = answer.body.size_hint().lower();
+        if announced > self.wanted.wire_limit() {
+            self.wanted.too_large(format!("{announced} bytes are announced"))?;
+        }
         let mut turn = 0;
         loop {
             let Answer { body, connection, .. } = answer;
@@ -138,7 +151,7 @@ impl Reading {
                 if !self.decoded(decoded)? {
                     return Ok(());
                 }
-                if wire > BODY_BYTES_MAX.max(self.wanted.limit()) {
+                if wire > self.wanted.wire_limit() {
                     let detail = format!("more than {} bytes came", wire - 1);
                     self.wanted.too_large(detail)?;
                     return Ok(());

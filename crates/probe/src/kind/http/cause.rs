@@ -69,7 +69,7 @@ pub(super) fn failure(error: &hyper::Error, meter: &Meter, phase: Phase) -> Fail
 fn closed(failure: Failure, meter: &Meter) -> Failure {
     let seen = meter.seen();
     let reason = match failure.reason {
-        _ if seen.goaway => Reason::H2Goaway,
+        _ if seen.goaway && !seen.answered => Reason::H2Goaway,
         _ if seen.bytes_read == 0 => Reason::NoResponse,
         reason => reason,
     };

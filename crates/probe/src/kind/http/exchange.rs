@@ -348,6 +348,7 @@ impl Connection {
             let detail = format!("more than {HEADERS_MAX} headers");
             return Err(Failure::new(Phase::Http, Reason::HeaderLimit, detail));
         }
+        self.meter.seen().answered = true;
         let (parts, body) = answer.into_parts();
         Ok(Answer { parts, body, connection: self })
     }

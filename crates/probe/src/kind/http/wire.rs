@@ -75,6 +75,8 @@ pub(super) struct Seen {
     pub(super) stop: Option<Stop>,
     /// Whether HTTP/2 was told to go away.
     pub(super) goaway: bool,
+    /// Whether the head of the answer is complete, to hyper's mind.
+    pub(super) answered: bool,
     /// How large the newest header block of HTTP/2 is, as it came.
     pub(super) block_bytes: u32,
 }

@@ -13,7 +13,9 @@ use std::{
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::{client::TlsStream, rustls};
+
+use super::is_from_tls;
 
 /// As many bytes as tell what a server speaks: a record's head and that of a handshake message (RFC 8446 §5.1 and §4).
 const HEAD_BYTES: usize = 9;
@@ -139,6 +141,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.cut_short.set();
                 Poll::Ready(Ok(()))
+            }
+            // The library has no error of its own for more than it keeps.
+            Poll::Ready(Err(error))
+                if error.kind() == io::ErrorKind::InvalidData && !is_from_tls(&error) =>
+            {
+                let cause = rustls::Error::General(error.to_string());
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, cause)))
             }
             polled => polled,
         }

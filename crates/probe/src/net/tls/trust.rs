@@ -285,6 +285,12 @@ impl Anchors {
             }
             // What the library does not verify is too weak by today's rules, or unheard of.
             _ if let Some(weak) = weakness(certificates) => told(Reason::Weak, weak),
+            // An authority that was made anew has its old name and another key.
+            CertificateError::BadSignature => {
+                let failure = self.unknown_issuer(presented, leaf);
+                let detail = format!("{}; its signature is by another key", failure.detail);
+                Failure { detail, ..failure }
+            }
             CertificateError::Other(_) if leaf.is_authority || leaf.is_old => {
                 if self.signed_itself(presented) {
                     self_signed(leaf)
@@ -355,15 +361,20 @@ impl Trust {
         let unreadable =
             || Failure::new(Phase::Tls, Reason::BadCert, "a certificate that cannot be read");
         let leaf = leaf.ok_or_else(unreadable)?;
+        if let Some(weak) = leaf.weak_key.clone().filter(|_| is_unverified) {
+            return Err(Failure::new(Phase::Tls, Reason::Weak, weak));
+        }
+        let trusted = match self {
+            Self::Anything => Trusted::Unchecked,
+            Self::Pinned(pins) => pinned(pins, leaf, presented.now)?,
+            Self::Anchors(anchors) => anchors.judge(presented, leaf)?,
+        };
         if is_unverified {
-            let detail = leaf.weak_key.clone().unwrap_or_default();
-            return Err(Failure::new(Phase::Tls, Reason::Weak, detail));
+            // A certificate is public; without the proof of its key anybody could present it.
+            let detail = "that the server has the key of its certificate cannot be verified";
+            return Err(Failure::new(Phase::Tls, Reason::BadCert, detail));
         }
-        match self {
-            Self::Anything => Ok(Trusted::Unchecked),
-            Self::Pinned(pins) => pinned(pins, leaf, presented.now),
-            Self::Anchors(anchors) => anchors.judge(presented, leaf),
-        }
+        Ok(trusted)
     }
 }
 

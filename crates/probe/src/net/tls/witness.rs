@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use tokio_rustls::rustls::{
-    self, DigitallySignedStruct, SignatureScheme,
+    self, CertificateError, DigitallySignedStruct, SignatureScheme,
     client::{
         ResolvesClientCert,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -18,6 +18,8 @@ use tokio_rustls::rustls::{
     sign::CertifiedKey,
 };
 
+use crate::net::cert::Certificate;
+
 /// Sees one handshake.
 #[derive(Debug)]
 pub(super) struct Witness {
@@ -25,7 +27,7 @@ pub(super) struct Witness {
     own_certificate: Option<Arc<CertifiedKey>>,
     asked: AtomicBool,
     presented: OnceLock<Vec<CertificateDer<'static>>>,
-    /// Whether the signature of the handshake could not be verified because the key is too weak for the library.
+    /// Whether the signature of the handshake could not be verified because the library cannot use the key.
     unverified: AtomicBool,
 }
 
@@ -63,23 +65,23 @@ impl Witness {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Lets a weak key pass, so that its certificate is known when it is refused.
+    /// Lets a key pass that the library cannot use, so that its certificate is known when it is refused, or taken where any is.
     fn tolerate(
         &self,
         certificate: &CertificateDer<'_>,
         verified: Result<HandshakeSignatureValid, rustls::Error>,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let weak = || {
-            crate::net::cert::Certificate::read(certificate)
-                .is_some_and(|certificate| certificate.weak_key.is_some())
+        let weak = || Certificate::read(certificate).is_some_and(|read| read.weak_key.is_some());
+        let unusable = match &verified {
+            Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature)) => weak(),
+            Err(rustls::Error::InvalidCertificate(_)) => true,
+            _ => false,
         };
-        match verified {
-            Err(_) if weak() => {
-                self.unverified.store(true, Ordering::Relaxed);
-                Ok(HandshakeSignatureValid::assertion())
-            }
-            verified => verified,
+        if unusable {
+            self.unverified.store(true, Ordering::Relaxed);
+            return Ok(HandshakeSignatureValid::assertion());
         }
+        verified
     }
 }
 

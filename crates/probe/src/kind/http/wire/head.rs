@@ -10,7 +10,7 @@ use crate::{evidence::Warning, result::Reason};
 pub(in super::super) const HEAD_BYTES_MAX: usize = 1024 * 1024;
 
 /// How many headers an answer may have. Browsers limit their size, not their number; hyper's own limit of 100 would call
-/// healthy sites down.
+/// healthy sites down. The HTTP library takes a table of this size for each answer, so that every probe pays for more.
 pub(in super::super) const HEADERS_MAX: usize = 512;
 
 /// How many empty lines may come before the status line (RFC 9112 §2.2 knows of one).
