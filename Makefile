@@ -20,9 +20,11 @@ test: parts fmt-check lint doc unit rules ## Everything that has to pass before 
 
 unit: ## The tests in Rust alone
 	$(CARGO) test --workspace --locked
+	$(CARGO) test -p probe --features http3 --test it --locked http3
 
 lint: ## Clippy; a warning is an error
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy -p probe --features fuzzing,http3 --all-targets --locked -- -D warnings
 
 fmt: ## Format the source
 	$(CARGO) fmt --all
@@ -39,6 +41,9 @@ rules: ## Check the shipped Prometheus files with promtool
 bench: ## Measure the store, and the exporter beside blackbox_exporter when that is there
 	$(CARGO) bench --locked -p series --bench store
 	$(CARGO) bench --locked --bench exporter
+
+fuzz: ## Feed generated input to the parsers and the HTTP check, FUZZ_SECONDS for each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ_TARGETS)
 
 fuzz: ## Feed generated input to the parsers and the HTTP check, FUZZ_SECONDS for each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ_TARGETS)

@@ -326,8 +326,8 @@ fn open_store(storage: &Storage) -> Result<Arc<Store>, StoreError> {
 fn log_configuration(config: &Config, message: &str) {
     let Summary { targets, modules, rules, .. } = config.summary();
     info!(targets, modules, rules, "{message}");
-    for (module, prober) in &config.unsupported_modules {
-        warn!(%module, %prober, "A module is left out: its prober is not supported yet.");
+    for (module, why) in &config.unsupported_modules {
+        warn!(%module, %why, "A module is left out.");
     }
 }
 

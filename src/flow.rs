@@ -4,11 +4,12 @@
 //! that works in one mode works in the other. Must not know how samples are written down or stored.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex},
 };
 
-use probe::{MetricDef, Outcome, ProbeResult};
+use probe::{Label, MetricDef, Outcome, ProbeResult};
 use series::{Database as _, Labels, Timestamp, labels::METRIC_NAME, stale_marker, store::Store};
 use tracing::{debug, error};
 
@@ -25,22 +26,23 @@ pub const UP: &str = "up";
 /// How long the scrape took, as Prometheus writes it.
 pub const SCRAPE_DURATION_SECONDS: &str = "scrape_duration_seconds";
 
+/// A sample without labels of its own.
+const NO_LABELS: &[Label] = &[];
+
 /// The labels of one sample: the target's, the sample's own, and the metric's name.
 ///
 /// A label of the sample that the target has too is renamed to `exported_…`, as Prometheus does without `honor_labels`.
-pub fn sample_labels(
+pub fn sample_labels<N: AsRef<str>>(
     target: &Labels,
     metric: &str,
-    own: &[(&'static str, std::borrow::Cow<'static, str>)],
+    own: &[(N, Cow<'static, str>)],
 ) -> Labels {
     let mut pairs: Vec<(String, String)> =
         target.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     for (name, value) in own {
-        let name = if target.get(name).is_some() {
-            format!("exported_{name}")
-        } else {
-            (*name).to_owned()
-        };
+        let name = name.as_ref();
+        let name =
+            if target.get(name).is_some() { format!("exported_{name}") } else { name.to_owned() };
         pairs.push((name, value.clone().into_owned()));
     }
     pairs.push((METRIC_NAME.to_owned(), metric.to_owned()));
@@ -53,7 +55,7 @@ pub const OWN_JOB: &str = "webservice-monitor";
 /// A series that a target wrote in its last round.
 struct Written {
     metric: &'static MetricDef,
-    own: Vec<(&'static str, std::borrow::Cow<'static, str>)>,
+    own: Vec<Label>,
     labels: Labels,
 }
 
@@ -82,8 +84,8 @@ impl Recorder {
     fn round(&self, target: &Target, result: &ProbeResult) -> Vec<(Labels, f64)> {
         let mut rounds = lock(&self.last);
         let last = rounds.entry(target.instance.clone()).or_insert_with(|| LastRound {
-            up: sample_labels(&target.labels, UP, &[]),
-            duration: sample_labels(&target.labels, SCRAPE_DURATION_SECONDS, &[]),
+            up: sample_labels(&target.labels, UP, NO_LABELS),
+            duration: sample_labels(&target.labels, SCRAPE_DURATION_SECONDS, NO_LABELS),
             written: Vec::new(),
         });
         let fault = matches!(result.outcome, Outcome::Fault(_));
@@ -148,7 +150,7 @@ pub fn own_round(instance: &str, samples: &[OwnSample]) -> Vec<(Labels, f64)> {
     let own = samples
         .iter()
         .map(|sample| (sample_labels(&target, sample.metric.name, &sample.labels), sample.value));
-    own.chain(std::iter::once((sample_labels(&target, UP, &[]), 1.0))).collect()
+    own.chain(std::iter::once((sample_labels(&target, UP, NO_LABELS), 1.0))).collect()
 }
 
 /// Says what a probe found. A target that is down is no error of ours, and a flaky one must not fill the log: that is what

@@ -30,7 +30,7 @@ pub(crate) async fn measure(
     duration: Duration,
     addresses: &[SocketAddr],
 ) -> anyhow::Result<Exchanges> {
-    let mut command = process::command(cpus.pin_measured(), &std::env::current_exe()?);
+    let mut command = process::command(&cpus.pin_measured(), &std::env::current_exe()?);
     command.arg(FLOOR).arg(duration.as_millis().to_string());
     command.args(addresses.iter().map(ToString::to_string)).stdin(Stdio::null());
     // The target answers on this thread meanwhile. The process ends by itself after the duration.

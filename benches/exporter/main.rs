@@ -62,12 +62,10 @@ fn run(cpus: Cpus) -> anyhow::Result<()> {
         let run = bench.run(&mut report);
         let ended = tokio::time::timeout(RUN_MAX, run).await;
         println!("{report}");
-        match ended {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                eprintln!("Cut off after {RUN_MAX:?}; the figures are of the rounds until then.");
-                Ok(())
-            }
-        }
+        let Ok(outcome) = ended else {
+            eprintln!("Cut off after {RUN_MAX:?}; the figures are of the rounds until then.");
+            return Ok(());
+        };
+        outcome
     })
 }

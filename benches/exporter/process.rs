@@ -131,7 +131,7 @@ impl Exporter {
     pub(crate) async fn start(program: &Program, cpus: &Cpus) -> anyhow::Result<Self> {
         // Freed again for the exporter: neither program tells its port in the same way.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut command = command(cpus.pin_measured(), &program.path);
+        let mut command = command(&cpus.pin_measured(), &program.path);
         command.args(&program.arguments).arg(format!("--web.listen-address={address}"));
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().with_context(|| program.path.display().to_string())?;
@@ -181,7 +181,7 @@ impl Drop for Exporter {
 }
 
 /// A command with the words before it that pin it.
-pub(crate) fn command(pin: Vec<&str>, program: &Path) -> Command {
+pub(crate) fn command(pin: &[&str], program: &Path) -> Command {
     match pin.split_first() {
         None => Command::new(program),
         Some((taskset, rest)) => {

@@ -13,10 +13,8 @@ pub(super) fn validate(sources: &Sources) -> ExitCode {
                 println!("read {}", path.display());
             }
             let Summary { targets, modules, groups, rules, files: _ } = config.summary();
-            for (module, prober) in &config.unsupported_modules {
-                println!(
-                    "warning: the module `{module}` is left out: the prober `{prober}` is not supported yet"
-                );
+            for (module, why) in &config.unsupported_modules {
+                println!("warning: the module `{module}` is left out: {why}");
             }
             println!("ok: {targets} targets, {modules} modules, {rules} rules in {groups} groups");
             ExitCode::SUCCESS

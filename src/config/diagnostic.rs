@@ -42,7 +42,7 @@ impl Diagnostic {
 
     /// A mistake at a place of `text`, the content of the file.
     pub fn located(path: &Path, text: &str, problem: yaml::Problem) -> Self {
-        let line = text.lines().nth(problem.line.saturating_sub(1)).unwrap_or_default();
+        let line = line(text, problem.line);
         let line: String =
             line.trim_start_matches('\u{feff}').chars().take(LINE_CHARACTERS_MAX).collect();
         let place = Place { line: problem.line, column: problem.column, text: line };
@@ -61,6 +61,18 @@ impl Diagnostic {
             None => self.path.display().to_string(),
         }
     }
+}
+
+/// A line of a text, counted from 1 as YAML does: a lone carriage return ends one, too (YAML 1.2.2 §5.4).
+fn line(text: &str, number: usize) -> &str {
+    let mut rest = text;
+    for _ in 1..number {
+        let Some((_, behind)) = rest.split_once(['\n', '\r']) else { return "" };
+        let is_pair = rest.len() > behind.len()
+            && rest.as_bytes().get(rest.len() - behind.len() - 1) == Some(&b'\r');
+        rest = behind.strip_prefix('\n').filter(|_| is_pair).unwrap_or(behind);
+    }
+    rest.split(['\n', '\r']).next().unwrap_or_default()
 }
 
 impl fmt::Display for Diagnostic {
@@ -94,5 +106,17 @@ impl fmt::Display for Diagnostic {
             Some(hint) => write!(formatter, "\nhint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_of_yaml() {
+        let text = "a\nb\r\nc\rd\n\ne";
+        let lines: Vec<&str> = (1..=8).map(|number| line(text, number)).collect();
+        assert_eq!(lines, ["a", "b", "c", "d", "", "e", "", ""]);
     }
 }

@@ -44,7 +44,7 @@ pub struct Config {
     pub targets: Vec<Arc<Target>>,
     /// The built-in modules and those of the modules file, by name.
     pub modules: BTreeMap<String, Arc<probe::Module>>,
-    /// The modules of the modules file whose kind is not supported yet: name and kind.
+    /// The modules of the modules file that this build cannot use: name and why.
     pub unsupported_modules: BTreeMap<String, String>,
     /// The rule groups, in the order of the files.
     pub rules: Vec<series::rule::Group>,

@@ -172,9 +172,7 @@ impl Reading<'_> {
             let hint = did_you_mean(&name, names.iter().copied())
                 .map_or(all.clone(), |near| format!("{near} {all}"));
             let message = match self.unsupported.get(&name) {
-                Some(kind) => {
-                    format!("the module `{name}` is a `{kind}` probe, which is not supported yet")
-                }
+                Some(why) => format!("the module `{name}` cannot be used: {why}"),
                 None => format!("unknown module `{name}`"),
             };
             self.wrong(value, message, hint);

@@ -175,9 +175,7 @@ fn parse(exposer: &Exposer, query: &str, headers: &HeaderMap) -> Result<Request,
     let Some(module) = config.modules.get(name).map(Arc::clone) else {
         exposer.monitor.counters.modules_unknown.fetch_add(1, Ordering::Relaxed);
         return Err(bad(match config.unsupported_modules.get(name) {
-            Some(kind) => {
-                format!("Module {name:?} cannot be used: the prober {kind:?} is not supported yet")
-            }
+            Some(why) => format!("Module {name:?} cannot be used: {why}"),
             None => format!("Unknown module {name:?}"),
         }));
     };

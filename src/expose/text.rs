@@ -60,12 +60,12 @@ impl Exposition {
     }
 
     /// Writes one sample, and the HELP and TYPE lines before the first one of a metric.
-    fn sample<V: AsRef<str>>(
+    fn sample<N: AsRef<str>, V: AsRef<str>>(
         &mut self,
         name: &'static str,
         help: &str,
         kind: &str,
-        labels: &[(&'static str, V)],
+        labels: &[(N, V)],
         value: f64,
     ) {
         if self.current != name {
@@ -77,7 +77,7 @@ impl Exposition {
         self.text.push_str(name);
         for (index, (label, text)) in labels.iter().enumerate() {
             self.text.push(if index == 0 { '{' } else { ',' });
-            self.text.push_str(label);
+            self.text.push_str(label.as_ref());
             self.text.push_str("=\"");
             self.escaped(text.as_ref(), true);
             self.text.push('"');
@@ -138,10 +138,13 @@ mod tests {
             elapsed: Duration::ZERO,
             timeout: Duration::ZERO,
             samples: vec![
-                sample(&PHASES, vec![("phase", Cow::Borrowed("resolve"))], 0.25),
+                sample(&PHASES, vec![("phase".into(), Cow::Borrowed("resolve"))], 0.25),
                 sample(
                     &PHASES,
-                    vec![("phase", Cow::Borrowed("a\"b\\c\nd")), ("x", Cow::Borrowed(""))],
+                    vec![
+                        ("phase".into(), Cow::Borrowed("a\"b\\c\nd")),
+                        ("x".into(), Cow::Borrowed("")),
+                    ],
                     f64::NAN,
                 ),
                 sample(&SUCCESS, vec![], 1.0),

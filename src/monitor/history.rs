@@ -129,7 +129,10 @@ impl Remembered {
             Outcome::Down(failure) | Outcome::Fault(failure) => failure.detail.len(),
         };
         let samples = record.result.samples.iter().map(|sample| {
-            let labels = sample.labels.iter().map(|label| size_of_val(label) + label.1.len());
+            let labels = sample
+                .labels
+                .iter()
+                .map(|label| size_of_val(label) + label.0.len() + label.1.len());
             size_of_val(sample) + labels.sum::<usize>()
         });
         let notes = self.trace.notes.iter().map(|note| size_of_val(note) + note.1.len());

@@ -167,3 +167,27 @@ fn the_changelog_knows_the_version() {
     assert!(changelog.contains("\n## [Unreleased]\n"));
     assert!(changelog.contains(&format!("\n## [{}]", env!("CARGO_PKG_VERSION"))));
 }
+
+#[test]
+fn the_page_about_http_modules_has_every_key_and_every_reason() {
+    let page = document("docs/http-module.md");
+    let source = document("crates/probe/src/kind/http/settings/mod.rs");
+    let (_, settings) = source.split_once("pub struct Http {").expect("the settings of http");
+    let (settings, _) = settings.split_once("\n}\n").expect("the end of the settings");
+    let field = Regex::new(r"(?m)^    (?:pub\S* )?([a-z0-9_]+): ").unwrap();
+    let mut missing: Vec<String> = field
+        .captures_iter(settings)
+        .map(|found| found[1].to_owned())
+        .filter(|key| !page.contains(&format!("`{key}`")))
+        .collect();
+    assert!(missing.len() < field.captures_iter(settings).count(), "no key was found");
+    let phases = probe::Phase::ALL.iter().map(|phase| phase.as_str());
+    let reasons = probe::Reason::ALL.iter().map(|reason| reason.as_str());
+    missing.extend(
+        phases
+            .chain(reasons)
+            .filter(|word| !page.contains(&format!("`{word}`")))
+            .map(str::to_owned),
+    );
+    assert_none("words that docs/http-module.md lacks", &missing);
+}

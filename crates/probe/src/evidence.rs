@@ -5,7 +5,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::{net::tls::TlsSummary, scope::Timing};
+use crate::{net::tls::TlsSummary, scope::Timing, setting::HIDDEN};
 
 /// How many requests of one probe are kept: the first ones and the last one.
 const HOPS_MAX: usize = 12;
@@ -150,6 +150,9 @@ impl Hop {
 
 /// Bytes as text: what is not UTF-8, and every control character but the line feed, is escaped.
 pub(crate) fn printable(bytes: &[u8], bytes_max: usize) -> String {
+    if let Some(text) = plain(bytes, bytes_max) {
+        return text;
+    }
     let mut text = String::new();
     for chunk in
         bytes.get(..bytes_max.saturating_mul(2).min(bytes.len())).unwrap_or(bytes).utf8_chunks()
@@ -174,18 +177,48 @@ pub(crate) fn printable(bytes: &[u8], bytes_max: usize) -> String {
     text
 }
 
+/// The same for bytes that need no escape, as most do; `None` for others.
+fn plain(bytes: &[u8], bytes_max: usize) -> Option<String> {
+    let kept = bytes.get(..bytes_max).unwrap_or(bytes);
+    let is_plain = |byte: &u8| matches!(byte, b'\n' | b'\r' | b' '..=b'~');
+    let kept = kept.iter().all(is_plain).then_some(kept)?;
+    let mut text = String::with_capacity(kept.len() + '…'.len_utf8());
+    std::str::from_utf8(kept).ok()?.split('\r').for_each(|part| text.push_str(part));
+    if bytes.len() > bytes_max {
+        text.push('…');
+    }
+    Some(text)
+}
+
 fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Hides every secret in a text.
+/// Hides every secret in a text, also one whose end was cut off together with that of the text.
 pub(crate) fn conceal(text: &mut String, secrets: &[String]) {
+    if secrets.is_empty() {
+        return;
+    }
     for secret in secrets.iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN) {
         if text.contains(secret.as_str()) {
-            *text = text.replace(secret.as_str(), crate::setting::HIDDEN);
+            *text = text.replace(secret.as_str(), HIDDEN);
         }
     }
+    let whole = text.trim_end_matches('…');
+    let cut = secrets.iter().filter_map(|secret| cut_off(whole, secret)).max();
+    if let Some(length) = cut {
+        let end = whole.len() - length;
+        text.replace_range(end..end + length, HIDDEN);
+    }
+}
+
+/// How much of the beginning of a secret ends a text; `None` when that says nothing of it.
+fn cut_off(text: &str, secret: &str) -> Option<usize> {
+    let lengths = SECRET_BYTES_MIN..secret.len().min(text.len() + 1);
+    lengths
+        .rev()
+        .find(|length| secret.get(..*length).is_some_and(|beginning| text.ends_with(beginning)))
 }
 
 /// Cuts a text at a character's boundary.
@@ -218,6 +251,25 @@ mod tests {
         evidence.seal(&["hunter2".to_owned(), "a".to_owned()]);
         assert_eq!(evidence.hops[0].head, "X-Echo: <secret>");
         assert!(evidence.bytes() < 2048);
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_off_is_hidden() {
+        let secrets = ["hunter2-and-more".to_owned(), "hunter2".to_owned()];
+        for (text, shown) in [
+            ("x hunter2-and-more y", "x <secret> y"),
+            ("x hunter2 y", "x <secret> y"),
+            ("x hunter2-and-mor", "x <secret>-and-mor"),
+            ("x hunte", "x <secret>"),
+            ("x hunte…", "x <secret>…"),
+            ("x hun", "x hun"),
+            ("hunt", "<secret>"),
+            ("", ""),
+        ] {
+            let mut concealed = text.to_owned();
+            conceal(&mut concealed, &secrets);
+            assert_eq!(concealed, shown, "{text}");
+        }
     }
 
     #[test]

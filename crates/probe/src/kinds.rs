@@ -32,6 +32,11 @@ pub trait Probe:
         Vec::new()
     }
 
+    /// What this build of the program lacks for these settings to be of use.
+    fn lacks(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Probes the target. What was measured goes into the scope, also when the probe then fails.
     ///
     /// # Errors
@@ -107,6 +112,11 @@ macro_rules! kinds {
             /// What is wrong with the settings as a whole.
             pub(crate) fn mistakes(&self) -> Vec<String> {
                 match self { $(Self::$name(settings) => settings.mistakes()),+ }
+            }
+
+            /// What this build lacks for the check.
+            pub(crate) fn lacks(&self) -> Option<&'static str> {
+                match self { $(Self::$name(settings) => settings.lacks()),+ }
             }
 
             /// The settings, with secrets hidden.

@@ -32,10 +32,10 @@ mod target;
 
 pub use evidence::{Evidence, Hop, Warning};
 pub use kinds::{Check, KINDS};
-pub use metric::{MetricDef, Sample};
+pub use metric::{Label, MetricDef, Sample};
 pub use module::{Module, Modules, parse_modules};
 pub use net::{
-    Net, NetError,
+    Clocks, Net, NetError,
     cert::CertificateSummary,
     tls::{TlsSummary, TlsVerdict},
 };

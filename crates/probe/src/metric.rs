@@ -14,13 +14,16 @@ pub struct MetricDef {
     pub help: &'static str,
 }
 
+/// A label: its name and its value. Only users choose names that are not ours.
+pub type Label = (Cow<'static, str>, Cow<'static, str>);
+
 /// A number that a probe measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// What was measured.
     pub metric: &'static MetricDef,
     /// The labels beyond the target's own, in the order of the exposition.
-    pub labels: Vec<(&'static str, Cow<'static, str>)>,
+    pub labels: Vec<Label>,
     /// The value, in the unit that the metric's name ends with.
     pub value: f64,
 }
@@ -62,6 +65,8 @@ metrics! {
     HTTP_DURATION = "probe_http_duration_seconds", "Duration of http request by phase, summed over all redirects.";
     HTTP_LAST_MODIFIED = "probe_http_last_modified_timestamp_seconds", "Returns the Last-Modified HTTP response header in unixtime.";
     FAILED_DUE_TO_REGEX = "probe_failed_due_to_regex", "Indicates if probe failed due to regex.";
+    FAILED_DUE_TO_BYTES = "probe_failed_due_to_bytes", "Indicates if probe failed due to bytes.";
+    EXPECT_INFO = "probe_expect_info", "What a step of the dialogue found in the line that it expected; always 1.";
     FAILED_DUE_TO_CEL = "probe_failed_due_to_cel", "Indicates if probe failed due to CEL expression not matching.";
 }
 

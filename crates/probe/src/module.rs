@@ -24,9 +24,6 @@ modules:
   tls_connect: { prober: tcp, tcp: { tls: true } }
 ";
 
-/// Keys that `blackbox_exporter` has and we do not have yet: worth a better word than "unknown".
-const NOT_YET: &[&str] = &["enable_http3", "query_response"];
-
 /// Kinds that `blackbox_exporter` has and we do not have yet.
 const KINDS_NOT_YET: &[&str] = &["dns", "icmp", "grpc", "unix", "websocket"];
 
@@ -35,8 +32,8 @@ const KINDS_NOT_YET: &[&str] = &["dns", "icmp", "grpc", "unix", "websocket"];
 pub struct Modules {
     /// Those that can be used, by name.
     pub usable: BTreeMap<String, Module>,
-    /// Those of kinds that `blackbox_exporter` has and we do not have yet: name and kind. A file that holds them beside
-    /// others is of use all the same.
+    /// Those that `blackbox_exporter` has and this build does not: name and why. A file that holds them beside others is of
+    /// use all the same.
     pub unsupported: BTreeMap<String, String>,
 }
 
@@ -60,19 +57,24 @@ struct RawFile {
 /// # Errors
 /// Every mistake, with its place.
 pub fn parse_modules(text: &str) -> Result<Modules, Vec<Problem>> {
-    let (file, problems) = yaml::read::<RawFile>(text);
-    let mut problems: Vec<Problem> = problems.into_iter().map(explain).collect();
+    let (file, mut problems) = yaml::read::<RawFile>(text);
     let mut modules = Modules::default();
     for (name, raw) in file.into_iter().flat_map(|file| file.modules) {
         let kind = raw.prober.as_ref().map_or("", |prober| prober.value.as_str());
         if KINDS_NOT_YET.contains(&kind) {
-            modules.unsupported.insert(name, kind.to_owned());
+            let why = format!("the prober `{kind}` is not supported yet");
+            modules.unsupported.insert(name, why);
             continue;
         }
         match build(&name, raw) {
-            Ok(module) => {
-                modules.usable.insert(name, module);
-            }
+            Ok(module) => match module.check.lacks() {
+                Some(why) => {
+                    modules.unsupported.insert(name, why.to_owned());
+                }
+                None => {
+                    modules.usable.insert(name, module);
+                }
+            },
             // Without a place the file itself had mistakes that took the `prober` away, and they are told already.
             Err(found) if !problems.is_empty() && found.iter().all(|problem| problem.line == 0) => {
             }
@@ -83,19 +85,6 @@ pub fn parse_modules(text: &str) -> Result<Modules, Vec<Problem>> {
     }
     problems.sort_by_key(|problem| (problem.line, problem.column));
     if problems.is_empty() { Ok(modules) } else { Err(problems) }
-}
-
-/// Says of a key that is only not there yet that it is not there yet.
-fn explain(problem: Problem) -> Problem {
-    let key = problem.message.strip_prefix("unknown key `").and_then(|rest| rest.strip_suffix('`'));
-    match key.filter(|key| NOT_YET.contains(key)) {
-        Some(key) => Problem {
-            message: format!("`{key}` is not supported yet"),
-            hint: Some("remove it, or keep blackbox_exporter for this module".to_owned()),
-            ..problem
-        },
-        None => problem,
-    }
 }
 
 /// A module of the file, or its mistakes; those that are of no single key are told at its `prober`.

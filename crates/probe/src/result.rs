@@ -175,6 +175,8 @@ closed_set! {
         HttpVersion => "http_version",
         /// A regular expression matched or did not match against the module's wish.
         Regexp => "regexp",
+        /// What came is not the text that the module expects.
+        MissingText => "missing_text",
         /// A header is missing or unwanted.
         Header => "header",
         /// The body is not the JSON that the module expects.

@@ -202,17 +202,18 @@ impl<'a> Scope<'a> {
 
     /// Takes a measured number in.
     pub fn sample(&mut self, metric: &'static MetricDef, value: f64) {
-        self.labelled(metric, Vec::new(), value);
+        self.labelled(metric, Vec::<metric::Label>::new(), value);
     }
 
     /// Takes a measured number with labels in. The number of samples is bounded.
     pub fn labelled(
         &mut self,
         metric: &'static MetricDef,
-        labels: Vec<(&'static str, Cow<'static, str>)>,
+        labels: Vec<(impl Into<Cow<'static, str>>, Cow<'static, str>)>,
         value: f64,
     ) {
         if self.samples.len() < SAMPLES_MAX {
+            let labels = labels.into_iter().map(|(name, value)| (name.into(), value)).collect();
             self.samples.push(Sample { metric, labels, value });
         }
     }
@@ -265,9 +266,14 @@ impl<'a> Scope<'a> {
     }
 
     /// Names a secret that the probe uses: it is hidden in everything that is told of the probe from now on.
+    ///
+    /// What white space is around it may be lost on the way, and is no secret.
     pub fn conceal(&mut self, secret: &str) {
+        let secret = secret.trim();
         if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
-            self.secrets.push(secret.to_owned());
+            // The longest first: one that is a part of another must not leave the rest of that to be seen.
+            let longer = self.secrets.partition_point(|known| known.len() >= secret.len());
+            self.secrets.insert(longer, secret.to_owned());
         }
     }
 
@@ -334,13 +340,13 @@ impl<'a> Scope<'a> {
         samples.push(sample(&metric::SUCCESS, if outcome == Outcome::Up { 1.0 } else { 0.0 }));
         if let Outcome::Down(failure) = &outcome {
             let labels = vec![
-                ("phase", Cow::Borrowed(failure.phase.as_str())),
-                ("reason", Cow::Borrowed(failure.reason.as_str())),
+                ("phase".into(), failure.phase.as_str().into()),
+                ("reason".into(), failure.reason.as_str().into()),
             ];
             samples.push(Sample { metric: &metric::FAILURE, labels, value: 1.0 });
         }
         for warning in &self.evidence.warnings {
-            let labels = vec![("warning", Cow::Borrowed(warning.as_str()))];
+            let labels = vec![("warning".into(), warning.as_str().into())];
             samples.push(Sample { metric: &metric::WARNING, labels, value: 1.0 });
         }
         // Samples of one metric stand together, as the exposition wants them.
@@ -378,7 +384,10 @@ mod tests {
         assert_eq!(result.elapsed, Duration::from_secs(5));
         let failure =
             result.samples.iter().find(|sample| sample.metric == &metric::FAILURE).unwrap();
-        assert_eq!(failure.labels, [("phase", "connect".into()), ("reason", "timeout".into())]);
+        assert_eq!(
+            failure.labels,
+            [("phase".into(), "connect".into()), ("reason".into(), "timeout".into())]
+        );
     }
 
     #[tokio::test(start_paused = true)]

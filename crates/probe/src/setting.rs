@@ -96,14 +96,64 @@ impl TryFrom<String> for Size {
 /// A regular expression over bytes, unanchored, in RE2's syntax.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct Pattern(pub(crate) regex::bytes::Regex);
+pub(crate) struct Pattern {
+    pub(crate) regex: regex::bytes::Regex,
+    /// As it was written.
+    text: String,
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+/// A pattern in which `\d`, `\s`, `\w` and `\b` are about ASCII, as in RE2 (<https://github.com/google/re2/wiki/Syntax>), and
+/// everything else about Unicode.
+fn with_ascii_classes(pattern: &str) -> String {
+    let mut result = String::with_capacity(pattern.len());
+    let mut characters = pattern.chars();
+    let mut in_class = false;
+    while let Some(character) = characters.next() {
+        if character != '\\' {
+            match character {
+                '[' => in_class = true,
+                ']' => in_class = false,
+                _ => {}
+            }
+            result.push(character);
+            continue;
+        }
+        let Some(escaped) = characters.next() else {
+            result.push('\\');
+            break;
+        };
+        let replaced = match escaped {
+            'd' => "[0-9]",
+            'D' => "[^0-9]",
+            's' => "[\\t\\n\\f\\r ]",
+            'S' => "[^\\t\\n\\f\\r ]",
+            'w' => "[0-9A-Za-z_]",
+            'W' => "[^0-9A-Za-z_]",
+            'b' if !in_class => "(?-u:\\b)",
+            'B' if !in_class => "(?-u:\\B)",
+            _ => {
+                result.extend(['\\', escaped]);
+                continue;
+            }
+        };
+        result.push_str(replaced);
+    }
+    result
+}
 
 impl TryFrom<String> for Pattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let built = regex::bytes::RegexBuilder::new(&text).size_limit(REGEX_BYTES_MAX).build();
-        built.map(Self).map_err(|error| {
+        let pattern = with_ascii_classes(&text);
+        let built = regex::bytes::RegexBuilder::new(&pattern).size_limit(REGEX_BYTES_MAX).build();
+        built.map(|regex| Self { regex, text: text.clone() }).map_err(|error| {
             let reason = error.to_string();
             let last =
                 reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
@@ -114,7 +164,7 @@ impl TryFrom<String> for Pattern {
 
 impl Serialize for Pattern {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.as_str())
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -172,6 +222,11 @@ mod tests {
             Pattern::try_from("(".to_owned()).unwrap_err().contains("not a regular expression")
         );
         assert!(Pattern::try_from("(a{1000}){1000}".to_owned()).is_err());
+        let word = Pattern::try_from(r"^[\w-]+\b\d$".to_owned()).unwrap();
+        assert!(!word.regex.is_match("grüße-1".as_bytes()));
+        let word = Pattern::try_from(r"^[\w-]+\d\b.$".to_owned()).unwrap();
+        assert!(word.regex.is_match("gr-1ü".as_bytes()));
+        assert!(!word.regex.is_match("gr-٣ü".as_bytes()));
         assert_eq!(serde_json::to_string(&Secret("x".to_owned())).unwrap(), "\"<secret>\"");
     }
 }

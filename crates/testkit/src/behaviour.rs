@@ -14,6 +14,11 @@ pub enum Behaviour {
     Paths(BTreeMap<String, Vec<u8>>),
     /// Does the first of these with the first connection, and so on; the last one with all further connections.
     Sequence(Vec<Behaviour>),
+    /// Reads one HTTP request and sends it back with this status code: in the body as it came, and on one line in the header
+    /// `X-Echo`.
+    Echo(u16),
+    /// A proxy that takes CONNECT alone, and opens the tunnel that it is asked for.
+    Tunnel,
     /// Speaks correct HTTP by a real implementation: HTTP/2 if it was agreed upon by ALPN, otherwise HTTP/1.1.
     Http {
         /// The status code of each answer.

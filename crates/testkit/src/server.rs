@@ -69,6 +69,13 @@ impl Record {
             record.extend_from_slice(bytes);
         }
     }
+
+    /// What the connection sent so far.
+    fn text(&self) -> String {
+        let records = self.records.lock();
+        let bytes = records.get(self.index).map(Vec::as_slice).unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
+    }
 }
 
 /// A loopback port that the system chooses.
@@ -92,13 +99,22 @@ impl Server {
 
     /// Starts a server that speaks the behaviour inside TLS. A failed handshake ends its connection.
     pub async fn start_tls(acceptor: TlsAcceptor, behaviour: Behaviour) -> Self {
-        Self::listen(LOOPBACK, "https", Some(acceptor), |_| behaviour).await
+        Self::start_tls_after(Vec::new(), acceptor, behaviour).await
+    }
+
+    /// Starts a server that runs these steps in the clear, then speaks the behaviour inside TLS: `STARTTLS` and its like.
+    pub async fn start_tls_after(
+        clear: Vec<Step>,
+        acceptor: TlsAcceptor,
+        behaviour: Behaviour,
+    ) -> Self {
+        Self::listen(LOOPBACK, "https", Some((clear, acceptor)), |_| behaviour).await
     }
 
     async fn listen(
         address: SocketAddr,
         scheme: &'static str,
-        acceptor: Option<TlsAcceptor>,
+        tls: Option<(Vec<Step>, TlsAcceptor)>,
         behaviour: impl FnOnce(SocketAddr) -> Behaviour,
     ) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
@@ -106,7 +122,7 @@ impl Server {
         let behaviour = Arc::new(behaviour(address));
         let records = Arc::new(Records::default());
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept_all(listener, acceptor, behaviour, Arc::clone(&records)));
+        tasks.spawn(accept_all(listener, tls.map(Arc::new), behaviour, Arc::clone(&records)));
         Self { address, scheme, records, _tasks: tasks }
     }
 
@@ -182,17 +198,21 @@ impl Connection for TlsStream<TcpStream> {
 
 async fn accept_all(
     listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<Arc<(Vec<Step>, TlsAcceptor)>>,
     behaviour: Arc<Behaviour>,
     records: Arc<Records>,
 ) {
     let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
+    while let Ok((mut stream, _)) = listener.accept().await {
         let record = records.open();
-        let (acceptor, behaviour) = (acceptor.clone(), Arc::clone(&behaviour));
+        let (tls, behaviour) = (tls.clone(), Arc::clone(&behaviour));
         // A failure is the end of its connection; the test sees it at the other side.
         connections.spawn(async move {
-            let Some(acceptor) = acceptor else { return run(stream, &behaviour, &record).await };
+            let Some(tls) = tls else { return run(stream, &behaviour, &record).await };
+            let (clear, acceptor) = &*tls;
+            for step in clear {
+                perform(&mut stream, step, &record).await?;
+            }
             match acceptor.accept(stream).into_fallible().await {
                 Ok(stream) => run(stream, &behaviour, &record).await,
                 Err((_, mut stream)) => finish(&mut stream, &record).await,
@@ -211,6 +231,11 @@ async fn run(
         // Only an empty sequence is left here: nothing is said.
         Behaviour::Sequence(_) => {}
         Behaviour::Http { status, body } => return serve(stream, *status, body, record).await,
+        Behaviour::Echo(status) => {
+            read_request(&mut stream, record).await?;
+            stream.write_all(&echo(*status, &record.text())).await?;
+        }
+        Behaviour::Tunnel => return tunnel(&mut stream, record).await,
         Behaviour::Paths(replies) => {
             let head = read_request(&mut stream, record).await?;
             let path = head.split(' ').nth(1).unwrap_or_default();
@@ -230,6 +255,21 @@ async fn run(
         }
     }
     finish(&mut stream, record).await
+}
+
+/// An answer that repeats a request.
+fn echo(status: u16, request: &str) -> Vec<u8> {
+    let line = request.split(char::is_control).collect::<Vec<_>>().join(" ");
+    Behaviour::message(status, &format!("X-Echo: {line}\r\n"), request)
+}
+
+/// Opens the tunnel that a CONNECT request asks for (RFC 9110, section 9.3.6), and relays until both sides are done.
+async fn tunnel(stream: &mut impl Connection, record: &Record) -> io::Result<()> {
+    let head = read_request(stream, record).await?;
+    let authority = head.split(' ').nth(1).unwrap_or_default();
+    let mut target = TcpStream::connect(authority).await?;
+    stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await?;
+    tokio::io::copy_bidirectional(stream, &mut target).await.map(drop)
 }
 
 /// Ends a connection in good order: closing with unread bytes would send a reset.
@@ -345,8 +385,12 @@ fn serve(
             line.extend_from_slice(b"\r\n");
         }
         record.append(&line);
-        let response =
-            http::Response::builder().status(status).body(Full::new(Bytes::from(body.to_owned())));
+        // Over HTTP/2 the library leaves it to us that HEAD has no body.
+        let sent = if request.method() == http::Method::HEAD { "" } else { body };
+        let response = http::Response::builder()
+            .status(status)
+            .header(http::header::CONTENT_LENGTH, body.len())
+            .body(Full::new(Bytes::from(sent.to_owned())));
         std::future::ready(response)
     });
     async move {
@@ -390,6 +434,19 @@ mod tests {
         );
         assert_eq!(server.received(), [request, "GET /b HTTP/1.1\r\n\r\n"]);
         server.all_closed().await;
+    }
+
+    #[tokio::test]
+    async fn an_echo_repeats_the_request() {
+        let server = Server::start(Behaviour::Echo(203)).await;
+        let request = "PUT /a HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody";
+        let answer = exchange(&server, request).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 203 "), "{answer}");
+        assert!(
+            answer.contains("X-Echo: PUT /a HTTP/1.1  Content-Length: 4    body\r\n"),
+            "{answer}"
+        );
+        assert!(answer.ends_with(request), "{answer}");
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ fn unexpected(node: &Node) -> Unexpected<'_> {
     match &node.kind {
         Kind::Scalar { .. } if node.is_null() => Unexpected::Unit,
         Kind::Scalar { text, .. } => Unexpected::Str(text),
+        Kind::Binary(bytes) => Unexpected::Bytes(bytes),
         Kind::Sequence(_) => Unexpected::Seq,
         Kind::Mapping(_) => Unexpected::Map,
     }
@@ -65,6 +66,10 @@ impl<'de> Deserializer<'de> for &Node {
             Kind::Mapping(entries) => {
                 visitor.visit_map(Entries { entries: entries.iter(), value: None })
             }
+            Kind::Binary(bytes) => match str::from_utf8(bytes) {
+                Ok(text) => visitor.visit_str(text),
+                Err(_) => visitor.visit_bytes(bytes),
+            },
             Kind::Scalar { .. } if self.is_null() => visitor.visit_unit(),
             Kind::Scalar { text, plain: false } => visitor.visit_str(text),
             Kind::Scalar { text, plain: true } => match text.as_str() {
@@ -108,9 +113,28 @@ impl<'de> Deserializer<'de> for &Node {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.kind {
             Kind::Scalar { text, .. } if !self.is_null() => visitor.visit_str(text),
+            // A text may be written as its bytes.
+            Kind::Binary(bytes) => match str::from_utf8(bytes) {
+                Ok(text) => visitor.visit_str(text),
+                Err(_) => Err(Error::invalid_type(unexpected(self), &visitor)),
+            },
             _ => Err(Error::invalid_type(unexpected(self), &visitor)),
         }
         .map_err(|error| error.at(self))
+    }
+
+    /// The bytes of a `!!binary` scalar as bytes, and any other scalar as its text.
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match &self.kind {
+            Kind::Binary(bytes) => {
+                visitor.visit_bytes(bytes).map_err(|error: Error| error.at(self))
+            }
+            _ => self.deserialize_str(visitor),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_bytes(visitor)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -184,7 +208,9 @@ impl<'de> Deserializer<'de> for &Node {
                 [(key, value)] => visitor.visit_enum(Variant { key, value }),
                 _ => Err(Error::invalid_type(Unexpected::Map, &"one of the choices")),
             },
-            Kind::Sequence(_) => Err(Error::invalid_type(Unexpected::Seq, &"one of the choices")),
+            Kind::Sequence(_) | Kind::Binary(_) => {
+                Err(Error::invalid_type(unexpected(self), &"one of the choices"))
+            }
         }
         .map_err(|error| error.at(self))
     }
@@ -193,7 +219,7 @@ impl<'de> Deserializer<'de> for &Node {
         visitor.visit_unit()
     }
 
-    forward_to_deserialize_any! { i128 u128 bytes byte_buf unit unit_struct tuple tuple_struct }
+    forward_to_deserialize_any! { i128 u128 unit unit_struct tuple tuple_struct }
 }
 
 /// The items of a list.

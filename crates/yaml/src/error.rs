@@ -124,14 +124,18 @@ impl serde::de::Error for Error {
     }
 }
 
-/// What was found, in words that do not need the serde documentation.
-fn describe(found: Unexpected<'_>) -> String {
+/// What was found, in words that do not need the serde documentation. It is not quoted: what stands in the wrong place may be
+/// a password.
+fn describe(found: Unexpected<'_>) -> &'static str {
     match found {
-        Unexpected::Str("") => "an empty text".to_owned(),
-        Unexpected::Str(text) => format!("`{text}`"),
-        Unexpected::Unit => "nothing".to_owned(),
-        Unexpected::Seq => "a list".to_owned(),
-        Unexpected::Map => "a mapping".to_owned(),
-        other => other.to_string(),
+        Unexpected::Str("") => "an empty text",
+        Unexpected::Str(_) => "a text",
+        Unexpected::Bool(true) => "`true`",
+        Unexpected::Bool(false) => "`false`",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+        Unexpected::Unit => "nothing",
+        Unexpected::Seq => "a list",
+        Unexpected::Map => "a mapping",
+        _ => "something else",
     }
 }

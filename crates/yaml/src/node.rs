@@ -4,7 +4,8 @@
 
 use std::{collections::HashMap, mem};
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, Span};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use crate::{EMPTY, Problem};
 
@@ -34,6 +35,8 @@ pub(crate) enum Kind {
         text: String,
         plain: bool,
     },
+    /// What a `!!binary` scalar stands for (<https://yaml.org/type/binary.html>).
+    Binary(Vec<u8>),
     Sequence(Vec<Node>),
     Mapping(Vec<(Node, Node)>),
 }
@@ -57,7 +60,7 @@ impl Node {
     /// damages. `false` when there is none below this node.
     pub(crate) fn cut(&mut self, id: usize, cut: &mut Cut) -> bool {
         match &mut self.kind {
-            Kind::Scalar { .. } => false,
+            Kind::Scalar { .. } | Kind::Binary(_) => false,
             Kind::Sequence(items) => {
                 let before = items.len();
                 items.retain(|item| item.id != id);
@@ -89,7 +92,7 @@ impl Node {
 
     fn count(&self) -> usize {
         1 + match &self.kind {
-            Kind::Scalar { .. } => 0,
+            Kind::Scalar { .. } | Kind::Binary(_) => 0,
             Kind::Sequence(items) => items.iter().map(Self::count).sum(),
             Kind::Mapping(entries) => {
                 entries.iter().map(|(key, value)| key.count() + value.count()).sum()
@@ -99,7 +102,7 @@ impl Node {
 
     fn depth(&self) -> usize {
         1 + match &self.kind {
-            Kind::Scalar { .. } => 0,
+            Kind::Scalar { .. } | Kind::Binary(_) => 0,
             Kind::Sequence(items) => items.iter().map(Self::depth).max().unwrap_or(0),
             Kind::Mapping(entries) => {
                 entries.iter().map(|(key, value)| key.depth().max(value.depth())).max().unwrap_or(0)
@@ -135,7 +138,7 @@ fn number(node: &mut Node, next: &mut usize) {
     node.id = *next;
     *next += 1;
     match &mut node.kind {
-        Kind::Scalar { .. } => {}
+        Kind::Scalar { .. } | Kind::Binary(_) => {}
         Kind::Sequence(items) => items.iter_mut().for_each(|item| number(item, next)),
         Kind::Mapping(entries) => {
             for (key, value) in entries {
@@ -144,6 +147,10 @@ fn number(node: &mut Node, next: &mut usize) {
             }
         }
     }
+}
+
+fn is_binary(tag: &Tag) -> bool {
+    tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() == Some("binary")
 }
 
 fn problem(marker: Marker, message: impl Into<String>) -> Problem {
@@ -189,9 +196,12 @@ impl Builder {
                 let second = problem(at, "a second document begins here");
                 return Err(Problem { hint: Some(hint), ..second });
             }
-            Event::Scalar(text, style, anchor, _) => {
-                let kind =
-                    Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                let kind = match tag.filter(|tag| is_binary(tag)) {
+                    Some(_) => self.binary(&text, at),
+                    None => Kind::Scalar { text: text.into_owned(), plain },
+                };
                 self.nodes += 1;
                 self.close(Self::node(at, kind), anchor);
             }
@@ -224,6 +234,17 @@ impl Builder {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The bytes that a text in Base64 stands for, which may be broken into lines.
+    fn binary(&mut self, text: &str, at: Marker) -> Kind {
+        let digits: String = text.split_ascii_whitespace().collect();
+        let bytes = BASE64_STANDARD.decode(digits).unwrap_or_else(|_| {
+            // What it says may be a secret.
+            self.problems.push(problem(at, "what stands behind `!!binary` is not Base64"));
+            Vec::new()
+        });
+        Kind::Binary(bytes)
     }
 
     fn node(at: Marker, kind: Kind) -> Node {
@@ -262,7 +283,7 @@ impl Builder {
                     }
                 }
             },
-            Kind::Scalar { .. } => {}
+            Kind::Scalar { .. } | Kind::Binary(_) => {}
         }
     }
 }
@@ -290,7 +311,7 @@ fn merge(entries: &mut Vec<(Node, Node)>) {
             .iter()
             .filter_map(|item| match &item.kind {
                 Kind::Mapping(mapping) => Some(mapping.clone()),
-                Kind::Scalar { .. } | Kind::Sequence(_) => None,
+                Kind::Scalar { .. } | Kind::Binary(_) | Kind::Sequence(_) => None,
             })
             .collect(),
         _ => return,

@@ -83,10 +83,10 @@ fn every_mistake_is_told_at_once_with_its_place() {
         problems(text),
         [
             "line 2 column 3: unknown key `lables` (hint: did you mean `labels`?)",
-            "line 3 column 10: expected u32, found `many`",
+            "line 3 column 10: expected u32, found a text",
             "line 4 column 3: the key `targets` is missing",
             "line 4 column 19: the key `a` stands twice (hint: it stands in line 4 already)",
-            "line 5 column 12: expected a list (`- item` or `[item, item]`), found `b`",
+            "line 5 column 12: expected a list (`- item` or `[item, item]`), found a text",
             "line 6 column 9: unknown value `slwo` (hint: did you mean `slow`?)",
             "line 7 column 9: `3` is not even (hint: write an even number)",
         ]
@@ -123,6 +123,66 @@ fn texts_that_are_no_yaml_are_refused_in_one_line() {
             .contains("16 MiB")
     );
     assert_eq!(parse::<Option<Vec<Group>>>("~\n"), Ok(None));
+}
+
+/// What a type sees that asks for bytes: a text as a text, `!!binary` as bytes.
+#[derive(Debug, PartialEq)]
+enum Sent {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl<'de> Deserialize<'de> for Sent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Sent;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a text or bytes")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Sent, E> {
+                Ok(Sent::Text(text.to_owned()))
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Sent, E> {
+                Ok(Sent::Bytes(bytes.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_byte_buf(Visitor)
+    }
+}
+
+#[test]
+fn binary_scalars_are_their_bytes() {
+    let bytes = |bytes: &[u8]| Ok(Sent::Bytes(bytes.to_owned()));
+    for (text, expected) in [
+        ("!!binary AAAACATSFi8=", bytes(&[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f])),
+        ("!!binary \"UElO\\n  Rw==\"", bytes(b"PING")),
+        ("!!binary |\n  UElO\n  Rw==\n", bytes(b"PING")),
+        ("!<tag:yaml.org,2002:binary> UElORw==", bytes(b"PING")),
+        ("!!binary ''", bytes(b"")),
+        ("AAAACATSFi8=", Ok(Sent::Text("AAAACATSFi8=".to_owned()))),
+        ("8080", Ok(Sent::Text("8080".to_owned()))),
+        ("!!str 8080", Ok(Sent::Text("8080".to_owned()))),
+        ("!!binary hunter2", Err("`!!binary` is not Base64")),
+        ("[a]", Err("a text or bytes")),
+    ] {
+        match (parse::<Sent>(text), expected) {
+            (Ok(read), Ok(expected)) => assert_eq!(read, expected, "{text}"),
+            (Err(problems), Err(needle)) => {
+                let told = problems[0].to_string();
+                assert!(told.contains(needle) && !told.contains("hunter2"), "{text}: {told}");
+            }
+            (read, expected) => panic!("{text}: {read:?} instead of {expected:?}"),
+        }
+    }
+    assert_eq!(parse::<String>("!!binary UElORw=="), Ok("PING".to_owned()));
+    assert!(parse::<String>("!!binary /w==").is_err());
+    assert!(parse::<u8>("!!binary MQ==").is_err());
 }
 
 #[test]

@@ -16,11 +16,11 @@ use crate::{
     tidy::{assert_none, read},
 };
 
-/// Settings that we do not take yet. One that we take must not stand here.
-pub(super) const NOT_YET: &[&str] = &["enable_http3", "query_response"];
+/// Keys of a section, each with values that the peer takes.
+type Keys = &'static [(&'static str, &'static [&'static str])];
 
 /// Every key of the `http` section in the peer's reference, with values that it takes.
-const KEYS: &[(&str, &[&str])] = &[
+const HTTP_KEYS: Keys = &[
     (
         "authorization",
         &["{ credentials: x }", "{ type: Token, credentials: x }", "{ credentials_file: x }"],
@@ -76,6 +76,26 @@ const KEYS: &[(&str, &[&str])] = &[
     ("valid_status_codes", &["[200, 404]", "[]"]),
 ];
 
+/// The same for the `tcp` section.
+const TCP_KEYS: Keys = &[
+    ("ip_protocol_fallback", &["true", "false"]),
+    ("preferred_ip_protocol", &["ip4", "ip6"]),
+    (
+        "query_response",
+        &[
+            "[]",
+            "[{ expect: '^a (.+)$', labels: [{ name: b, value: '${1}' }], send: 'c ${1}', starttls: true }]",
+            "[{ expect_bytes: S }, { send: !!binary AAAACATSFi8= }, { starttls: false }, {}]",
+        ],
+    ),
+    ("source_ip_address", &["127.0.0.1"]),
+    ("tls", &["true", "false"]),
+    ("tls_config", &["{ insecure_skip_verify: true, ca_file: a, server_name: d }"]),
+];
+
+/// The sections that we have, each with its keys.
+const SECTIONS: &[(&str, Keys)] = &[("http", HTTP_KEYS), ("tcp", TCP_KEYS)];
+
 /// A file of the peer's package; `None` when the peer is not there, which was told.
 fn shipped(path: &str) -> Option<PathBuf> {
     let program = part("prometheus-blackbox-exporter")?;
@@ -83,51 +103,27 @@ fn shipped(path: &str) -> Option<PathBuf> {
     Some(root.join(path))
 }
 
-/// The key of a mistake that says no more than that we do not take a key yet.
-pub(super) fn not_yet(message: &str) -> Option<&'static str> {
-    let key = match message {
-        "unknown value `HTTP/3.0`" => "enable_http3",
-        _ => message.strip_prefix('`')?.strip_suffix("` is not supported yet")?,
-    };
-    NOT_YET.iter().copied().find(|known| *known == key)
-}
-
-/// What is wrong with a text, but for what we do not take yet; that is put into `waiting`.
-fn mistakes(text: &str, waiting: &mut BTreeSet<&'static str>) -> Vec<String> {
+/// What is wrong with a text as a modules file.
+fn mistakes(text: &str) -> Vec<String> {
     let problems = parse_modules(text).err().unwrap_or_default();
-    problems
-        .iter()
-        .filter(|problem| {
-            let key = not_yet(&problem.message);
-            waiting.extend(key);
-            key.is_none()
-        })
-        .map(ToString::to_string)
-        .collect()
+    problems.iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn every_setting_of_the_peer_is_taken() {
-    let mut waiting = BTreeSet::new();
     let mut findings = Vec::new();
-    for (key, values) in KEYS {
-        for value in *values {
-            let text =
-                format!("modules: {{ m: {{ prober: http, http: {{ {key}: {value} }} }} }}\n");
-            findings.extend(
-                mistakes(&text, &mut waiting)
-                    .iter()
-                    .map(|mistake| format!("{key}: {value}: {mistake}")),
+    for (section, keys) in SECTIONS {
+        for (key, value) in
+            keys.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)))
+        {
+            let text = format!(
+                "modules: {{ m: {{ prober: {section}, {section}: {{ {key}: {value} }} }} }}\n"
             );
+            let told = mistakes(&text);
+            findings
+                .extend(told.iter().map(|mistake| format!("{section}: {key}: {value}: {mistake}")));
         }
     }
-    let known: BTreeSet<&str> = KEYS.iter().map(|(key, _)| *key).collect();
-    findings.extend(
-        NOT_YET
-            .iter()
-            .filter(|key| known.contains(*key) && !waiting.contains(*key))
-            .map(|key| format!("`{key}` is taken by now: it must not stand in NOT_YET")),
-    );
     assert_none("settings of blackbox_exporter that we refuse", &findings);
 }
 
@@ -139,13 +135,15 @@ fn the_list_of_settings_is_that_of_the_peers_reference() {
     };
     let output = Command::new("gzip").arg("-dc").arg(&reference).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let (_, section) = text.split_once("### `<http_probe>`").unwrap();
-    let (section, _) = section.split_once("\n###").unwrap();
-    let key = Regex::new(r"(?m)^  (?:\[ )?([a-z][a-z0-9_]*):").unwrap();
-    let documented: BTreeSet<&str> =
-        key.captures_iter(section).map(|found| found.get(1).unwrap().as_str()).collect();
-    let known: BTreeSet<&str> = KEYS.iter().map(|(key, _)| *key).collect();
-    assert_eq!(known, documented);
+    let key = Regex::new(r"(?m)^(?:  )?(?:\[ )?([a-z][a-z0-9_]*):").unwrap();
+    for (name, keys) in SECTIONS {
+        let (_, section) = text.split_once(&format!("### `<{name}_probe>`")).unwrap();
+        let (section, _) = section.split_once("\n###").unwrap();
+        let documented: BTreeSet<&str> =
+            key.captures_iter(section).map(|found| found.get(1).unwrap().as_str()).collect();
+        let known: BTreeSet<&str> = keys.iter().map(|(key, _)| *key).collect();
+        assert_eq!(known, documented, "{name}");
+    }
 }
 
 #[test]
@@ -155,13 +153,9 @@ fn the_files_that_the_peer_ships_load_unchanged() {
     let mut findings = Vec::new();
     for path in paths {
         let Some(file) = shipped(&path) else { return };
-        let mut waiting = BTreeSet::new();
-        findings.extend(
-            mistakes(&read(&file), &mut waiting).iter().map(|mistake| format!("{path}: {mistake}")),
-        );
-        if waiting.is_empty() {
-            findings.extend(validated(&file).err().map(|told| format!("{path}: validate: {told}")));
-        }
+        let told = mistakes(&read(&file));
+        findings.extend(told.iter().map(|mistake| format!("{path}: {mistake}")));
+        findings.extend(validated(&file).err().map(|told| format!("{path}: validate: {told}")));
     }
     assert_none("what we refuse of the peer's files", &findings);
 }

@@ -32,6 +32,8 @@ const TIMES: &[&str] =
 
 /// All other metrics that are compared; what only we export is not.
 const NUMBERS: &[&str] = &[
+    "probe_expect_info",
+    "probe_failed_due_to_bytes",
     "probe_failed_due_to_cel",
     "probe_failed_due_to_regex",
     "probe_http_content_length",

@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use testkit::{Behaviour, Certificates, Leaf, Server, TlsSettings};
+use testkit::{Behaviour, Certificates, Leaf, Server, Step, TlsSettings};
 use tokio::time::timeout;
 
 /// The header fields of a request that are not compared: every client has its own.
@@ -30,6 +30,8 @@ pub(super) enum Setup {
     Located(fn(SocketAddr) -> Behaviour),
     /// A server with TLS.
     Tls(Leaf, TlsSettings, Behaviour),
+    /// A server that begins TLS after these steps.
+    StartTls(Vec<Step>, Behaviour),
     /// Nobody.
     Nobody,
 }
@@ -40,7 +42,9 @@ pub(super) struct Row {
     setup: Setup,
     /// A second server, without TLS: where tokens come from, or a proxy.
     second: Option<Behaviour>,
-    http: &'static str,
+    /// The kind of the module, which is also the name of its section.
+    prober: &'static str,
+    settings: &'static str,
     timeout: &'static str,
     /// How long an exporter may take.
     pub(super) patience: Duration,
@@ -54,7 +58,7 @@ pub(super) struct Row {
 }
 
 /// A row whose module has these entries in its `http` section, in flow style.
-pub(super) fn row(name: &'static str, setup: Setup, http: &'static str) -> Row {
+pub(super) fn row(name: &'static str, setup: Setup, settings: &'static str) -> Row {
     let target = match setup {
         Setup::Tls(..) => "https://localhost:{port}/",
         Setup::Nobody => "http://127.0.0.1:1/",
@@ -64,7 +68,8 @@ pub(super) fn row(name: &'static str, setup: Setup, http: &'static str) -> Row {
         name,
         setup,
         second: None,
-        http,
+        prober: "http",
+        settings,
         timeout: "20s",
         patience: Duration::from_mins(1),
         target,
@@ -72,6 +77,16 @@ pub(super) fn row(name: &'static str, setup: Setup, http: &'static str) -> Row {
         without: None,
         differs: Vec::new(),
     }
+}
+
+/// A row whose module is of the kind `tcp` and has these entries in its section.
+pub(super) fn tcp(name: &'static str, setup: Setup, settings: &'static str) -> Row {
+    let target = match setup {
+        Setup::Tls(..) | Setup::StartTls(..) => "localhost:{port}",
+        Setup::Nobody => "127.0.0.1:1",
+        _ => "127.0.0.1:{port}",
+    };
+    Row { prober: "tcp", target, ..row(name, setup, settings) }
 }
 
 /// A row with a server without TLS.
@@ -130,6 +145,11 @@ impl Row {
                 let acceptor = certificates.acceptor_with(*leaf, settings);
                 Some(Server::start_tls(acceptor, behaviour.clone()).await)
             }
+            Setup::StartTls(clear, behaviour) => {
+                let acceptor = certificates.acceptor(Leaf::Good);
+                let secure = behaviour.clone();
+                Some(Server::start_tls_after(clear.clone(), acceptor, secure).await)
+            }
             Setup::Nobody => None,
         };
         let second = match self.second.clone() {
@@ -149,16 +169,17 @@ impl Row {
                 .replace("{client certificate}", &file("client.pem"))
                 .replace("{client key}", &file("client.key"))
         };
-        let family = if self.http.contains("preferred_ip_protocol") {
+        let family = if self.settings.contains("preferred_ip_protocol") {
             ""
         } else {
             "preferred_ip_protocol: ip4, "
         };
+        let prober = self.prober;
         let yaml = format!(
-            "  {}: {{ prober: http, timeout: {}, http: {{ {family}{} }} }}\n",
+            "  {}: {{ prober: {prober}, timeout: {}, {prober}: {{ {family}{} }} }}\n",
             self.module(),
             self.timeout,
-            filled(self.http)
+            filled(self.settings)
         );
         Started { target: filled(self.target), yaml, servers: [server, second], row: self }
     }
@@ -183,7 +204,11 @@ impl Started {
                 requests.push("a connection stays open".to_owned());
             }
             let received = server.received();
-            requests.extend(received.iter().skip(*seen).filter_map(|text| normal(text)));
+            let new = received.iter().skip(*seen);
+            match self.row.prober {
+                "http" => requests.extend(new.filter_map(|text| normal(text))),
+                _ => requests.extend(new.filter_map(|text| said(text))),
+            }
             *seen = received.len();
         }
         requests.join(" then ")
@@ -205,4 +230,11 @@ fn normal(received: &str) -> Option<String> {
     // What comes behind CONNECT is the handshake.
     let body = if first.starts_with("CONNECT ") { "" } else { body };
     Some(format!("{first} [{}] {body:?}", fields.join("; ")))
+}
+
+/// What is compared of what a server received that speaks something else; `None` when it was nothing. Handshakes are not
+/// compared.
+fn said(received: &str) -> Option<String> {
+    let (clear, _) = received.split_once("\u{16}\u{3}").unwrap_or((received, ""));
+    (!clear.is_empty()).then(|| format!("{clear:?}"))
 }

@@ -67,30 +67,23 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
     Rule {
+        key: "cipher-of-tcp",
+        explains: |difference| {
+            let (peer, ours) = difference.both();
+            let is_tcp = !value(difference.peer, "probe_failed_due_to_bytes").is_empty();
+            difference.is("probe_tls_cipher_info") && is_tcp && peer.is_empty() && !ours.is_empty()
+        },
+    },
+    Rule {
         key: "tls-facts",
         explains: |difference| {
             let (peer, ours) = difference.both();
-            let nothing_came = value(difference.peer, "probe_http_status_code") == "0";
+            let status = value(difference.peer, "probe_http_status_code");
+            let nothing_came = ["", "0"].contains(&status);
             let failed = value(difference.ours, "probe_success") == "0";
             let more = TLS.contains(&difference.metric) && peer.is_empty();
             let ssl = difference.is("probe_http_ssl") && (peer, ours) == ("0", "1");
             nothing_came && failed && (more || ssl)
-        },
-    },
-    Rule {
-        key: "unread-body",
-        explains: |difference| {
-            difference.is("probe_http_uncompressed_body_length")
-                && difference.reason.0 == "check"
-                && difference.both().1 == "0"
-        },
-    },
-    Rule {
-        key: "addresses-in-names",
-        explains: |difference| {
-            let (peer, ours) = difference.both();
-            let without = ours.replace(",127.0.0.1\"", "\"");
-            difference.is("probe_ssl_last_chain_info") && ours != without && peer == without
         },
     },
     Rule {
@@ -127,12 +120,6 @@ pub(super) const RULES: &[Rule] = &[
         explains: |difference| {
             difference.reason.0 == "token"
                 && (difference.is("requests") || difference.is("probe_http_duration_seconds"))
-        },
-    },
-    Rule {
-        key: "lookup-by-a-proxy",
-        explains: |difference| {
-            difference.is("probe_dns_lookup_time_seconds") && difference.both() == ("any", "")
         },
     },
 ];

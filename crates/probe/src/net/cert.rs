@@ -71,7 +71,7 @@ impl CertificateSummary {
 pub(crate) struct Certificate {
     pub(crate) summary: CertificateSummary,
     /// All alternative names in one text, cut.
-    pub(crate) all_names: String,
+    pub(crate) host_names: String,
     /// The names in DER, to compare them exactly.
     pub(crate) subject: Box<[u8]>,
     pub(crate) issuer: Box<[u8]>,
@@ -137,7 +137,11 @@ impl Certificate {
         for extension in parsed.extensions() {
             match extension.parsed_extension() {
                 ParsedExtension::SubjectAlternativeName(alternative) => {
-                    names.extend(alternative.general_names.iter().filter_map(name));
+                    let general = &alternative.general_names;
+                    names.extend(general.iter().filter_map(name));
+                    // The label has the names of hosts alone, as in blackbox_exporter.
+                    let hosts: Vec<&str> = general.iter().filter_map(host_name).collect();
+                    certificate.host_names = cut(&hosts.join(","));
                 }
                 ParsedExtension::AuthorityInfoAccess(access) => {
                     let issuers = |method: &Oid<'_>| method.to_id_string() == "1.3.6.1.5.5.7.48.2";
@@ -157,7 +161,6 @@ impl Certificate {
                 _ => {}
             }
         }
-        certificate.all_names = cut(&names.join(","));
         names.truncate(NAMES_MAX);
         certificate.summary.names = names.iter().map(|name| cut(name)).collect();
         Some(certificate)
@@ -186,7 +189,7 @@ impl Certificate {
                 key,
                 signature_algorithm,
             },
-            all_names: String::new(),
+            host_names: String::new(),
             subject: parsed.subject().as_raw().into(),
             issuer: parsed.issuer().as_raw().into(),
             key_identifier: None,
@@ -232,6 +235,10 @@ pub(crate) fn with_own_signature(
         message: parsed.tbs_certificate.as_ref(),
         signature: &parsed.signature_value.data,
     })
+}
+
+fn host_name<'a>(name: &GeneralName<'a>) -> Option<&'a str> {
+    if let GeneralName::DNSName(name) = name { Some(name) } else { None }
 }
 
 /// An alternative name that a server can have.

@@ -99,12 +99,12 @@ pub(crate) async fn resolve(
     }
     scope.forget(metric::ADDRESS);
     scope.sample(&metric::DNS_LOOKUP, scope.time(Timing::Resolve).as_secs_f64());
-    match &looked_up {
-        Ok(addresses) => {
-            let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            scope.note(format!("{host} resolved to {}", list.join(", ")));
-        }
-        Err(_) => scope.sample(&metric::IP_PROTOCOL, 0.0),
+    if let Ok(addresses) = &looked_up {
+        let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        scope.note(format!("{host} resolved to {}", list.join(", ")));
+    } else {
+        scope.sample(&metric::IP_PROTOCOL, 0.0);
+        scope.sample(&metric::IP_ADDR_HASH, 0.0);
     }
     looked_up
 }
@@ -130,19 +130,21 @@ async fn open_any(
     for note in notes {
         scope.note(note);
     }
-    let used = match &connected {
-        Ok(opened) => Some(opened.address.ip()),
-        Err(_) => addresses.first().map(SocketAddr::ip),
-    };
-    if let Some(address) = used {
-        report(scope, address);
+    tell(scope, connected.as_ref().ok().map(|opened| opened.address), addresses);
+    connected
+}
+
+/// Reports the address that was connected to; otherwise the first one that was to be tried.
+pub(super) fn tell(scope: &mut Scope<'_>, connected: Option<SocketAddr>, tried: &[SocketAddr]) {
+    if let Some(address) = connected.or(tried.first().copied()) {
+        report(scope, address.ip());
     }
-    let opened = connected?;
-    scope.note(format!("connected to {}", opened.address));
-    if let Some(hop) = scope.hop() {
-        hop.peer = Some(opened.address);
+    if let Some(address) = connected {
+        scope.note(format!("connected to {address}"));
+        if let Some(hop) = scope.hop() {
+            hop.peer = Some(address);
+        }
     }
-    Ok(opened)
 }
 
 /// Reports the address of the target.
@@ -153,7 +155,7 @@ pub(crate) fn report(scope: &mut Scope<'_>, address: IpAddr) {
 }
 
 /// The addresses that may be connected to, or why there is none.
-fn permitted(
+pub(super) fn permitted(
     addresses: &[SocketAddr],
     destination: &Destination<'_>,
     notes: &mut Vec<String>,
@@ -178,8 +180,7 @@ fn permitted(
     if permitted.is_empty() { Err(denied.unwrap_or_else(no_address)) } else { Ok(permitted) }
 }
 
-/// Connects to the first address that accepts. The others start 250 ms apart, or at once when one fails; closer together
-/// where half of the time would not be enough for all of them.
+/// Connects to the first address that accepts.
 async fn connect(
     addresses: &[SocketAddr],
     destination: &Destination<'_>,
@@ -187,20 +188,32 @@ async fn connect(
     notes: &mut Vec<String>,
 ) -> Result<Opened, Failure> {
     let permitted = permitted(addresses, destination, notes)?;
-    let source = destination.source;
-    if let [only] = permitted.as_slice() {
-        // The common case needs no task of its own.
-        return dial(*only, source).await;
+    first(permitted, time_left, notes, |address| dial(address, destination.source)).await
+}
+
+/// The first attempt that succeeds. Those at the other addresses start 250 ms apart, or at once when one fails; closer
+/// together where half of the time would not be enough for all of them.
+pub(super) async fn first<T, F>(
+    addresses: Vec<SocketAddr>,
+    time_left: Duration,
+    notes: &mut Vec<String>,
+    attempt: impl Fn(SocketAddr) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>> + Send,
+{
+    if let [only] = addresses.as_slice() {
+        return attempt(*only).await;
     }
-    let count = u32::try_from(permitted.len()).unwrap_or(u32::MAX);
+    let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     let stagger = (time_left / 2 / count).clamp(STAGGER_MIN, STAGGER);
-    let mut waiting = permitted.into_iter();
+    let mut waiting = addresses.into_iter();
     let mut attempts = Race::new();
     let mut next = waiting.next();
     let mut reported: Option<Failure> = None;
     loop {
         if let Some(address) = next.take() {
-            attempts.add(dial(address, source));
+            attempts.add(attempt(address));
         }
         tokio::select! {
             Some(ended) = attempts.next() => match ended {
@@ -249,17 +262,21 @@ async fn dial(address: SocketAddr, source: Option<IpAddr>) -> Result<Opened, Fai
 fn bound(source: IpAddr) -> Result<TcpSocket, Failure> {
     let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let bound = socket.and_then(|socket| socket.bind(SocketAddr::new(source, 0)).map(|()| socket));
-    bound.map_err(|error| {
-        // A missing address is a mistake of the module, and everything else a shortage: neither is the target's.
-        let reason = match error.kind() {
-            io::ErrorKind::AddrNotAvailable => Reason::Config,
-            _ => Reason::NoFds,
-        };
-        Failure::new(Phase::Internal, reason, format!("source_ip_address {source}: {error}"))
-    })
+    bound.map_err(|error| unbound(source, &error))
 }
 
-fn failure(address: SocketAddr, error: &io::Error) -> Failure {
+/// Why an address of ours cannot be had.
+pub(super) fn unbound(source: IpAddr, error: &io::Error) -> Failure {
+    // A missing address is a mistake of the module, and everything else a shortage: neither is the target's.
+    let reason = match error.kind() {
+        io::ErrorKind::AddrNotAvailable => Reason::Config,
+        _ => Reason::NoFds,
+    };
+    Failure::new(Phase::Internal, reason, format!("source_ip_address {source}: {error}"))
+}
+
+/// What an error of the system says about an address that was to be connected to.
+pub(super) fn failure(address: SocketAddr, error: &io::Error) -> Failure {
     // Without IPv6 on this machine, an IPv6 address cannot be assigned, which is no shortage: the address is unreachable.
     let no_family = address.is_ipv6() && error.kind() == io::ErrorKind::AddrNotAvailable;
     if let Some(fault) = local_fault(error).filter(|_| !no_family) {

@@ -10,6 +10,8 @@ mod names;
 pub(crate) mod policy;
 mod port;
 pub(crate) mod proxies;
+#[cfg(feature = "http3")]
+pub(crate) mod quic;
 mod race;
 pub(crate) mod resolve;
 #[cfg(any(test, feature = "fuzzing"))]

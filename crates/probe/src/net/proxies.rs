@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 /// The proxies that the environment names; used only where a module says so.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Environment {
     http: Option<Url>,
     https: Option<Url>,

@@ -24,6 +24,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows.extend(servers());
     rows.extend(messages());
     rows.extend(addresses());
+    rows.extend(turns());
     rows.extend(names());
     rows
 }
@@ -52,6 +53,12 @@ async fn asked(
 
 fn net(servers: &[SocketAddr]) -> Net {
     Net::for_tests(None, &[]).expect("a network for tests").with_name_servers(servers.to_vec())
+}
+
+/// A port that no socket has any more; one of a server would be closed only when its task is next run.
+fn closed_port() -> SocketAddr {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("the address of a bound socket")
 }
 
 fn here() -> DnsAnswer {
@@ -167,7 +174,7 @@ fn servers() -> Vec<Row> {
         second_knows("17f", "a first name server that babbles", DnsAnswer::Malformed, "up")
             .and(warned),
         Row::new("6b", "a first name server that is not there", "up", || async {
-            let gone = DnsServer::start([]).await.address();
+            let gone = closed_port();
             let second = DnsServer::start([("some.test", here())]).await;
             let server = Server::start(Behaviour::answer(200, "", "ok")).await;
             let url = server.url_as("http", "some.test", "/");
@@ -175,7 +182,7 @@ fn servers() -> Vec<Row> {
         })
         .and(warned),
         Row::new("6c", "no name server is there", "resolve/servfail", || async {
-            let gone = DnsServer::start([]).await.address();
+            let gone = closed_port();
             Ok(Case::with(net(&[gone]), "http://some.test/", ()))
         }),
         Row::new("6d", "one that fails and one that is silent", "resolve/servfail", || async {
@@ -287,6 +294,22 @@ fn addresses() -> Vec<Row> {
         .and(|result| {
             let tried = result.notes.iter().filter(|(_, note)| note.contains("refused")).count();
             if tried == 32 { Ok(()) } else { Err(format!("{tried} addresses were tried")) }
+        }),
+    ]
+}
+
+/// Names whose address is another one each time.
+fn turns() -> Vec<Row> {
+    vec![
+        Row::new("15", "an address that is another one each time", "up", || async {
+            let first =
+                Server::start(Behaviour::paths([("/", Behaviour::redirect("/end"))])).await;
+            let there = SocketAddr::from(([127, 0, 0, 2], first.address().port()));
+            let second = Server::start_on(there, Behaviour::answer(200, "", "ok")).await;
+            let turns = DnsAnswer::Turns(vec![IpAddr::from([127, 0, 0, 1]), there.ip()]);
+            let dns = DnsServer::start([("some.test", turns)]).await;
+            let url = first.url_as("http", "some.test", "/");
+            Ok(Case::with(net(&[dns.address()]), url, (dns, first, second)))
         }),
         Row::new(
             "16b",

@@ -26,12 +26,16 @@ macro_rules! groups {
 
 // THE LIST: one line for each group.
 groups! {
+    clocks,
     coding,
     dns,
     framing,
     handshake,
     http2,
+    phases,
     policy,
+    proxy,
+    redirect,
     syntax,
     tcp,
     tls,

@@ -60,6 +60,11 @@ pub(crate) fn rows() -> Vec<Row> {
             let server = Server::start(redirect(&format!("http://{}/", listener.address()))).await;
             Ok(Case::with(net(None), server.url("/"), (server, listener)))
         }),
+        Row::new("10", "an alias of a name inside", "redirect/denied_address", || async {
+            let dns = name_server().await;
+            let server = Server::start(redirect("http://alias.test/")).await;
+            Ok(Case::with(net(Some(&dns)), server.url("/"), (server, dns)))
+        }),
         Row::new("16", "a name with a denied and an allowed address", "up", || async {
             let dns = name_server().await;
             let listener = Server::start(Behaviour::answer(200, "", "ok")).await;

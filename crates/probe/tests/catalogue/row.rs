@@ -62,6 +62,8 @@ pub(crate) struct Row {
     pub(crate) timeout: Duration,
     pub(crate) prepare: Prepare,
     pub(crate) check: Option<Check>,
+    /// Whether the times of the phases have to add up to that of the probe.
+    pub(crate) adds_up: bool,
 }
 
 impl Row {
@@ -83,6 +85,7 @@ impl Row {
             timeout: LONG,
             prepare: Box::new(move || Box::pin(prepare())),
             check: None,
+            adds_up: false,
         }
     }
 
@@ -108,6 +111,12 @@ impl Row {
     /// With a short deadline, which is what ends the probe.
     pub(crate) fn until_the_deadline(mut self) -> Self {
         self.timeout = SHORT;
+        self
+    }
+
+    /// With times of phases that have to add up to that of the probe.
+    pub(crate) fn adding_up(mut self) -> Self {
+        self.adds_up = true;
         self
     }
 

@@ -10,7 +10,9 @@
 )]
 
 use std::{
+    collections::BTreeSet,
     fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -35,9 +37,29 @@ const RUNS_MAX: usize = 3;
 /// The environment variable that makes a skip an error.
 const NO_SKIP: &str = "WEBSERVICE_MONITOR_NO_SKIP";
 
+/// The numbers of the catalogue.
+const NUMBERS: std::ops::RangeInclusive<u32> = 1..=120;
+
+/// Numbers that a test outside of the catalogue holds, because it needs a network, a file or a scheduler of its own.
+const ELSEWHERE: &[(u32, &str)] = &[
+    (22, "crates/probe/tests/it/namespace.rs::routes_and_ports_are_told_apart"),
+    (30, "crates/probe/tests/it/namespace.rs::routes_and_ports_are_told_apart"),
+    (
+        101,
+        "crates/probe/tests/it/tls_trust.rs::files_are_read_again_when_they_change_and_serve_on_when_they_break",
+    ),
+    (118, "src/schedule/worker.rs::a_dead_host_does_not_keep_the_others_waiting"),
+    (119, "crates/probe/src/scope.rs::what_fails_while_nobody_runs_us_is_our_fault"),
+];
+
+/// How much of a probe's time may belong to none of its phases.
+const UNPHASED_MAX: Duration = Duration::from_millis(5);
+
 /// What one run cost.
 struct Cost {
     late: Duration,
+    /// The difference between the probe's time and that of its phases, where that matters.
+    unphased: Duration,
     cpu: Duration,
     memory_kib: u64,
 }
@@ -46,6 +68,8 @@ impl Cost {
     fn complaint(&self) -> Option<String> {
         if self.late > LATE_MAX {
             Some(format!("answered {:?} after the deadline", self.late))
+        } else if self.unphased > UNPHASED_MAX {
+            Some(format!("spent {:?} in no phase", self.unphased))
         } else if self.cpu > CPU_MAX {
             Some(format!("took {:?} of processor time", self.cpu))
         } else if self.memory_kib > MEMORY_MAX_KIB {
@@ -62,7 +86,7 @@ pub(crate) fn all(rows: Vec<Row>) {
     drop(Builder::new_current_thread().enable_all().build());
     let before = descriptors();
     let count = rows.len();
-    let mut mistakes = Vec::new();
+    let mut mistakes = uncovered(&rows);
     let mut skipped = Vec::new();
     {
         let servers = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -83,10 +107,40 @@ pub(crate) fn all(rows: Vec<Row>) {
     for skip in &skipped {
         eprintln!("SKIPPED {skip}");
     }
-    println!("{count} situations, {} skipped, {} wrong", skipped.len(), mistakes.len());
+    println!(
+        "{count} situations of {} numbers, {} skipped, {} wrong",
+        NUMBERS.count(),
+        skipped.len(),
+        mistakes.len()
+    );
     assert!(mistakes.is_empty(), "{} mistakes:\n{}", mistakes.len(), mistakes.join("\n"));
     let strict = std::env::var(NO_SKIP).is_ok_and(|value| value == "1");
     assert!(!strict || skipped.is_empty(), "skipped:\n{}", skipped.join("\n"));
+}
+
+/// The numbers that nobody holds, and the tests outside of the catalogue that are not where they are said to be.
+fn uncovered(rows: &[Row]) -> Vec<String> {
+    let number = |row: &Row| row.number.trim_end_matches(char::is_alphabetic).parse::<u32>();
+    let held: BTreeSet<u32> = rows.iter().map(|row| number(row).expect("a number")).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut mistakes = Vec::new();
+    for (number, test) in ELSEWHERE {
+        let (file, name) = test.split_once("::").expect("a file and a test");
+        let source = fs::read_to_string(root.join(file)).unwrap_or_default();
+        if !source.contains(&format!("fn {name}()")) {
+            mistakes.push(format!("{number}: there is no test {test}"));
+        }
+        if held.contains(number) {
+            mistakes.push(format!("{number}: in the catalogue, and elsewhere too"));
+        }
+    }
+    let elsewhere = |wanted: &u32| ELSEWHERE.iter().any(|(number, _)| number == wanted);
+    mistakes.extend(
+        NUMBERS
+            .filter(|number| !held.contains(number) && !elsewhere(number))
+            .map(|number| format!("{number}: nobody holds this situation")),
+    );
+    mistakes
 }
 
 /// Runs one row, again when it was too expensive; an error is the reason for which it cannot be run here.
@@ -118,14 +172,26 @@ fn run(row: &Row, servers: &Runtime, probes: &Runtime) -> Result<Vec<String>, St
 fn measure(row: &Row, case: &Case, probes: &Runtime) -> (ProbeResult, Cost) {
     let text = format!("modules:\n  tested: {}\n", row.settings);
     let modules =
-        probe::parse_modules(&text).unwrap_or_else(|problems| panic!("{text}{problems:?}"));
+        probe::parse_modules(&text).unwrap_or_else(|problems| panic!("{text:.1000}{problems:?}"));
     let module = &modules.usable["tested"];
     let target = module.target(&case.target).unwrap_or_else(|error| panic!("{error}"));
     // The highest mark starts anew; where that is not allowed, the growth of the whole run counts.
     let _unsupported = fs::write("/proc/self/clear_refs", "5");
     let (memory, cpu, begun) = (memory_kib("VmRSS:"), cpu(), Instant::now());
     let result = probes.block_on(module.probe(&case.net, &target, row.timeout));
+    let phases: f64 = result
+        .samples
+        .iter()
+        .filter(|sample| sample.metric.name == "probe_http_duration_seconds")
+        .map(|sample| sample.value)
+        .sum();
+    let unphased = if row.adds_up {
+        Duration::from_secs_f64((result.elapsed.as_secs_f64() - phases).abs())
+    } else {
+        Duration::ZERO
+    };
     let cost = Cost {
+        unphased,
         late: begun.elapsed().saturating_sub(row.timeout),
         cpu: self::cpu().saturating_sub(cpu),
         memory_kib: memory_kib("VmHWM:").saturating_sub(memory),

@@ -30,8 +30,13 @@ fn breaks() -> Vec<Row> {
             drop(listener);
             Ok(Case::with(probe::Net::for_tests(None, &[]).unwrap(), url, ()))
         }),
-        // Rows 22 and 30 need routes and ports of their own, and are in `tests/it/namespace.rs`. A full queue swallows packets
-        // as a firewall does that drops them (row 21).
+        // A full queue swallows packets as a firewall does that drops them.
+        Row::new("21", "packets that are swallowed", "connect/timeout", || async {
+            let full = FullBacklog::start().await;
+            let url = format!("https://{}/", full.address());
+            Ok(Case::with(probe::Net::for_tests(None, &[]).unwrap(), url, full))
+        })
+        .until_the_deadline(),
         Row::new("26", "a full queue of connections", "connect/timeout", || async {
             let full = FullBacklog::start().await;
             let url = format!("http://{}/", full.address());

@@ -1,7 +1,9 @@
 //! HTTP/2: agreed upon by ALPN, and only when the module wants it.
 
 use probe::Net;
-use testkit::{Behaviour, Certificates, Frames, Leaf, Server, Step, TlsSettings};
+use testkit::{
+    Behaviour, Certificates, Frames, Leaf, Server, Step, TlsSettings, frames::END_STREAM,
+};
 
 use crate::support::{HTTP, LONG, Table, run, value};
 
@@ -66,6 +68,45 @@ async fn an_answer_over_http2_is_checked_like_any_other() {
     let received = server.last_received();
     let authority = format!("127.0.0.1:{}/path?x=1", server.address().port());
     assert!(received.starts_with("GET ") && received.contains(&authority), "{received}");
+}
+
+#[tokio::test]
+async fn an_answer_that_has_no_body_has_none_whatever_comes() {
+    let certificates = Certificates::new();
+    let net = Net::for_tests(None, &[certificates.authority()]).unwrap();
+    let h2 = TlsSettings { alpn: vec!["h2"], ..TlsSettings::default() };
+    let frames = |status, end| {
+        let head = [(":status", status), ("content-length", "5")];
+        Frames::settings().headers(end, &head)
+    };
+    let head = "{ prober: http, http: { method: HEAD, valid_status_codes: [200, 404] } }";
+    let limited = "{ prober: http, http: { method: HEAD, body_size_limit: 2B } }";
+    let get = "{ prober: http, http: { valid_status_codes: [200, 204, 304] } }";
+    let mut table = Table::default();
+    for (name, settings, frames, length) in [
+        ("HEAD", head, frames("200", END_STREAM), 5.0),
+        ("HEAD of an error", head, frames("404", END_STREAM), 5.0),
+        ("HEAD above the limit", limited, frames("200", END_STREAM), 5.0),
+        ("HEAD and an end", head, frames("200", 0).data(END_STREAM, b""), 5.0),
+        ("HEAD and no end", head, frames("200", 0), 5.0),
+        ("HEAD and a body", head, frames("200", 0).data(END_STREAM, b"hello"), 5.0),
+        ("HEAD and half a body", head, frames("200", 0).data(0, b"he"), 5.0),
+        ("304", get, frames("304", END_STREAM), 0.0),
+        ("304 and an end", get, frames("304", 0).data(END_STREAM, b""), 0.0),
+        ("204 and a body", get, frames("204", 0).data(END_STREAM, b"hello"), 0.0),
+    ] {
+        let acceptor = certificates.acceptor_with(Leaf::Good, &h2);
+        let server = Server::start_tls(acceptor, frames.reply([Step::Silence])).await;
+        let result = run(&net, settings, &server.url("/"), LONG).await;
+        table.expect(name, &result, "up");
+        for (metric, expected) in
+            [("probe_http_content_length", length), ("probe_http_uncompressed_body_length", 0.0)]
+        {
+            let found = value(&result, metric);
+            table.check(name, found == Some(expected), &format!("{metric} is {found:?}"));
+        }
+    }
+    table.finish();
 }
 
 #[tokio::test]

@@ -146,9 +146,8 @@ fn frames() -> impl Strategy<Value = Frames> {
         .prop_map(|(kind, flags, stream, payload)| {
             Frames::default().frame(kind, flags, stream, &payload)
         });
-    prop::collection::vec(prop_oneof![3 => answer, 1 => any_frame], 0..12).prop_map(|frames| {
-        frames.into_iter().fold(Frames::settings(), |all, frames| all.then(frames))
-    })
+    prop::collection::vec(prop_oneof![3 => answer, 1 => any_frame], 0..12)
+        .prop_map(|frames| frames.into_iter().fold(Frames::settings(), Frames::then))
 }
 
 /// What is probed until it ends by itself.

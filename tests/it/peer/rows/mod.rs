@@ -11,6 +11,7 @@ mod oauth2;
 mod proxy;
 mod redirect;
 mod request;
+mod tcp;
 mod tls;
 
 use super::row;
@@ -29,6 +30,7 @@ pub(super) fn all() -> Vec<row::Row> {
         proxy::rows(),
         redirect::rows(),
         request::rows(),
+        tcp::rows(),
         tls::rows(),
     ]
     .into_iter()

@@ -1,8 +1,16 @@
 //! Rows about proxies.
 
-use testkit::{Behaviour, Step};
+use testkit::{Behaviour, Leaf, Step, TlsSettings};
 
 use super::row::{Row, Setup, plain, row};
+
+/// What is told when a name is looked up.
+const LOOKUP: &[&str] = &[
+    "probe_dns_lookup_time_seconds",
+    "probe_http_duration_seconds",
+    "probe_ip_addr_hash",
+    "probe_ip_protocol",
+];
 
 /// The first server is the proxy, and the target a port on which nobody listens.
 const PROXY: &str = "proxy_url: 'http://127.0.0.1:{port}'";
@@ -10,7 +18,7 @@ const HTTP: &str = "http://127.0.0.1:1/path?a=b";
 const HTTPS: &str = "https://127.0.0.1:1/path";
 
 pub(super) fn rows() -> Vec<Row> {
-    [forwarded(), connected(), exceptions()].into_iter().flatten().collect()
+    [forwarded(), connected(), through(), exceptions()].into_iter().flatten().collect()
 }
 
 fn ok() -> Behaviour {
@@ -35,23 +43,40 @@ fn forwarded() -> Vec<Row> {
             ok(),
             "proxy_url: 'http://127.0.0.1:{port}', headers: { Host: vhost.example }",
         )
-        .differs("proxy-uri", &["requests"])
         .target(HTTP),
         plain("proxy with a user", ok(), user).target(HTTP),
         plain("proxy with a connect header", ok(), header).target(HTTP),
-        plain("proxy to a name", ok(), PROXY)
-            .differs("proxy-uri", &["requests"])
-            .target("http://localhost:1/"),
-        plain("proxy to an unknown name", ok(), PROXY)
-            .differs("hash-of-no-address", &["probe_ip_addr_hash"])
+        plain("proxy to a name", ok(), PROXY).target("http://localhost:1/"),
+        plain("proxy to an unknown name", ok(), PROXY).target(unknown),
+        plain("proxy that resolves", ok(), skip).target(unknown),
+        plain("proxy that resolves an address", ok(), skip).target(HTTP),
+        plain(
+            "proxy that resolves and redirects",
+            Behaviour::paths([
+                ("http://127.0.0.1:1/", Behaviour::redirect("/end")),
+                ("http://127.0.0.1:1/end", Behaviour::message(200, "", "there")),
+            ]),
+            skip,
+        )
+        .target("http://127.0.0.1:1/"),
+        plain("proxy that resolves and closes", Behaviour::close_before_answer(), skip)
             .target(unknown),
-        plain("proxy that resolves", ok(), skip)
-            .differs("skipped-lookup", &["probe_http_duration_seconds"])
-            .differs("proxy-uri", &["requests"])
-            .target(unknown),
-        plain("proxy that resolves an address", ok(), skip)
-            .differs("skipped-lookup", &["probe_http_duration_seconds"])
-            .target(HTTP),
+        row(
+            "proxy that resolves and is not there",
+            Setup::Nobody,
+            "proxy_url: 'http://127.0.0.1:1', skip_resolve_phase_with_proxy: true",
+        ),
+        plain(
+            "no proxy for an address that it resolves",
+            ok(),
+            "proxy_url: 'http://127.0.0.1:1', no_proxy: '127.0.0.1', skip_resolve_phase_with_proxy: true",
+        ).differs("lookup-without-proxy", LOOKUP),
+        plain(
+            "no proxy of the environment that resolves",
+            ok(),
+            "proxy_from_environment: true, skip_resolve_phase_with_proxy: true",
+        ).differs("lookup-without-proxy", LOOKUP),
+        plain("no lookup without a proxy", ok(), "skip_resolve_phase_with_proxy: true"),
         plain("proxy that fails", Behaviour::answer(502, "", "no"), PROXY).target(HTTP),
         plain(
             "proxy that refuses",
@@ -112,6 +137,24 @@ fn connected() -> Vec<Row> {
         plain("tunnel and close", then_close, PROXY).target(HTTPS),
         plain("tunnel and garbage", then_garbage, PROXY).target(HTTPS),
         row("tunnel not there", Setup::Nobody, "proxy_url: 'http://127.0.0.1:1'").target(HTTPS),
+    ]
+}
+
+/// Where a tunnel, the second server, leads to the target.
+fn through() -> Vec<Row> {
+    let settings = "proxy_url: 'http://127.0.0.1:{second}', tls_config: { {ca} }";
+    let http = || Behaviour::Http { status: 200, body: "hello".to_owned() };
+    let tls = |leaf, alpn: &[&'static str]| {
+        let settings = TlsSettings { alpn: alpn.to_vec(), ..TlsSettings::default() };
+        Setup::Tls(leaf, settings, http())
+    };
+    vec![
+        row("tunnel", tls(Leaf::Good, &[]), settings).second(Behaviour::Tunnel),
+        row("tunnel of HTTP/2", tls(Leaf::Good, &["h2"]), settings).second(Behaviour::Tunnel),
+        row("tunnel to a wrong name", tls(Leaf::WrongName, &[]), settings)
+            .second(Behaviour::Tunnel),
+        row("tunnel to an expired certificate", tls(Leaf::Expired, &[]), settings)
+            .second(Behaviour::Tunnel),
     ]
 }
 

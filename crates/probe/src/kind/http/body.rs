@@ -6,11 +6,8 @@ use std::io::{self, Write};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
-use hyper::body::Body as _;
 
 use super::{
-    cause::body_failure,
     decode::{Coding, Decoder},
     exchange::Answer,
     zstd::WindowTooLarge,
@@ -124,22 +121,24 @@ impl Reading {
     /// Reads the body to its end. One that is larger than the limit is a failure when something hangs on it, and is otherwise
     /// left where the limit is.
     pub(super) async fn run(&mut self, answer: &mut Answer) -> Result<(), Failure> {
-        let announced = answer.body.size_hint().lower();
+        let announced = answer.announced();
         if announced > self.wanted.wire_limit() {
-            self.wanted.too_large(format!("{announced} bytes are announced"))?;
+            let refused = self.wanted.too_large(format!("{announced} bytes are announced"));
+            if refused.is_err() && self.wanted.coding == Coding::Identity {
+                // As if what is wanted of it had been read.
+                self.decoder.sink().length = announced;
+            }
+            refused?;
         }
         let mut turn = 0;
         loop {
-            let Answer { body, connection, .. } = answer;
-            let next = connection.drive(async { body.frame().await.transpose() }).await;
-            let Some(frame) = next.map_err(body_failure)? else {
+            let Some(data) = answer.piece().await? else {
                 let ended = self.decoder.end();
                 if self.decoded(ended)? {
                     self.complete = true;
                 }
                 return Ok(());
             };
-            let data: Bytes = frame.into_data().unwrap_or_default();
             if !self.count(&data)? {
                 return Ok(());
             }
@@ -203,9 +202,10 @@ impl Reading {
         }
     }
 
-    /// How many bytes the body has, decoded, as far as it was read.
+    /// How many bytes the body has, decoded, as far as it was read, and at most as many as the limit.
     pub(super) fn length(&mut self) -> u64 {
-        self.decoder.sink().length
+        let limit = self.wanted.limit();
+        self.decoder.sink().length.min(limit)
     }
 
     /// Whether it was read to its end.

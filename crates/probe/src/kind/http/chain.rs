@@ -2,15 +2,16 @@
 //!
 //! Must not know how often it is made.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
+use http::StatusCode;
 use url::Url;
 
 use super::{
     body::Reading,
     cookies::Cookies,
     exchange::{self, Answer, Request},
-    facts::Facts,
+    facts::{Facts, Lookup},
     redirect::{self, Hop},
     settings::{Http, Prepared},
 };
@@ -25,6 +26,9 @@ use crate::{
 
 /// Where this program takes requests for probes, as in `blackbox_exporter`.
 const OWN_PROBE_PATH: &str = "/probe";
+
+/// How long the body of an answer is waited for that has failed already.
+const ERROR_PAGE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What an attempt is made of.
 pub(super) struct Chain<'a> {
@@ -50,12 +54,15 @@ impl Chain<'_> {
         let mut path = redirect::Path::default();
         let mut floor = None;
         loop {
-            path.visit(&hop, &cookies)?;
-            facts.ssl = hop.url.scheme() == "https";
+            facts.begin(hop.url.scheme() == "https");
+            let mut headers = prepared.headers_for(&hop.url, first);
+            if hop.dropped_body {
+                headers.retain(|(name, _)| !redirect::is_about_body(name));
+            }
             let request = Request {
                 url: &hop.url,
                 method: &hop.method,
-                headers: prepared.headers_for(&hop.url, first),
+                headers,
                 host: prepared.host_for(&hop.url, first),
                 cookies: cookies.header(&hop.url),
                 body: hop.body.clone(),
@@ -64,16 +71,22 @@ impl Chain<'_> {
             scope.note(format!("{} {}", hop.method, hop.url));
             scope.begin_hop(request.evidence(self.attempt));
             let mut answer = self.exchange(request, &mut floor, scope, facts).await?;
+            answer.answers(&hop.method);
             facts.take(&answer, &hop.method);
             scope.note(format!("answer: {:?} {}", answer.parts.version, answer.parts.status));
+            redirect::users(&answer.parts).for_each(|user| scope.conceal(user));
             let next =
                 if http.follow_redirects() { redirect::next(&hop, &answer.parts)? } else { None };
             let Some(next) = next else { return self.judge(&mut answer, scope, facts).await };
             self.look_at(&hop, &next, scope)?;
-            cookies.take(&hop.url, &answer.parts.headers);
+            if facts.redirects == 0 {
+                path.visit(&hop, &cookies)?;
+            }
+            cookies.take(&hop.url, &answer.parts.headers, scope.net.now());
             cookies.values().for_each(|value| scope.conceal(value));
             scope.note(format!("redirected to {}", next.url));
             facts.redirects += 1;
+            path.visit(&next, &cookies)?;
             hop = next;
         }
     }
@@ -104,14 +117,24 @@ impl Chain<'_> {
     ) -> Result<Answer, Failure> {
         #[cfg(any(test, feature = "fuzzing"))]
         if let Some(script) = &scope.net.script {
-            facts.resolved = true;
+            facts.lookup = Lookup::Done;
             return exchange::scripted(script, &request, scope).await;
         }
         let url = request.url;
+        // What the last hop told of its certificate says nothing about this one.
+        scope.forget(metric::TLS);
         let is_own_host = url.host() == self.first.host();
         let at = self.at.filter(|_| is_own_host);
-        let opened = self.http.way().open(url, at, *floor, scope).await;
-        facts.resolved |= !matches!(&opened, Err(failure) if failure.phase == Phase::Resolve);
+        #[cfg(feature = "http3")]
+        if self.http.speaks_http3() {
+            return Box::pin(self.http3(&request, at, floor, scope, facts)).await;
+        }
+        let way = self.http.way();
+        let opened = way.open(url, at, *floor, scope).await;
+        if !matches!(&opened, Err(failure) if failure.phase == Phase::Resolve) {
+            let left_out = facts.redirects == 0 && !way.looks_up(url, scope.net);
+            facts.lookup = if left_out { Lookup::LeftOut } else { Lookup::Done };
+        }
         let route = opened?;
         if url.path() == OWN_PROBE_PATH && route.is_to_ourselves {
             let detail = "a probe of our own /probe would go on for ever";
@@ -120,13 +143,27 @@ impl Chain<'_> {
         *floor = floor.or(route.class);
         let request = Request { forward: route.forward, ..request };
         if url.scheme() != "https" {
-            scope.forget(metric::TLS);
-            return exchange::http1(route.transport, &request, scope).await;
+            let answer = exchange::http1(route.transport, &request, scope).await?;
+            // Only a proxy asks for what it is to be told.
+            if request.forward.is_some()
+                && answer.parts.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            {
+                facts.take(&answer, request.method);
+                let detail = "the proxy wants to know who we are";
+                return Err(Failure::new(Phase::Proxy, Reason::Auth, detail));
+            }
+            return Ok(answer);
         }
-        let own_name = self.prepared.host.as_deref().filter(|_| is_own_host);
-        let name = own_name.map_or_else(|| url.host_str().unwrap_or_default(), without_port);
+        let name = self.tls_name(url);
         // Boxed, so that a probe without TLS does not hold the room for it.
         Box::pin(self.encrypted(without_final_dot(name), &request, route.transport, scope)).await
+    }
+
+    /// The name to ask for in TLS: that of the request or of the module for the target's host, the URL's own for others.
+    pub(super) fn tls_name<'b>(&'b self, url: &'b Url) -> &'b str {
+        let is_own_host = url.host() == self.first.host();
+        let own_name = self.prepared.host.as_deref().filter(|_| is_own_host);
+        own_name.map_or_else(|| url.host_str().unwrap_or_default(), without_port)
     }
 
     /// Sends the request inside TLS, by the version of HTTP that both sides want.
@@ -155,14 +192,17 @@ impl Chain<'_> {
     ) -> Result<(), Failure> {
         let http = self.http;
         // Told first, because it says more than what the body may look like.
-        http.check_head(&answer.parts, facts.ssl, &mut facts.failed_due_to_regex)?;
+        let head = http.check_head(&answer.parts, facts.ssl, &mut facts.failed_due_to_regex);
         let Some(wanted) = http.wanted(&answer.parts) else {
             scope.note("body: not read, because it has no end");
-            return Ok(());
+            return head;
         };
+        // The page of an error often says what is wrong, but is not waited for as long.
+        let budget = if head.is_ok() { scope.time_left() } else { ERROR_PAGE_TIME_MAX };
         let mut reading = Reading::new(wanted);
-        let read = scope.phase(Phase::Body, Timing::Transfer, reading.run(answer)).await;
-        answer.connection.tell(scope);
+        let work = reading.run(answer);
+        let read = scope.phase_within(budget, Phase::Body, Timing::Transfer, work).await;
+        answer.tell(scope);
         if let Some(seen) = scope.hop() {
             seen.keep_body(reading.excerpt());
         }
@@ -172,7 +212,8 @@ impl Chain<'_> {
             facts.body_length,
             if reading.is_complete() { "" } else { ", and more that was not read" }
         ));
-        read?;
+        head?;
+        read.inspect_err(|_| http.blame_unread_body(facts))?;
         facts.body_hash = reading.hash();
         let body = reading.take_bytes();
         drop(reading);

@@ -2,11 +2,13 @@
 //!
 //! Must not know redirects.
 
-use http::{HeaderMap, header};
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderName, header};
 use url::{Host, Url};
 
 /// How many cookies are kept, and how long each may be (RFC 6265 §6.1 asks for 50 and 4096 bytes).
-const COOKIES_MAX: usize = 50;
+pub(super) const COOKIES_MAX: usize = 50;
 const COOKIE_BYTES_MAX: usize = 4096;
 
 /// The cookies so far.
@@ -27,13 +29,13 @@ struct Cookie {
 
 impl Cookies {
     /// Keeps what an answer sets.
-    pub(super) fn take(&mut self, url: &Url, headers: &HeaderMap) {
+    pub(super) fn take(&mut self, url: &Url, headers: &HeaderMap, now: SystemTime) {
         for line in headers.get_all(header::SET_COOKIE) {
             let Some(line) = line.to_str().ok().filter(|line| line.len() <= COOKIE_BYTES_MAX)
             else {
                 continue;
             };
-            let Some((cookie, ended)) = Cookie::read(line, url) else { continue };
+            let Some((cookie, ended)) = Cookie::read(line, url, now) else { continue };
             self.0.retain(|known| !known.is_same(&cookie));
             if !ended && self.0.len() < COOKIES_MAX {
                 self.0.push(cookie);
@@ -58,7 +60,7 @@ impl Cookies {
 
 impl Cookie {
     /// A cookie, and whether it ends one instead; `None` when it must not be set from here.
-    fn read(line: &str, url: &Url) -> Option<(Self, bool)> {
+    fn read(line: &str, url: &Url, now: SystemTime) -> Option<(Self, bool)> {
         let mut parts = line.split(';').map(str::trim);
         let (name, value) = parts.next()?.split_once('=')?;
         let host = url.host_str()?.trim_end_matches('.').to_ascii_lowercase();
@@ -70,18 +72,23 @@ impl Cookie {
             path: directory(url.path()).to_owned(),
             secure: false,
         };
-        let mut ended = false;
+        let (mut by_age, mut by_date) = (None, None);
         for part in parts {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
             match key.trim().to_ascii_lowercase().as_str() {
                 "secure" => cookie.secure = true,
                 "path" if value.starts_with('/') => value.clone_into(&mut cookie.path),
-                "max-age" => ended = value.trim().parse::<i64>().is_ok_and(|seconds| seconds <= 0),
+                "max-age" => by_age = value.trim().parse().ok().map(|seconds: i64| seconds <= 0),
+                "expires" => by_date = date(value).map(|end| end <= now),
                 "domain" if !value.trim().is_empty() => cookie.widen(value, &host, url)?,
                 _ => {}
             }
         }
-        (!cookie.name.is_empty()).then_some((cookie, ended))
+        // The age outranks the date (RFC 6265 §5.3).
+        let ended = by_age.or(by_date).unwrap_or(false);
+        // Other names are none, to the Go client.
+        let is_token = HeaderName::from_bytes(cookie.name.as_bytes()).is_ok();
+        is_token.then_some((cookie, ended))
     }
 
     /// Makes the cookie one for a domain: `None` when that is not the host's own, or one that the public registers names in.
@@ -113,7 +120,32 @@ impl Cookie {
         });
         (host == self.domain || !self.host_only && below())
             && in_path
-            && (!self.secure || url.scheme() == "https")
+            && (!self.secure || url.scheme() == "https" || is_this_machine(url))
+    }
+}
+
+/// A date as cookies have it: that of HTTP, or with dashes, as Netscape had it.
+fn date(text: &str) -> Option<SystemTime> {
+    let text = text.trim();
+    let parse = |text: &str| httpdate::parse_http_date(text).ok();
+    let spaced = text.replace('-', " ");
+    let year = || spaced.split(' ').nth(3)?.parse::<u16>().ok();
+    parse(text).or_else(|| parse(&spaced)).or_else(|| {
+        // Servers that count their time zone in twice end cookies in 1969, before what the library reads.
+        year().filter(|year| (1601..1970).contains(year)).map(|_| SystemTime::UNIX_EPOCH)
+    })
+}
+
+/// Whether a URL leads nowhere else, so that it is as good as encrypted: so browsers and the Go client count it.
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -132,6 +164,8 @@ fn is_public(domain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -154,12 +188,52 @@ mod tests {
             ("http://a.example/x/y", "a=1", "http://a.example/x/z", Some("a=1")),
             ("http://a.example/x/y", "a=1", "http://a.example/xy", None),
             ("http://a.example/", "a=1; Max-Age=0", "http://a.example/", None),
+            ("http://a.example/", "a=1; Max-Age=9", "http://a.example/", Some("a=1")),
+            (
+                "http://a.example/",
+                "a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+                "http://a.example/",
+                None,
+            ),
+            (
+                "http://a.example/",
+                "a=1; expires=Thu, 01-Jan-1970 00:00:00 GMT",
+                "http://a.example/",
+                None,
+            ),
+            (
+                "http://a.example/",
+                "a=1; Expires=Fri, 01 Jan 2100 00:00:00 GMT",
+                "http://a.example/",
+                Some("a=1"),
+            ),
+            (
+                "http://a.example/",
+                "a=1; Max-Age=9; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+                "http://a.example/",
+                Some("a=1"),
+            ),
+            (
+                "http://a.example/",
+                "a=1; Expires=Wed, 31-Dec-1969 23:59:59 GMT",
+                "http://a.example/",
+                None,
+            ),
+            ("http://a.example/", "a=1; Expires=soon", "http://a.example/", Some("a=1")),
+            ("http://127.0.0.1/", "a=1; Secure", "http://127.0.0.1/", Some("a=1")),
+            ("http://[::1]/", "a=1; Secure", "http://[::1]/", Some("a=1")),
+            ("http://localhost/", "a=1; Secure", "http://localhost/", Some("a=1")),
+            ("http://a.localhost/", "a=1; Secure", "http://a.localhost/", Some("a=1")),
+            ("http://10.0.0.1/", "a=1; Secure", "http://10.0.0.1/", None),
+            ("http://alocalhost/", "a=1; Secure", "http://alocalhost/", None),
+            ("http://a.example/", "a b=1", "http://a.example/", None),
             ("http://a.example/", "=1", "http://a.example/", None),
         ] {
             let mut cookies = Cookies::default();
             let mut headers = HeaderMap::new();
             headers.append("set-cookie", line.parse().unwrap());
-            cookies.take(&Url::parse(from).unwrap(), &headers);
+            let now = SystemTime::UNIX_EPOCH + Duration::from_hours(24 * 365 * 50);
+            cookies.take(&Url::parse(from).unwrap(), &headers, now);
             let found = cookies.header(&Url::parse(to).unwrap());
             assert_eq!(found.as_deref(), sent, "{from} {line} {to}");
         }
@@ -175,7 +249,7 @@ mod tests {
         headers.append("set-cookie", "c0=y".parse().unwrap());
         headers.append("set-cookie", format!("long={}", "x".repeat(5000)).parse().unwrap());
         let mut cookies = Cookies::default();
-        cookies.take(&url, &headers);
+        cookies.take(&url, &headers, SystemTime::UNIX_EPOCH);
         let sent = cookies.header(&url).unwrap();
         assert_eq!(sent.split("; ").count(), COOKIES_MAX);
         assert!(sent.ends_with("c0=y") && !sent.contains("long"), "{sent}");

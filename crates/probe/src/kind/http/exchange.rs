@@ -13,9 +13,9 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header, response::Parts};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    body::Incoming,
+    body::{Body as _, Incoming},
     client::conn::{http1, http2},
 };
 use hyper_util::rt::TokioIo;
@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
 use super::{
-    cause::failure,
+    cause::{body_failure, failure},
     route::Forward,
     wire::{HEAD_BYTES_MAX, HEADER_LIST_BYTES_MAX, HEADERS_MAX, Meter, Wire},
 };
@@ -98,11 +98,80 @@ impl Tasks {
     }
 }
 
-/// The head of an answer, its body still to be read, and the connection that it comes over.
+/// The head of an answer, its body still to be read.
 pub(super) struct Answer {
     pub(super) parts: Parts,
-    pub(super) body: Incoming,
-    pub(super) connection: Connection,
+    rest: Rest,
+    /// Whether it has no body by definition, whatever comes.
+    bodiless: bool,
+}
+
+/// The body of an answer, and the connection that it comes over.
+enum Rest {
+    Hyper {
+        body: Incoming,
+        connection: Connection,
+    },
+    #[cfg(feature = "http3")]
+    Http3(Box<super::http3::Body>),
+}
+
+impl Answer {
+    /// An answer over HTTP/3.
+    #[cfg(feature = "http3")]
+    pub(super) fn http3(parts: Parts, body: Box<super::http3::Body>) -> Self {
+        Self { parts, rest: Rest::Http3(body), bodiless: false }
+    }
+
+    /// Takes in what was asked: such an answer may have no body at all, and what comes all the same is ignored
+    /// (RFC 9110 §6.4.1).
+    pub(super) fn answers(&mut self, method: &Method) {
+        let statuses = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
+        self.bodiless = *method == Method::HEAD || statuses.contains(&self.parts.status);
+    }
+
+    /// Whether it is known already that the body is empty.
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.rest {
+            _ if self.bodiless => true,
+            Rest::Hyper { body, .. } => body.is_end_stream(),
+            #[cfg(feature = "http3")]
+            Rest::Http3(_) => false,
+        }
+    }
+
+    /// How many bytes of body are announced; zero when nothing is.
+    pub(super) fn announced(&self) -> u64 {
+        match &self.rest {
+            _ if self.bodiless => 0,
+            Rest::Hyper { body, .. } => body.size_hint().lower(),
+            #[cfg(feature = "http3")]
+            Rest::Http3(_) => 0,
+        }
+    }
+
+    /// Tells what was seen up to now.
+    pub(super) fn tell(&self, scope: &mut Scope<'_>) {
+        match &self.rest {
+            Rest::Hyper { connection, .. } => connection.tell(scope),
+            #[cfg(feature = "http3")]
+            Rest::Http3(_) => {}
+        }
+    }
+
+    /// The next piece of the body, which may be empty; `None` at its end.
+    pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
+        match &mut self.rest {
+            _ if self.bodiless => Ok(None),
+            Rest::Hyper { body, connection } => {
+                let next = connection.drive(async { body.frame().await.transpose() }).await;
+                let frame = next.map_err(body_failure)?;
+                Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))
+            }
+            #[cfg(feature = "http3")]
+            Rest::Http3(body) => body.piece().await,
+        }
+    }
 }
 
 /// An open connection and what is known of it.
@@ -191,7 +260,7 @@ pub(super) async fn scripted(
 }
 
 /// The status line and headers of an answer as text, up to what is kept of it; cookies are somebody's secrets.
-fn head_text(head: &Parts) -> Vec<u8> {
+pub(super) fn head_text(head: &Parts) -> Vec<u8> {
     let mut text = format!("{:?} {}\n", head.version, head.status).into_bytes();
     for (name, value) in &head.headers {
         if text.len() > HEAD_TEXT_BYTES_MAX {
@@ -210,7 +279,9 @@ impl Request<'_> {
     /// What is told of the request: of the headers that the module sets only the names, because any of them can be secret.
     pub(super) fn evidence(&self, attempt: u32) -> Hop {
         let title = format!("{} {}", self.method, self.url);
-        let mut request = format!("{title}\nHost: {}\n", self.host);
+        let mut request = String::with_capacity(title.len() + self.host.len() + 128);
+        // Writing to a string cannot fail.
+        let _infallible = write!(request, "{title}\nHost: {}\n", self.host);
         for (name, value) in &self.headers {
             let shown = match *name {
                 header::USER_AGENT
@@ -219,7 +290,6 @@ impl Request<'_> {
                 | header::CONTENT_TYPE => value.to_str().unwrap_or(HIDDEN),
                 _ => HIDDEN,
             };
-            // Writing to a string cannot fail.
             let _infallible = writeln!(request, "{name}: {shown}");
         }
         if self.cookies.is_some() {
@@ -229,14 +299,12 @@ impl Request<'_> {
     }
 
     /// The request as hyper takes it: HTTP/1.1 names the path and the host apart, HTTP/2 the whole URL.
-    fn message(&self, http2: bool) -> Result<http::Request<Full<Bytes>>, Failure> {
+    pub(super) fn message(&self, http2: bool) -> Result<http::Request<Full<Bytes>>, Failure> {
         let path = match self.url.query() {
             Some(query) => format!("{}?{query}", self.url.path()),
             None => self.url.path().to_owned(),
         };
-        let uri = if let Some(forward) = &self.forward {
-            format!("{}://{}{path}", self.url.scheme(), forward.authority)
-        } else if http2 {
+        let uri = if self.forward.is_some() || http2 {
             format!("{}://{}{path}", self.url.scheme(), self.host)
         } else {
             path
@@ -245,8 +313,10 @@ impl Request<'_> {
         if !http2 {
             builder = builder.header(header::HOST, &self.host).header(header::CONNECTION, "close");
         }
-        if let Some(cookies) = &self.cookies {
-            builder = builder.header(header::COOKIE, cookies);
+        let posts = [Method::POST, Method::PUT, Method::PATCH].contains(self.method);
+        if posts && self.body.is_empty() {
+            // A server may wait for a body otherwise (RFC 9110 §8.6).
+            builder = builder.header(header::CONTENT_LENGTH, 0);
         }
         if let Some(value) =
             self.forward.as_ref().and_then(|forward| forward.authorization.as_ref())
@@ -259,6 +329,17 @@ impl Request<'_> {
         let mut message = builder.body(Full::new(self.body.clone())).map_err(invalid)?;
         for (name, value) in &self.headers {
             message.headers_mut().append(name, value.clone());
+        }
+        if let Some(cookies) = &self.cookies {
+            let headers = message.headers_mut();
+            // One field for all of them (RFC 6265 §5.4).
+            let own = headers.get(header::COOKIE).map(HeaderValue::as_bytes);
+            let all = own.map_or_else(
+                || cookies.clone().into_bytes(),
+                |own| [own, b"; ", cookies.as_bytes()].concat(),
+            );
+            let value = HeaderValue::from_bytes(&all).map_err(|error| invalid(error.into()))?;
+            headers.insert(header::COOKIE, value);
         }
         Ok(message)
     }
@@ -280,7 +361,7 @@ impl Connection {
 
     /// Waits for something that happens on this connection, and polls the connection meanwhile. An error of what is waited
     /// for is told as what the connection says, which knows more.
-    pub(super) async fn drive<T>(
+    async fn drive<T>(
         &mut self,
         work: impl Future<Output = hyper::Result<T>>,
     ) -> Result<T, Failure> {
@@ -318,7 +399,7 @@ impl Connection {
     }
 
     /// Tells what was seen up to now.
-    pub(super) fn tell(&self, scope: &mut Scope<'_>) {
+    fn tell(&self, scope: &mut Scope<'_>) {
         self.meter.tell(scope);
     }
 
@@ -350,6 +431,6 @@ impl Connection {
         }
         self.meter.seen().answered = true;
         let (parts, body) = answer.into_parts();
-        Ok(Answer { parts, body, connection: self })
+        Ok(Answer { parts, rest: Rest::Hyper { body, connection: self }, bodiless: false })
     }
 }

@@ -89,19 +89,26 @@ impl Http {
     /// Checks the body, as bytes.
     pub(super) fn check_body(&self, body: &[u8]) -> Result<(), Failure> {
         for unwanted in &self.fail_if_body_matches_regexp {
-            if unwanted.0.is_match(body) {
-                return Err(failure(Reason::Regexp, format!("the body matches `{}`", unwanted.0)));
+            if unwanted.regex.is_match(body) {
+                return Err(failure(Reason::Regexp, format!("the body matches `{unwanted}`")));
             }
         }
         for wanted in &self.fail_if_body_not_matches_regexp {
-            if !wanted.0.is_match(body) {
-                return Err(failure(
-                    Reason::Regexp,
-                    format!("the body does not match `{}`", wanted.0),
-                ));
+            if !wanted.regex.is_match(body) {
+                return Err(failure(Reason::Regexp, format!("the body does not match `{wanted}`")));
             }
         }
         Ok(())
+    }
+
+    /// Takes in that the body could not be read, so that it cannot be what it should be.
+    pub(super) fn blame_unread_body(&self, facts: &mut Facts) {
+        let patterns = [&self.fail_if_body_matches_regexp, &self.fail_if_body_not_matches_regexp];
+        if patterns.iter().any(|patterns| !patterns.is_empty()) {
+            facts.failed_due_to_regex = true;
+        } else if self.has_cel() {
+            facts.failed_due_to_cel = Some(true);
+        }
     }
 
     /// Checks the body, as JSON.
@@ -137,10 +144,10 @@ impl HeaderMatch {
     fn look(&self, headers: &HeaderMap) -> (bool, bool) {
         let Ok(name) = self.header.parse::<HeaderName>() else { return (false, false) };
         let mut values = headers.get_all(name).iter().peekable();
-        (values.peek().is_some(), values.any(|value| self.regexp.0.is_match(value.as_bytes())))
+        (values.peek().is_some(), values.any(|value| self.regexp.regex.is_match(value.as_bytes())))
     }
 
     fn failure(&self, what: &str) -> Failure {
-        failure(Reason::Header, format!("the header `{}` {what} `{}`", self.header, self.regexp.0))
+        failure(Reason::Header, format!("the header `{}` {what} `{}`", self.header, self.regexp))
     }
 }

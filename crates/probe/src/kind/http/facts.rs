@@ -2,10 +2,9 @@
 //!
 //! Must not know how the answer was got.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::SystemTime};
 
 use http::{Method, header};
-use hyper::body::Body as _;
 
 use super::exchange::Answer;
 use crate::{
@@ -43,8 +42,18 @@ pub(super) struct Facts {
     pub(super) failed_due_to_regex: bool,
     /// Nothing when the module has no CEL expression.
     pub(super) failed_due_to_cel: Option<bool>,
-    /// Whether an address was found, without which no later stage was ever tried.
-    pub(super) resolved: bool,
+    pub(super) lookup: Lookup,
+}
+
+/// What became of the lookup of the target's name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// No address was found, so that no later stage was ever tried.
+    #[default]
+    InVain,
+    Done,
+    /// The module leaves it to a proxy, so that there is no such stage.
+    LeftOut,
 }
 
 impl Facts {
@@ -72,11 +81,18 @@ impl Facts {
             scope.sample(&metric::HTTP_LAST_MODIFIED, last_modified);
         }
         for timing in Timing::ALL {
-            if self.resolved || timing == Timing::Resolve {
+            let none = if timing == Timing::Resolve { Lookup::LeftOut } else { Lookup::InVain };
+            if self.lookup != none {
                 let labels = vec![("phase", Cow::Borrowed(timing.as_str()))];
                 scope.labelled(&metric::HTTP_DURATION, labels, scope.time(timing).as_secs_f64());
             }
         }
+    }
+
+    /// Forgets the answer before this request: what counts is the last one, also when there is none.
+    pub(super) fn begin(&mut self, ssl: bool) {
+        let Self { redirects, lookup, .. } = *self;
+        *self = Self { redirects, ssl, lookup, ..Self::default() };
     }
 
     /// Takes in what the head of an answer says.
@@ -88,13 +104,14 @@ impl Facts {
         self.version = match answer.parts.version {
             http::Version::HTTP_10 => 1.0,
             http::Version::HTTP_2 => 2.0,
+            http::Version::HTTP_3 => 3.0,
             _ => 1.1,
         };
         let told = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
         self.content_length = match told {
             Some(told) if *method == Method::HEAD => told,
             // That the body is empty can be told by the status alone.
-            _ if answer.body.is_end_stream() && *method != Method::HEAD => 0.0,
+            _ if answer.is_empty() && *method != Method::HEAD => 0.0,
             Some(told) if !headers.contains_key(header::TRANSFER_ENCODING) => told,
             _ => -1.0,
         };
@@ -104,9 +121,8 @@ impl Facts {
 
 /// A date of HTTP (RFC 9110 §5.6.7) in seconds since the Unix epoch.
 fn unix_seconds(date: &str) -> Option<f64> {
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
-    #[expect(clippy::cast_precision_loss, reason = "seconds of any calendar date fit into 53 bits")]
-    Some(date.as_second() as f64)
+    let since = httpdate::parse_http_date(date).ok()?.duration_since(SystemTime::UNIX_EPOCH);
+    since.ok().map(|since| since.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -116,6 +132,8 @@ mod tests {
     #[test]
     fn dates_are_those_of_http() {
         assert_eq!(unix_seconds("Thu, 01 Jan 1970 00:01:00 GMT"), Some(60.0));
+        assert_eq!(unix_seconds("Thursday, 01-Jan-70 00:01:00 GMT"), Some(60.0));
+        assert_eq!(unix_seconds("Thu Jan  1 00:01:00 1970"), Some(60.0));
         assert_eq!(unix_seconds("yesterday"), None);
     }
 }

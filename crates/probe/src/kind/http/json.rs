@@ -230,12 +230,14 @@ impl Assertion {
             return wrong(format!("not at most {max}"));
         }
         let matches = |pattern: &Pattern| match value {
-            Value::String(text) => pattern.0.is_match(text.as_bytes()),
-            Value::Number(_) | Value::Bool(_) => pattern.0.is_match(value.to_string().as_bytes()),
+            Value::String(text) => pattern.regex.is_match(text.as_bytes()),
+            Value::Number(_) | Value::Bool(_) => {
+                pattern.regex.is_match(value.to_string().as_bytes())
+            }
             Value::Null | Value::Array(_) | Value::Object(_) => false,
         };
         match self.regexp.as_ref().filter(|pattern| !matches(pattern)) {
-            Some(pattern) => wrong(format!("which does not match `{}`", pattern.0)),
+            Some(pattern) => wrong(format!("which does not match `{pattern}`")),
             None => Ok(()),
         }
     }

@@ -16,6 +16,8 @@ mod decode;
 mod exchange;
 mod expect;
 mod facts;
+#[cfg(feature = "http3")]
+mod http3;
 mod json;
 mod oauth2;
 mod redirect;
@@ -54,10 +56,15 @@ impl Probe for Http {
         self.mistakes()
     }
 
+    fn lacks(&self) -> Option<&'static str> {
+        self.lacks()
+    }
+
     async fn run(&self, target: &Target, scope: &mut Scope<'_>) -> Result<(), Failure> {
         let Address::Url(url) = target.address() else {
             return Err(Failure::new(Phase::Policy, Reason::InvalidTarget, "not a URL"));
         };
+        let url = &self.first_url(url);
         let mut facts = Facts::default();
         let hostname = target.hostname();
         // Boxed, because it is large and every probe in flight holds one.
@@ -75,6 +82,16 @@ impl Probe for Http {
 }
 
 impl Http {
+    /// The URL to begin with. HTTP/3 is never spoken without TLS.
+    fn first_url<'a>(&self, url: &'a Url) -> Cow<'a, Url> {
+        let mut url = Cow::Borrowed(url);
+        if self.speaks_http3() && url.scheme() == "http" {
+            // Between these two schemes a URL can always be changed.
+            let _infallible = url.to_mut().set_scheme("https");
+        }
+        url
+    }
+
     /// Asks the target at each of its addresses: all of them have to be good. The first failure is what is told.
     async fn each_address(
         &self,
@@ -162,16 +179,18 @@ impl Http {
         facts: &mut Facts,
     ) -> Result<(), Failure> {
         let mut prepared = self.prepare(hostname, scope)?;
+        let mut token = None;
         if let Some(oauth2) = &self.oauth2 {
-            prepared.authorize(Box::pin(oauth2.header(scope)).await?);
+            let header = Box::pin(oauth2.header(scope)).await?;
+            prepared.authorize(header.clone());
+            token = Some((oauth2, header));
         }
         let begun = Instant::now();
         let chain = Chain { http: self, first: url, prepared: &prepared, at, attempt };
         let outcome = chain.follow(scope, facts).await;
-        if let Some(oauth2) =
-            self.oauth2.as_ref().filter(|_| facts.status == StatusCode::UNAUTHORIZED.as_u16())
-        {
-            oauth2.forget();
+        let refused = facts.status == StatusCode::UNAUTHORIZED.as_u16();
+        if let Some((oauth2, header)) = token.filter(|_| refused) {
+            oauth2.forget(&header);
         }
         outcome?;
         match self.fail_if_slower_than {

@@ -3,7 +3,7 @@
 //! A token that cannot be had is a failure of the phase `token`, so that nobody searches the target for it. Must not know the
 //! request that the token is for.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -21,7 +21,7 @@ use crate::{
     net::tls,
     result::{Failure, Phase, Reason},
     scope::{Scope, Timing},
-    setting::Family,
+    setting::{Family, HIDDEN},
 };
 
 /// The largest answer of a token endpoint, in bytes.
@@ -31,13 +31,19 @@ const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// A token in use.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Token {
     header: HeaderValue,
     /// The parts that must not be shown.
     secret: String,
     /// `None` for a token that does not say when it expires.
     expires: Option<Instant>,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(HIDDEN)
+    }
 }
 
 /// How the client says who it is (RFC 6749 §2.3.1).
@@ -80,17 +86,20 @@ impl OAuth2 {
         Ok(header)
     }
 
-    /// Gives up a token that the target did not take, so that the next probe fetches another one.
-    pub(crate) fn forget(&self) {
+    /// Gives up a token that the target did not take, so that the next probe fetches another one, unless one is there already.
+    pub(crate) fn forget(&self, header: &HeaderValue) {
         if let Ok(mut held) = self.token.try_lock() {
-            *held = None;
+            held.take_if(|token| token.header == *header);
         }
     }
 
     async fn fetch(&self, scope: &mut Scope<'_>) -> Result<Token, Failure> {
         let missing =
             || Failure::new(Phase::Internal, Reason::Config, "`oauth2` has no `token_url`");
-        let url = self.token_url.as_ref().ok_or_else(missing)?.0.clone();
+        let mut url = self.token_url.as_ref().ok_or_else(missing)?.0.clone();
+        // The client says who it is by its identifier and secret alone.
+        scope.conceal(url.password().unwrap_or_default());
+        let _without_user = (url.set_username(""), url.set_password(None));
         let secret = match self.client_secret() {
             Some(source) => source.read(scope)?,
             None => String::new(),
@@ -103,18 +112,14 @@ impl OAuth2 {
             (status, text)
         };
         if !status.is_success() {
-            let reason = if status.is_client_error() { Reason::Auth } else { Reason::Status };
+            let reason = match status.as_u16() {
+                400 | 401 | 403 | 407 => Reason::Auth,
+                _ => Reason::Status,
+            };
             let detail = format!("the token endpoint answered {status}");
             return Err(Failure::new(Phase::Token, reason, detail));
         }
-        let bad = |error: serde_json::Error| {
-            // The error may quote the text, which may be a token.
-            let detail =
-                format!("the token endpoint's answer is not one, in line {}", error.line());
-            Failure::new(Phase::Token, Reason::BadReply, detail)
-        };
-        let answer: Answer = serde_json::from_slice(&text).map_err(bad)?;
-        token(&answer, scope)
+        token(&answer(&text)?, scope)
     }
 
     /// Asks for a token once.
@@ -130,8 +135,6 @@ impl OAuth2 {
             (header::ACCEPT, HeaderValue::from_static("application/json")),
         ];
         if style == Style::Header {
-            let encoded =
-                |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
             let value = basic(&encoded(&self.client_id), &encoded(secret), scope);
             headers.push((header::AUTHORIZATION, header_value(&value, scope)?));
         }
@@ -141,7 +144,7 @@ impl OAuth2 {
             headers,
             host: authority(url),
             cookies: None,
-            body: Bytes::from(self.form(secret, style)),
+            body: Bytes::from(self.form(secret, style, scope)),
             forward: None,
         };
         scope.note(format!("asking {} for an access token", url.host_str().unwrap_or_default()));
@@ -178,13 +181,17 @@ impl OAuth2 {
     }
 
     /// The body of the request.
-    fn form(&self, secret: &str, style: Style) -> String {
+    fn form(&self, secret: &str, style: Style, scope: &mut Scope<'_>) -> String {
         let mut form = form_urlencoded::Serializer::new(String::new());
         if !self.endpoint_params.contains_key("grant_type") {
             form.append_pair("grant_type", "client_credentials");
         }
         if !self.scopes.is_empty() {
             form.append_pair("scope", &self.scopes.join(" "));
+        }
+        for value in self.endpoint_params.values().map(|value| value.0.as_str()).chain([secret]) {
+            scope.conceal(value);
+            scope.conceal(&encoded(value));
         }
         for (name, value) in &self.endpoint_params {
             form.append_pair(name, &value.0);
@@ -199,6 +206,11 @@ impl OAuth2 {
     }
 }
 
+/// A text as it stands in a form.
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 /// What is wrong is told of the token endpoint.
 fn told(failure: Failure) -> Failure {
     if matches!(failure.phase, Phase::Internal | Phase::Token) {
@@ -207,6 +219,25 @@ fn told(failure: Failure) -> Failure {
     let detail =
         format!("token endpoint, {}/{}: {}", failure.phase, failure.reason, failure.detail);
     Failure { phase: Phase::Token, detail, ..failure }
+}
+
+/// The answer in JSON, or in the form that some servers of old send.
+fn answer(text: &[u8]) -> Result<Answer, Failure> {
+    serde_json::from_slice(text).or_else(|error| {
+        let form: BTreeMap<_, _> = form_urlencoded::parse(text).into_owned().collect();
+        let field = |name: &str| form.get(name).cloned();
+        let Some(access_token) = field("access_token") else {
+            // What is wrong is not quoted: it may be a token.
+            let detail =
+                format!("the token endpoint's answer is not one, in line {}", error.line());
+            return Err(Failure::new(Phase::Token, Reason::BadReply, detail));
+        };
+        Ok(Answer {
+            access_token,
+            token_type: field("token_type").unwrap_or_default(),
+            expires_in: field("expires_in").map(serde_json::Value::String),
+        })
+    })
 }
 
 fn token(answer: &Answer, scope: &mut Scope<'_>) -> Result<Token, Failure> {

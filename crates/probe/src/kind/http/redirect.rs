@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header, response::Parts};
+use http::{HeaderName, Method, StatusCode, header, response::Parts};
 use url::Url;
 
 use super::cookies::Cookies;
@@ -25,11 +25,13 @@ pub(super) struct Hop {
     pub(super) body: Bytes,
     /// Whether the redirect named a user or a password, which is left out.
     pub(super) had_user: bool,
+    /// Whether the redirect left the body behind, and with it the headers about it.
+    pub(super) dropped_body: bool,
 }
 
 impl Hop {
     pub(super) fn first(url: Url, method: Method, body: Bytes) -> Self {
-        Self { url, method, body, had_user: false }
+        Self { url, method, body, had_user: false, dropped_body: false }
     }
 }
 
@@ -77,15 +79,53 @@ pub(super) fn next(hop: &Hop, answer: &Parts) -> Result<Option<Hop>, Failure> {
         url.set_fragment(hop.url.fragment());
     }
     let same_host = url.host() == hop.url.host();
+    let in_the_clear = hop.url.scheme() == "https" && url.scheme() == "http";
     let (method, body) = match (keeps_method, hop.method.as_str()) {
-        (true, _) if hop.body.is_empty() || same_host => (hop.method.clone(), hop.body.clone()),
-        (true, _) => {
+        (true, _) if !hop.body.is_empty() && !same_host => {
             return Err(failure(Reason::BadLocation, "the body is not sent to another host"));
         }
+        (true, _) if !hop.body.is_empty() && in_the_clear => {
+            return Err(failure(Reason::Downgrade, "the body is not sent without TLS"));
+        }
+        (true, _) => (hop.method.clone(), hop.body.clone()),
         (false, "HEAD") => (Method::HEAD, Bytes::new()),
         (false, _) => (Method::GET, Bytes::new()),
     };
-    Ok(Some(Hop { url, method, body, had_user }))
+    let dropped_body = hop.dropped_body || method != hop.method;
+    Ok(Some(Hop { url, method, body, had_user, dropped_body }))
+}
+
+/// Whether a header says something about the body, as the Go client counts them.
+pub(super) fn is_about_body(name: &HeaderName) -> bool {
+    [
+        header::CONTENT_ENCODING,
+        header::CONTENT_LANGUAGE,
+        header::CONTENT_LOCATION,
+        header::CONTENT_TYPE,
+    ]
+    .contains(name)
+}
+
+/// The users and passwords that an answer's locations name, which are somebody's secrets wherever they lead.
+pub(super) fn users(answer: &Parts) -> impl Iterator<Item = &str> {
+    let locations = answer.headers.get_all(header::LOCATION).iter();
+    let users =
+        locations.filter_map(|location| user(std::str::from_utf8(location.as_bytes()).ok()?));
+    users
+        .flat_map(|user| [Some(user), user.split_once(':').map(|(_, password)| password)])
+        .flatten()
+}
+
+/// What stands before the host of a URL, as it is written. Browsers take any number of slashes of either kind.
+fn user(location: &str) -> Option<&str> {
+    let (scheme, rest) = location.split_once(':').unwrap_or_default();
+    let is_scheme = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let rest = if is_scheme { rest } else { location };
+    if !is_scheme && !rest.starts_with(['/', '\\']) {
+        return None;
+    }
+    let authority = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next()?;
+    authority.rsplit_once('@').map(|(user, _)| user)
 }
 
 /// The requests made so far.
@@ -155,8 +195,29 @@ mod tests {
                 "{locations:.40?}"
             );
         }
-        let elsewhere = next(&from, &answer(307, &["https://b.example/"])).unwrap_err();
-        assert_eq!(elsewhere.reason, Reason::BadLocation);
+        for (location, reason) in
+            [("https://b.example/", Reason::BadLocation), ("http://a.example/", Reason::Downgrade)]
+        {
+            let failure = next(&from, &answer(307, &[location])).unwrap_err();
+            assert_eq!(failure.reason, reason, "{location}");
+        }
+    }
+
+    #[test]
+    fn users_are_found_however_they_are_written() {
+        for (location, expected) in [
+            ("http://u:p@a.example/", &["u:p", "p"][..]),
+            ("ftp://u:p:q@a.example", &["u:p:q", "p:q"]),
+            ("//u@a.example/x@y", &["u"]),
+            ("http:\\\\u:p@a.example", &["u:p", "p"]),
+            ("http:u:p@a.example?x", &["u:p", "p"]),
+            ("http://a.example/x@y", &[]),
+            ("x@y", &[]),
+            ("http://[", &[]),
+        ] {
+            let answer = answer(302, &[location]);
+            assert_eq!(users(&answer).collect::<Vec<_>>(), expected, "{location}");
+        }
     }
 
     #[test]

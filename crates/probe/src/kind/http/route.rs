@@ -13,6 +13,7 @@ use super::settings::{Proxies, SecretHeaders, basic, header_value};
 use crate::{
     metric,
     net::{
+        Net,
         connect::{self, Destination, Opened},
         policy::{self, AddressClass},
         tls,
@@ -51,8 +52,6 @@ pub(super) struct Route {
 /// What a request to a forwarding proxy has beyond one to the target itself.
 #[derive(Clone, Debug)]
 pub(super) struct Forward {
-    /// The target's host and port as the proxy is to understand them.
-    pub(super) authority: String,
     pub(super) authorization: Option<HeaderValue>,
 }
 
@@ -61,6 +60,11 @@ fn invalid(url: &Url) -> Failure {
 }
 
 impl Way<'_> {
+    /// Whether the name of a URL's host is looked up here.
+    pub(super) fn looks_up(&self, url: &Url, net: &Net) -> bool {
+        self.resolves || self.proxies.choose(url, &net.environment).is_none()
+    }
+
     /// Opens a connection to the host of a URL: at one address when that is given, and for a redirect at none that is more
     /// private than `floor`.
     pub(super) async fn open(
@@ -107,18 +111,22 @@ impl Way<'_> {
         if let Some(address) = known {
             policy::check((address, destination.port).into(), destination.floor)?;
         }
-        let opened = self.open_proxy(proxy, scope).await?;
+        let lookup = scope.time(Timing::Resolve);
+        let opened = self.open_proxy(proxy, scope).await;
+        // The address of the proxy is not the target's, also when the proxy cannot be reached.
         scope.forget(metric::ADDRESS);
         if let Some(address) = known {
+            scope.sample(&metric::DNS_LOOKUP, lookup.as_secs_f64());
             connect::report(scope, address);
         }
+        let opened = opened?;
         let name = known.map_or_else(|| destination.host.to_string(), bracketed);
         let authority = format!("{name}:{}", destination.port);
         let authorization = credentials(proxy, scope)?;
         let mut transport = self.secure(proxy, opened, scope).await?;
         let class = known.map(AddressClass::of);
         if url.scheme() != "https" {
-            let forward = Some(Forward { authority, authorization });
+            let forward = Some(Forward { authorization });
             return Ok(Route { transport, class, is_to_ourselves: false, forward });
         }
         let request =

@@ -5,6 +5,8 @@
 //! always verified. Must not know what is spoken over TLS.
 
 mod config;
+#[cfg(feature = "http3")]
+mod quic;
 mod reason;
 mod stream;
 mod trust;
@@ -21,15 +23,18 @@ use tokio_rustls::{
     },
 };
 
+#[cfg(feature = "http3")]
+pub(crate) use self::quic::{Handshake, Quic, own_alert};
+use self::{
+    config::Connector,
+    stream::Tapped,
+    trust::{Presented, Trusted},
+    witness::Witness,
+};
 pub(crate) use self::{
     config::{Configurations, Protocols, check},
     reason::{failure, is_from_tls},
     stream::{CutShort, Stream},
-};
-use self::{
-    stream::Tapped,
-    trust::{Presented, Trusted},
-    witness::Witness,
 };
 use super::cert::{CertificateSummary, Chain};
 use crate::{
@@ -101,27 +106,71 @@ where
         shaken.map_err(|(error, tapped)| reason::of_handshake(&error, tapped.head(), &witness))
     });
     let shaken = scope.phase(Phase::Tls, Timing::Tls, work).await;
+    let (tls, shaken) = match shaken {
+        Ok(tls) => {
+            let agreed = Agreed::from(tls.get_ref().1);
+            (Some(tls), Ok(agreed))
+        }
+        Err(failure) => (None, Err(failure)),
+    };
+    judge(scope, &connector, &name, &witness, shaken)?;
+    let bug = || Failure::new(Phase::Internal, Reason::Bug, "a handshake without a connection");
+    let tls = tls.ok_or_else(bug)?;
+    let stream = Stream::new(tls);
+    scope.watch(stream.cut_short());
+    Ok(stream)
+}
+
+/// What both sides of a connection agreed upon.
+struct Agreed {
+    version: &'static str,
+    cipher: Option<String>,
+    alpn: Option<String>,
+}
+
+impl From<&ClientConnection> for Agreed {
+    fn from(connection: &ClientConnection) -> Self {
+        let version = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            _ => "unknown",
+        };
+        let suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        let cipher = suite.unwrap_or("unknown").replace("TLS13_", "TLS_");
+        // One of those that we offered, thus harmless.
+        let alpn = connection.alpn_protocol();
+        let alpn = alpn.map(|protocol| String::from_utf8_lossy(protocol).into_owned());
+        Self { version, cipher: Some(cipher), alpn }
+    }
+}
+
+/// Verifies the certificates of a handshake that is done, and reports what the witness saw of it in any case.
+fn judge(
+    scope: &mut Scope<'_>,
+    connector: &Connector,
+    name: &ServerName<'static>,
+    witness: &Witness,
+    shaken: Result<Agreed, Failure>,
+) -> Result<(), Failure> {
     if witness.was_asked() {
         scope.note("the server asks for a certificate of ours");
     }
+    let net = scope.net;
     let ders = witness.presented();
     let chain = net.tls.chains.read(ders.iter().map(AsRef::as_ref));
     let since = net.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let presented =
-        Presented { ders, chain: &chain, name: &name, now: UnixTime::since_unix_epoch(since) };
-    let tls = match shaken {
-        Ok(tls) => tls,
+    let now = UnixTime::since_unix_epoch(since);
+    let agreed = match shaken {
+        Ok(agreed) => agreed,
         Err(failure) => {
             report(scope, &chain, None, Err(&failure));
             return Err(failure);
         }
     };
+    let presented = Presented { ders, chain: &chain, name, now };
     let verdict = connector.trust.judge(&presented, witness.is_unverified());
-    report(scope, &chain, Some(tls.get_ref().1), verdict.as_ref());
-    verdict?;
-    let stream = Stream::new(tls);
-    scope.watch(stream.cut_short());
-    Ok(stream)
+    report(scope, &chain, Some(agreed), verdict.as_ref());
+    verdict.map(|_| ())
 }
 
 fn server_name(settings: &TlsSettings, host: &str) -> Result<ServerName<'static>, Failure> {
@@ -136,7 +185,7 @@ fn server_name(settings: &TlsSettings, host: &str) -> Result<ServerName<'static>
 fn report(
     scope: &mut Scope<'_>,
     chain: &Chain,
-    connection: Option<&ClientConnection>,
+    agreed: Option<Agreed>,
     verdict: Result<&Trusted, &Failure>,
 ) {
     let mut summary = TlsSummary {
@@ -150,23 +199,17 @@ fn report(
         ..TlsSummary::default()
     };
     report_certificates(scope, chain, verdict);
-    if let Some(connection) = connection {
-        let version = match connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
-            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
-            _ => "unknown",
-        };
-        let suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
-        let cipher = suite.unwrap_or("unknown").replace("TLS13_", "TLS_");
-        scope.note(format!("TLS handshake done: {version}, {cipher}"));
+    if let Some(Agreed { version, cipher, alpn }) = agreed {
+        let shown = cipher.as_ref().map(|cipher| format!(", {cipher}")).unwrap_or_default();
+        scope.note(format!("TLS handshake done: {version}{shown}"));
         scope.labelled(&metric::TLS_VERSION, vec![("version", Cow::Borrowed(version))], 1.0);
-        let label = Cow::Owned(cipher.clone());
-        scope.labelled(&metric::TLS_CIPHER, vec![("cipher", label)], 1.0);
+        if let Some(cipher) = &cipher {
+            let labels = vec![("cipher", Cow::Owned(cipher.clone()))];
+            scope.labelled(&metric::TLS_CIPHER, labels, 1.0);
+        }
         summary.version = Some(version);
-        summary.cipher = Some(cipher);
-        // One of those that we offered, thus harmless.
-        let alpn = connection.alpn_protocol();
-        summary.alpn = alpn.map(|protocol| String::from_utf8_lossy(protocol).into_owned());
+        summary.cipher = cipher;
+        summary.alpn = alpn;
     }
     scope.tls(summary);
 }
@@ -188,7 +231,7 @@ fn report_certificates(scope: &mut Scope<'_>, chain: &Chain, verdict: Result<&Tr
         ("fingerprint_sha256", label(&summary.fingerprint_sha256)),
         ("subject", label(&summary.subject)),
         ("issuer", label(&summary.issuer)),
-        ("subjectalternative", label(&leaf.all_names)),
+        ("subjectalternative", label(&leaf.host_names)),
         ("serialnumber", label(&summary.serial)),
     ];
     scope.labelled(&metric::SSL_LAST_CHAIN_INFO, labels, 1.0);
@@ -198,7 +241,7 @@ fn report_certificates(scope: &mut Scope<'_>, chain: &Chain, verdict: Result<&Tr
         "certificate: subject {}, issuer {}, names {}, expires in {} days, chain of {}",
         summary.subject,
         summary.issuer,
-        leaf.all_names.replace(',', " "),
+        leaf.summary.names.join(" "),
         summary.not_after.saturating_sub(now) / 86_400,
         chain.certificates.len()
     ));

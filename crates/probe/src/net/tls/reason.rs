@@ -71,7 +71,7 @@ fn tls_cause(error: &io::Error) -> Option<&Error> {
 }
 
 /// `asked` tells whether the server asked for a certificate of ours.
-fn reason(error: &Error, asked: bool) -> Reason {
+pub(super) fn reason(error: &Error, asked: bool) -> Reason {
     match error {
         Error::NoApplicationProtocol => Reason::Alpn,
         Error::PeerIncompatible(
@@ -118,7 +118,8 @@ fn of_alert(alert: AlertDescription, asked: bool) -> Reason {
     }
 }
 
-fn told(error: &Error, reason: Reason) -> Failure {
+/// A failure with what an error says.
+pub(super) fn told(error: &Error, reason: Reason) -> Failure {
     let detail = match error {
         Error::AlertReceived(alert) => {
             format!("the server sent the alert {} ({})", name(*alert), u8::from(*alert))

@@ -439,7 +439,7 @@ fn other_names(name: &ServerName<'_>, leaf: &Certificate) -> String {
             "it has no alternative names, of which {name} would have to be one; its subject is {subject}"
         )
     } else {
-        format!("it is for {}, not for {name}", leaf.all_names)
+        format!("it is for {}, not for {name}", leaf.summary.names.join(", "))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Their meaning is that of `prometheus/common` (<https://prometheus.io/docs/prometheus/latest/configuration/configuration/>).
 //! Must not know requests.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -160,9 +160,15 @@ impl OAuth2 {
 }
 
 /// Where tokens are to be had.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct TokenUrl(pub(crate) url::Url);
+
+impl fmt::Debug for TokenUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&super::proxy::without_password(&self.0))
+    }
+}
 
 impl TryFrom<String> for TokenUrl {
     type Error = String;

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     net::tls::Protocols,
-    setting::{Family, GoDuration, Pattern, Secret, Size, TlsSettings},
+    setting::{Family, GoDuration, Pattern, Secret, Size, TlsSettings, TlsVersion},
 };
 
 /// How many retries a module may ask for.
@@ -111,6 +111,8 @@ pub struct Http {
     source_ip_address: Option<IpAddr>,
     tls_config: TlsSettings,
     enable_http2: bool,
+    /// Whether HTTP/3 is spoken, and nothing else.
+    enable_http3: bool,
     /// How often a probe that failed is tried once more, within its timeout.
     pub(super) retries: u32,
     /// The longest time that an attempt may take and still be good.
@@ -161,6 +163,7 @@ impl Default for Http {
             source_ip_address: None,
             tls_config: TlsSettings::default(),
             enable_http2: true,
+            enable_http3: false,
             retries: 0,
             fail_if_slower_than: None,
             require_tls: false,
@@ -216,7 +219,37 @@ impl Http {
         self.http_headers.keys().filter_map(HeaderSources::mistake).for_each(&mut add);
         self.identity().mistakes(&mut add);
         self.proxies().mistakes(&mut add);
+        self.version_mistakes(&mut add);
         mistakes
+    }
+
+    /// What this build lacks for the module to be of use.
+    pub(super) fn lacks(&self) -> Option<&'static str> {
+        (self.enable_http3 && cfg!(not(feature = "http3")))
+            .then_some("`enable_http3` is not built in; build with `--features http3`")
+    }
+
+    /// What is wrong with the versions of HTTP. What `blackbox_exporter` refuses is refused.
+    fn version_mistakes(&self, add: &mut impl FnMut(String)) {
+        let wants_http3 = self.valid_http_versions.contains(&HttpVersion::Http3);
+        if !self.enable_http3 {
+            if wants_http3 {
+                add("HTTP/3.0 is never spoken\nhint: set `enable_http3: true`".to_owned());
+            }
+            return;
+        }
+        if self.enable_http2 {
+            add("`enable_http3` and `enable_http2` exclude each other\nhint: set `enable_http2: false`".to_owned());
+        }
+        if self.valid_http_versions.iter().any(|version| *version != HttpVersion::Http3) {
+            add("with `enable_http3` nothing but HTTP/3.0 is spoken\nhint: take the others out of `valid_http_versions`".to_owned());
+        }
+        if self.proxies().any() {
+            add("`enable_http3` and a proxy exclude each other\nhint: remove the proxy".to_owned());
+        }
+        if self.tls_config.max_version.is_some_and(|version| version < TlsVersion::Tls13) {
+            add("HTTP/3 needs TLS 1.3\nhint: remove `max_version`".to_owned());
+        }
     }
 
     pub(super) fn follow_redirects(&self) -> bool {
@@ -239,8 +272,12 @@ impl Http {
         &self.tls_config
     }
 
+    pub(super) fn speaks_http3(&self) -> bool {
+        cfg!(feature = "http3") && self.enable_http3
+    }
+
     pub(super) fn protocols(&self) -> Protocols {
-        if self.enable_http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] }
+        if self.enable_http2 { &[b"h2", b"http/1.1"] } else { &[] }
     }
 }
 
@@ -268,6 +305,14 @@ mod tests {
             ("{ proxy_connect_header: { a: [b] } }", "needs a `proxy_url`"),
             ("{ http_headers: { Host: { values: [a] } } }", "`Host`"),
             ("{ retries: 1000 }", "`retries`"),
+            ("{ valid_http_versions: [HTTP/3.0] }", "`enable_http3: true`"),
+            ("{ enable_http3: true }", "`enable_http2: false`"),
+            (
+                "{ enable_http3: true, valid_http_versions: [HTTP/3.0, HTTP/1.1] }",
+                "`valid_http_versions`",
+            ),
+            ("{ enable_http3: true, proxy_from_environment: true }", "remove the proxy"),
+            ("{ enable_http3: true, tls_config: { max_version: TLS12 } }", "TLS 1.3"),
         ] {
             let http: Http =
                 yaml::parse(text).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));

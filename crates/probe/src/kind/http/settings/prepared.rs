@@ -8,13 +8,16 @@ use url::Url;
 
 use super::{
     Http,
-    value::{RequestHeader, header_value},
+    value::{RequestHeader, conceal_parts, header_value},
 };
 use crate::{result::Failure, scope::Scope, target::without_final_dot};
 
 /// What we call ourselves when the module does not say otherwise.
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("webservice-monitor/", env!("CARGO_PKG_VERSION")));
+
+/// How many lines of a body are looked for one by one.
+const BODY_LINES_MAX: usize = 32;
 
 /// What every request to the target's host holds.
 #[derive(Debug, Default)]
@@ -35,7 +38,9 @@ impl Http {
     ) -> Result<Prepared, Failure> {
         let mut headers = Vec::new();
         for (RequestHeader { name, .. }, value) in &self.headers {
-            if *name != header::HOST {
+            // The length is that of the body, whatever the module says.
+            let own = [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+            if !own.contains(name) {
                 conceal(name, &value.0, scope);
                 headers.push((name.clone(), value.0.clone()));
             }
@@ -56,6 +61,9 @@ impl Http {
         // A short body is no secret, and stands in other texts by chance.
         if let Some(text) = std::str::from_utf8(&body).ok().filter(|text| text.len() >= 16) {
             scope.conceal(text);
+            // Line ends change on the way.
+            let lines = text.lines().filter(|line| line.len() >= 16);
+            lines.take(BODY_LINES_MAX).for_each(|line| scope.conceal(line));
         }
         let host = hostname.or(self.host_header()).map(str::to_owned);
         Ok(Prepared { method: self.method.0.clone(), body, host, headers })
@@ -68,6 +76,7 @@ fn conceal(name: &HeaderName, value: &HeaderValue, scope: &mut Scope<'_>) {
         [header::ACCEPT, header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::USER_AGENT];
     if let Some(text) = value.to_str().ok().filter(|_| !harmless.contains(name)) {
         scope.conceal(text);
+        conceal_parts(name, text, scope);
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Must not know how a proxy is spoken to.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
@@ -12,9 +14,15 @@ use crate::{
 };
 
 /// A proxy.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct ProxyUrl(pub(crate) Url);
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&without_password(&self.0))
+    }
+}
 
 impl TryFrom<String> for ProxyUrl {
     type Error = String;

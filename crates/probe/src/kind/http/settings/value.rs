@@ -156,6 +156,20 @@ pub(crate) fn header_value(text: &str, scope: &mut Scope<'_>) -> Result<HeaderVa
     })
 }
 
+/// Hides the parts of a header's value that are secrets of their own: what stands behind the scheme of an identity, and the
+/// value of each cookie.
+pub(super) fn conceal_parts(name: &HeaderName, text: &str, scope: &mut Scope<'_>) {
+    if *name == header::COOKIE {
+        text.split(';')
+            .filter_map(|pair| pair.split_once('='))
+            .for_each(|(_, value)| scope.conceal(value));
+    } else if let Some((_, rest)) = text.trim().split_once(' ')
+        && [header::AUTHORIZATION, header::PROXY_AUTHORIZATION].contains(name)
+    {
+        scope.conceal(rest);
+    }
+}
+
 /// A range of status codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -217,6 +231,8 @@ pub(crate) enum HttpVersion {
     Http11,
     #[serde(rename = "HTTP/2.0", alias = "HTTP/2")]
     Http2,
+    #[serde(rename = "HTTP/3.0", alias = "HTTP/3")]
+    Http3,
 }
 
 impl HttpVersion {
@@ -226,6 +242,7 @@ impl HttpVersion {
                 Self::Http10 => http::Version::HTTP_10,
                 Self::Http11 => http::Version::HTTP_11,
                 Self::Http2 => http::Version::HTTP_2,
+                Self::Http3 => http::Version::HTTP_3,
             }
     }
 }

@@ -3,7 +3,7 @@
 //! A head is judged line by line and handed on when it is complete, so that it does not matter in which pieces it came. Must
 //! not know sockets.
 
-use super::{INFORMATIONAL_MAX, Seen, Stop};
+use super::{super::cookies::COOKIES_MAX, INFORMATIONAL_MAX, Seen, Stop};
 use crate::{evidence::Warning, result::Reason};
 
 /// How many bytes all heads of an answer together may have. Browsers take a quarter of it; who sends more has gone wrong.
@@ -78,6 +78,9 @@ pub(super) struct Head {
 struct Message {
     status: Option<u16>,
     headers: usize,
+    cookies: usize,
+    /// Whether the last header was a cookie too many, so that its folded lines go with it.
+    is_left_out: bool,
     length: Option<u64>,
     has_transfer_encoding: bool,
 }
@@ -176,9 +179,14 @@ impl Head {
             _ => return Ok(()),
         };
         if !line.is_empty() {
-            self.message.take_line(line, seen)?;
+            let wanted = self.message.take_line(line, seen)?;
             if is_bare {
                 seen.warn(Warning::BareLineFeed);
+            }
+            if !wanted {
+                self.buffer.drain(begin..end);
+                self.dropped += end - begin;
+                (self.line, self.scanned) = (begin, begin);
             }
             return Ok(());
         }
@@ -226,11 +234,12 @@ impl Head {
 }
 
 impl Message {
-    /// Takes in a line without its end, mends what must be mended, and warns of what is forgiven.
-    fn take_line(&mut self, line: &mut [u8], seen: &mut Seen) -> Result<(), Stop> {
+    /// Takes in a line without its end, mends what must be mended, and warns of what is forgiven. Tells whether the line is
+    /// handed on: cookies that nobody would keep are not.
+    fn take_line(&mut self, line: &mut [u8], seen: &mut Seen) -> Result<bool, Stop> {
         if self.status.is_none() {
             self.status = Some(status(line, seen)?);
-            return Ok(());
+            return Ok(true);
         }
         let malformed = |detail: &str| Err(Stop::new(Reason::Malformed, detail));
         if line.contains(&0) {
@@ -247,7 +256,16 @@ impl Message {
         }
         if folded {
             seen.warn(Warning::ObsoleteFolding);
-            return Ok(());
+            return Ok(!self.is_left_out);
+        }
+        if name.trim_ascii_end().eq_ignore_ascii_case(b"set-cookie") {
+            self.cookies += 1;
+            self.is_left_out = self.cookies > COOKIES_MAX;
+        } else {
+            self.is_left_out = false;
+        }
+        if self.is_left_out {
+            return Ok(false);
         }
         self.headers += 1;
         if self.headers > HEADERS_MAX {
@@ -269,7 +287,7 @@ impl Message {
             let first = std::str::from_utf8(first.trim_ascii()).ok();
             self.length = first.and_then(|digits| digits.parse().ok()).or(self.length);
         }
-        Ok(())
+        Ok(true)
     }
 }
 

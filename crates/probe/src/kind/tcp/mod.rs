@@ -1,17 +1,24 @@
-//! `prober: tcp`: the port accepts a connection, with TLS where asked for.
+//! `prober: tcp`: the port accepts a connection, with TLS where asked for, and the service says what is expected.
 //!
 //! Must not know what the service speaks.
+
+mod dialogue;
+mod reader;
+mod step;
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use self::{dialogue::Dialogue, step::Step};
 use crate::{
+    evidence::Hop,
     kinds::Probe,
     metric::{self, MetricDef},
     net::{
         connect::{self, Destination},
         tls,
+        transport::Transport,
     },
     result::{Failure, Phase, Reason},
     scope::Scope,
@@ -32,6 +39,9 @@ pub struct Tcp {
     source_ip_address: Option<IpAddr>,
     /// Whether a TLS handshake follows, with the verification of the certificate.
     tls: bool,
+    /// What is said to the service, and what it has to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    query_response: Vec<Step>,
     /// Whom to trust.
     tls_config: TlsSettings,
 }
@@ -43,14 +53,23 @@ impl Default for Tcp {
             ip_protocol_fallback: true,
             source_ip_address: None,
             tls: false,
+            query_response: Vec::new(),
             tls_config: TlsSettings::default(),
         }
     }
 }
 
 impl Probe for Tcp {
-    const METRICS: &'static [&'static [&'static MetricDef]] = &[metric::ADDRESS, metric::TLS];
+    const METRICS: &'static [&'static [&'static MetricDef]] = &[
+        metric::ADDRESS,
+        metric::TLS,
+        &[&metric::FAILED_DUE_TO_REGEX, &metric::FAILED_DUE_TO_BYTES, &metric::EXPECT_INFO],
+    ];
     const ADDRESS: AddressForm = AddressForm::HostPort;
+
+    fn mistakes(&self) -> Vec<String> {
+        step::mistakes(&self.query_response, self.tls)
+    }
 
     async fn run(&self, target: &Target, scope: &mut Scope<'_>) -> Result<(), Failure> {
         let Address::HostPort { host, port } = target.address() else {
@@ -68,11 +87,16 @@ impl Probe for Tcp {
             source: self.source_ip_address,
             floor: None,
         };
+        scope.begin_hop(Hop { attempt: 1, title: target.text().to_owned(), ..Hop::default() });
         let stream = connect::open(scope, &destination).await?.stream;
-        if self.tls {
-            let name = target.hostname().map_or_else(|| host.to_string(), str::to_owned);
-            tls::handshake(scope, &self.tls_config, &[], without_final_dot(&name), stream).await?;
-        }
-        Ok(())
+        let name = target.hostname().map_or_else(|| host.to_string(), str::to_owned);
+        let name = without_final_dot(&name);
+        let stream = if self.tls {
+            let stream = tls::handshake(scope, &self.tls_config, &[], name, stream).await?;
+            Transport::Tls(Box::new(stream))
+        } else {
+            Transport::Tcp(stream)
+        };
+        Dialogue::new(&self.tls_config, name, stream).run(scope, &self.query_response).await
     }
 }

@@ -1,0 +1,195 @@
+//! Proxies: which one is asked, for what, and with which words.
+//!
+//! Must not know how a proxy is chosen.
+
+use std::sync::Arc;
+
+use probe::Net;
+use testkit::{Behaviour, Certificates, DnsAnswer, DnsServer, Leaf, Server};
+
+use crate::support::{HTTP, LONG, Table, run, value, verdict};
+
+/// A name that no proxy is needed for, but that does not go past one either.
+const NAME: &str = "some.site.test";
+
+struct World {
+    net: Net,
+    certificates: Certificates,
+    target: Server,
+    secure: Server,
+    _dns: DnsServer,
+}
+
+/// A network in which [`NAME`] is this machine, with a target for each scheme.
+async fn world() -> World {
+    let dns = DnsServer::start([(NAME, DnsAnswer::addresses(&["127.0.0.1"]))]).await;
+    let certificates = Certificates::new();
+    let net = Net::for_tests(Some(dns.address()), &[certificates.authority()]).unwrap();
+    let target = Server::start(Behaviour::answer(200, "", "ok")).await;
+    let answer = Behaviour::answer(200, "", "ok");
+    let secure = Server::start_tls(certificates.acceptor(Leaf::Good), answer).await;
+    World { net, certificates, target, secure, _dns: dns }
+}
+
+fn with_keys(keys: &str) -> String {
+    format!("{{ prober: http, http: {{ {keys} }} }}")
+}
+
+#[tokio::test]
+async fn a_request_without_tls_is_handed_to_the_proxy_whole() {
+    let world = world().await;
+    let proxy = Server::start(Behaviour::Echo(200)).await;
+    let url = proxy.url("");
+    let user = url.replace("://", "://me:p%40ss@");
+    let mut table = Table::default();
+    for (keys, sent) in [
+        (format!("proxy_url: '{url}'"), vec!["GET http://some.site.test:81/x?y HTTP/1.1\r\n"]),
+        (
+            format!("proxy_url: '{url}', skip_resolve_phase_with_proxy: true"),
+            vec!["GET http://some.site.test:81/x?y HTTP/1.1\r\n"],
+        ),
+        (
+            format!("proxy_url: '{user}', headers: {{ X-Key: hunter2 }}"),
+            vec!["proxy-authorization: Basic bWU6cEBzcw==\r\n", "x-key: hunter2\r\n"],
+        ),
+        (format!("proxy_url: '{url}', method: POST, body: text"), vec!["\r\n\r\ntext", "POST "]),
+    ] {
+        let target = format!("http://{NAME}:81/x?y");
+        let result = run(&world.net, &with_keys(&keys), &target, LONG).await;
+        table.expect(&keys, &result, "up");
+        let received = proxy.last_received();
+        let host = format!("host: {NAME}:81\r\n");
+        for sent in sent.into_iter().chain([host.as_str()]) {
+            table.check(&keys, received.contains(sent), &format!("{sent:?} is not in {received}"));
+        }
+        let own = received.contains("proxy-authorization: ");
+        table.check(&keys, own == keys.contains("me:"), "an identity that is not ours");
+    }
+    table.finish();
+}
+
+#[tokio::test]
+async fn a_tunnel_is_asked_for_with_the_modules_words() {
+    let world = world().await;
+    let proxy = Server::start(Behaviour::Tunnel).await;
+    let port = world.secure.address().port();
+    let url = proxy.url("");
+    let user = url.replace("://", "://me:p%40ss@");
+    let own = "proxy_connect_header: { Proxy-Authorization: [Own x], X-Key: [one, two] }";
+    let mut table = Table::default();
+    for (keys, host, head) in [
+        (
+            format!("proxy_url: '{url}'"),
+            NAME,
+            format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"),
+        ),
+        (
+            format!("proxy_url: '{url}', skip_resolve_phase_with_proxy: true"),
+            "localhost",
+            format!("CONNECT localhost:{port} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"),
+        ),
+        (
+            format!("proxy_url: '{user}', headers: {{ X-Key: hunter2 }}"),
+            NAME,
+            format!(
+                "CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nProxy-Authorization: Basic bWU6cEBzcw==\r\n\r\n"
+            ),
+        ),
+        (
+            format!("proxy_url: '{user}', {own}"),
+            NAME,
+            format!(
+                "CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nproxy-authorization: Own x\r\nx-key: one\r\nx-key: two\r\n\r\n"
+            ),
+        ),
+    ] {
+        let target = world.secure.url_as("https", host, "/");
+        let result = run(&world.net, &with_keys(&keys), &target, LONG).await;
+        table.expect(&keys, &result, "up");
+        // The rest is the target's, in TLS.
+        let received = proxy.last_received();
+        table.check(&keys, received.starts_with(&head), &received);
+        let told = world.secure.last_received().to_lowercase();
+        table.check(
+            &keys,
+            !told.contains("proxy-") && told.contains(&format!("host: {host}:{port}")),
+            &told,
+        );
+        table.check(&keys, told.contains("hunter2") == keys.contains("hunter2"), &told);
+        let ssl = value(&result, "probe_http_ssl");
+        table.check(&keys, ssl == Some(1.0), "no TLS");
+    }
+    table.finish();
+}
+
+#[tokio::test]
+async fn a_proxy_can_have_tls_of_its_own() {
+    let world = world().await;
+    let acceptor = |leaf| world.certificates.acceptor(leaf);
+    let mut table = Table::default();
+    for (leaf, behaviour, target, expected) in [
+        (Leaf::Good, Behaviour::Tunnel, &world.secure, "up"),
+        (Leaf::Good, Behaviour::Echo(200), &world.target, "up"),
+        (Leaf::Expired, Behaviour::Tunnel, &world.secure, "proxy/connect"),
+        (Leaf::Expired, Behaviour::Echo(200), &world.target, "proxy/connect"),
+    ] {
+        let proxy = Server::start_tls(acceptor(leaf), behaviour).await;
+        let settings = with_keys(&format!("proxy_url: '{}'", proxy.url("")));
+        let scheme = if target.url("").starts_with("https") { "https" } else { "http" };
+        let result = run(&world.net, &settings, &target.url_as(scheme, NAME, "/"), LONG).await;
+        table.expect(&format!("{leaf:?} for {scheme}"), &result, expected);
+        // The certificates are the target's, not the proxy's.
+        let expiry = value(&result, "probe_ssl_earliest_cert_expiry");
+        let wanted = scheme == "https" && expected == "up";
+        table.check(scheme, expiry.is_some() == wanted, &format!("an expiry of {expiry:?}"));
+    }
+    table.finish();
+}
+
+#[tokio::test]
+async fn some_targets_go_past_the_proxy() {
+    let world = world().await;
+    let proxy = Arc::new(Server::start(Behaviour::answer(200, "", "the proxy")).await);
+    let url = proxy.url("");
+    let variables = [("HTTP_PROXY", url.clone()), ("NO_PROXY", "past.test".to_owned())];
+    let net = world.net.with_environment(|name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    });
+    let environment = "proxy_from_environment: true".to_owned();
+    let mut table = Table::default();
+    for (keys, host, through) in [
+        (format!("proxy_url: '{url}'"), NAME, true),
+        (format!("proxy_url: '{url}', no_proxy: 'a.test, {NAME}'"), NAME, false),
+        (format!("proxy_url: '{url}', no_proxy: site.test"), NAME, false),
+        (format!("proxy_url: '{url}', no_proxy: other.test"), NAME, true),
+        (format!("proxy_url: '{url}', no_proxy: 127.0.0.0/8"), "127.0.0.1", false),
+        (environment.clone(), NAME, true),
+        (environment, "127.0.0.1", false),
+        ("follow_redirects: true".to_owned(), NAME, false),
+    ] {
+        let before = (proxy.connections(), world.target.connections());
+        let target = world.target.url_as("http", host, "/");
+        let result = run(&net, &with_keys(&keys), &target, LONG).await;
+        table.expect(&keys, &result, "up");
+        let found = (proxy.connections() - before.0, world.target.connections() - before.1);
+        let wanted = if through { (1, 0) } else { (0, 1) };
+        table.check(&keys, found == wanted, &format!("{host}: {found:?}"));
+    }
+    table.finish();
+}
+
+#[tokio::test]
+async fn a_name_that_only_the_proxy_knows() {
+    let world = world().await;
+    let proxy = Server::start(Behaviour::Echo(200)).await;
+    let keys = format!("proxy_url: '{}'", proxy.url(""));
+    let target = "http://inside.test/";
+    let result = run(&world.net, &with_keys(&keys), target, LONG).await;
+    assert_eq!(verdict(&result), "resolve/nxdomain", "{result:?}");
+    let keys = format!("{keys}, skip_resolve_phase_with_proxy: true");
+    assert_eq!(verdict(&run(&world.net, &with_keys(&keys), target, LONG).await), "up");
+    assert!(proxy.last_received().contains("host: inside.test\r\n"), "{}", proxy.last_received());
+    // Without a proxy there is nobody else to look it up.
+    let result = run(&world.net, HTTP, target, LONG).await;
+    assert_eq!(verdict(&result), "resolve/nxdomain");
+}
