@@ -39,11 +39,8 @@ rules: ## Check the shipped Prometheus files with promtool
 	scripts/check-rules
 
 bench: ## Measure the store, and the exporter beside blackbox_exporter when that is there
-	$(CARGO) bench --locked -p series --bench store
-	$(CARGO) bench --locked --bench exporter
-
-fuzz: ## Feed generated input to the parsers and the HTTP check, FUZZ_SECONDS for each
-	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ_TARGETS)
+	$(CARGO) bench --locked --profile dist -p series --bench store
+	$(CARGO) bench --locked --profile dist --bench exporter
 
 fuzz: ## Feed generated input to the parsers and the HTTP check, FUZZ_SECONDS for each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ_TARGETS)

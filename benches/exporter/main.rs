@@ -22,7 +22,7 @@ use anyhow::{Context as _, bail, ensure};
 use self::{process::Cpus, report::Report, rounds::Bench};
 
 /// How long the whole run may take.
-const RUN_MAX: Duration = Duration::from_secs(240);
+const RUN_MAX: Duration = Duration::from_mins(4);
 
 /// The first argument of the run itself, which has its CPU and its descriptors; and that of the floor's process.
 const RUN: &str = "run";

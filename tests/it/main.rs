@@ -27,6 +27,8 @@ mod program;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
 mod supply;

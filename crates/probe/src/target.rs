@@ -74,7 +74,7 @@ impl Target {
 
     /// Parses a target as `blackbox_exporter` does: a URL without a scheme gets `http://`.
     pub(crate) fn parse_lenient(text: &str, form: AddressForm) -> Result<Self, TargetError> {
-        if form == AddressForm::Url && !text.contains("://") {
+        if form == AddressForm::Url && !has_scheme(text) {
             let with_scheme = Self::parse(&format!("http://{text}"), form)?;
             return Ok(Self { text: text.into(), ..with_scheme });
         }
@@ -122,9 +122,13 @@ pub(crate) fn without_final_dot(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
+/// Whether a text begins with a scheme; one in a query is that of another URL.
+fn has_scheme(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']))
+}
+
 fn parse_url(text: &str) -> Result<Url, TargetError> {
-    let looks_bare = !text.contains("://");
-    if looks_bare {
+    if !has_scheme(text) {
         return Err(error(
             format!("`{text}` has no scheme"),
             format!("write https://{text}, or http://{text}"),
@@ -213,6 +217,13 @@ mod tests {
 
     #[test]
     fn the_exporter_takes_a_target_without_a_scheme() {
+        for text in ["a.example:8080/login?next=http://b.example/", "a.example?next=http://b/"] {
+            let target = Target::parse_lenient(text, AddressForm::Url).unwrap();
+            assert!(
+                matches!(target.address(), Address::Url(url) if url.host_str() == Some("a.example")),
+                "{target:?}"
+            );
+        }
         let target = Target::parse_lenient("example.com", AddressForm::Url).unwrap();
         assert_eq!(target.text(), "example.com");
         assert!(

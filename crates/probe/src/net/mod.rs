@@ -109,7 +109,7 @@ impl Net {
     /// is no TLS on it, nor does a name have to resolve.
     ///
     /// # Errors
-    /// None that is known.
+    /// As [`Net::for_tests`].
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn scripted(answers: Vec<Vec<u8>>, http2: bool) -> Result<Self, NetError> {
         let net = Self::for_tests(None, &[])?;

@@ -234,6 +234,20 @@ fn bodies(maker: &Maker) -> Vec<Row> {
                 "body/reset",
             )
             .and(tells("INTERNAL_ERROR")),
+        maker
+            .row(
+                "109d",
+                "a reset without an error in the body",
+                reply(move |frames| begun(frames).reset(0)),
+                "body/reset",
+            )
+            .and(tells("NO_ERROR")),
+        maker.row(
+            "109e",
+            "a reset without an error behind the body",
+            reply(|frames| frames.headers(0, &[OK]).data(END_STREAM, b"hello").reset(0)),
+            "up",
+        ),
         maker.row("109c", "a stall in the body", reply(begun), "body/timeout").until_the_deadline(),
         maker.row("107c", "DATA of a byte without end", crumbs, wrong),
     ]

@@ -44,10 +44,8 @@ fn through(
 fn unreachable(number: &'static str, name: &'static str, scheme: &'static str) -> [Row; 2] {
     [
         Row::new(number, name, "proxy/refused", move || async move {
-            let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-            let address = closed.local_addr().expect("the address of a listener");
-            drop(closed);
-            Ok(Case::with(net(None, address), format!("{scheme}://some.test/"), ()))
+            let closed = SocketAddr::from(([127, 0, 0, 1], 1));
+            Ok(Case::with(net(None, closed), format!("{scheme}://some.test/"), ()))
         })
         .module(PROXIED),
         Row::new(number, "a proxy whose queue is full", "proxy/timeout", move || async move {
@@ -111,6 +109,9 @@ fn forwarders() -> Vec<Row> {
     let row = |number, name, behaviour, expected| through(number, name, "http", behaviour, expected);
     vec![
         row("112o", "407 for http", Behaviour::answer(407, "", ""), "proxy/auth"),
+        row("112s", "407 for http, which is wanted", Behaviour::answer(407, "", ""), "up").module(
+            PROXIED.replace("http: {", "http: { valid_status_codes: [407],"),
+        ),
         // Nobody can tell whether the proxy or the target says so.
         row("112p", "502 for http", Behaviour::answer(502, "", ""), "check/status"),
         row("112q", "silence for http", Behaviour::silence(), "http/timeout").until_the_deadline(),

@@ -111,17 +111,18 @@ async fn two_addresses(
     behaviours: [Option<Behaviour>; 2],
 ) -> (Net, String, Vec<Server>, DnsServer) {
     let [first, second] = behaviours;
-    // The port is free at the other address, as nearly all are.
-    let chosen = Server::start(first.clone().unwrap_or_else(fine)).await;
-    let port = chosen.address().port();
+    // No other test listens at these addresses: a port that is free at one is so at the other, and stays so.
+    let free = std::net::TcpListener::bind("127.0.0.21:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
     let mut servers = Vec::new();
-    if first.is_some() {
-        servers.push(chosen);
+    for (last, behaviour) in [(21, first), (22, second)] {
+        if let Some(behaviour) = behaviour {
+            let address = SocketAddr::from(([127, 0, 0, last], port));
+            servers.push(Server::start_on(address, behaviour).await);
+        }
     }
-    if let Some(second) = second {
-        servers.push(Server::start_on(SocketAddr::from(([127, 0, 0, 2], port)), second).await);
-    }
-    let both = DnsAnswer::addresses(&["127.0.0.1", "127.0.0.2"]);
+    let both = DnsAnswer::addresses(&["127.0.0.21", "127.0.0.22"]);
     let dns = DnsServer::start([("some.test", both)]).await;
     let net = Net::for_tests(Some(dns.address()), &[]).unwrap();
     (net, format!("http://some.test:{port}/"), servers, dns)
@@ -163,10 +164,10 @@ async fn each_address_has_to_be_good() {
             .filter(|sample| sample.metric.name == "probe_address_success")
             .map(|sample| (sample.labels[0].1.to_string(), sample.value))
             .collect();
-        let wanted = [("127.0.0.1".to_owned(), success[0]), ("127.0.0.2".to_owned(), success[1])];
+        let wanted = [("127.0.0.21".to_owned(), success[0]), ("127.0.0.22".to_owned(), success[1])];
         table.check(name, found == wanted, &format!("{found:?}"));
         if let Outcome::Down(failure) = &result.outcome {
-            let bad = if success[0] > 0.0 { "127.0.0.2: " } else { "127.0.0.1: " };
+            let bad = if success[0] > 0.0 { "127.0.0.22: " } else { "127.0.0.21: " };
             table.check(name, failure.detail.starts_with(bad), &failure.detail);
         }
         let told = value(&result, "probe_http_status_code");

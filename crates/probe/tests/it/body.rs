@@ -124,3 +124,65 @@ async fn lengths_and_the_hash_are_told() {
     table.check("cut off", found.is_none(), "a hash of half a body");
     table.finish();
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_what_was_wanted_and_counts_as_far_as_the_limit() {
+    let mut table = Table::default();
+    let hello = || Behaviour::answer(200, "", "hello, world");
+    let pattern = "fail_if_body_not_matches_regexp: [hello]";
+    let cel = "fail_if_body_json_not_matches_cel: body == 1";
+    let until_the_end = || Behaviour::reply("HTTP/1.1 200 OK\r\n\r\nhello, world");
+    for (keys, answer, expected, length, due_to) in [
+        (pattern.to_owned(), Behaviour::close_mid_body(), "body/truncated", None, [true, false]),
+        (cel.to_owned(), Behaviour::close_mid_body(), "body/truncated", None, [false, true]),
+        (
+            format!("{pattern}, {cel}"),
+            Behaviour::close_mid_body(),
+            "body/truncated",
+            None,
+            [true, false],
+        ),
+        (String::new(), Behaviour::close_mid_body(), "body/truncated", None, [false, false]),
+        (
+            format!("{pattern}, valid_status_codes: [404]"),
+            Behaviour::close_mid_body(),
+            "check/status",
+            None,
+            [false, false],
+        ),
+        (
+            format!("{pattern}, body_size_limit: 5B"),
+            hello(),
+            "body/too_large",
+            Some(5.0),
+            [true, false],
+        ),
+        ("body_size_limit: 5B".to_owned(), hello(), "body/too_large", Some(5.0), [false, false]),
+        (
+            "body_size_limit: 5B".to_owned(),
+            until_the_end(),
+            "body/too_large",
+            Some(5.0),
+            [false, false],
+        ),
+        (
+            "body_size_limit: 5B, valid_status_codes: [404]".to_owned(),
+            hello(),
+            "check/status",
+            Some(5.0),
+            [false, false],
+        ),
+        ("body_size_limit: 12B".to_owned(), hello(), "up", Some(12.0), [false, false]),
+        ("body_size_limit: 12B".to_owned(), until_the_end(), "up", Some(12.0), [false, false]),
+    ] {
+        let server = Server::start(answer).await;
+        let result = run_plain(&http(&keys), &server.url("/")).await;
+        table.expect(&keys, &result, expected);
+        let found = value(&result, "probe_http_uncompressed_body_length");
+        table.check(&keys, length.is_none() || found == length, &format!("{found:?} bytes"));
+        let metrics = ["probe_failed_due_to_regex", "probe_failed_due_to_cel"];
+        let found = metrics.map(|metric| value(&result, metric) == Some(1.0));
+        table.check(&keys, found == due_to, &format!("due to a pattern, to CEL: {found:?}"));
+    }
+    table.finish();
+}

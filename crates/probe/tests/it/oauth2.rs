@@ -2,12 +2,14 @@
 //!
 //! Must not know how a token is kept.
 
+use std::time::Duration;
+
 use probe::{Module, Net, ProbeResult};
 use testkit::{Behaviour, Certificates, DnsServer, Leaf, Server};
 
 use crate::{
     auth::{folder, http},
-    support::{LONG, SHORT, Table, module, plain_net, verdict},
+    support::{LONG, Table, module, plain_net, verdict},
 };
 
 /// An answer of a token endpoint.
@@ -157,7 +159,8 @@ async fn each_failure_of_the_endpoint_is_told_as_such() {
         let endpoint = Server::start(behaviour).await;
         let tested = module_for(&endpoint.url("/"), "");
         let target = tested.target(&endpoint.url("/")).unwrap();
-        table.expect(name, &tested.probe(&plain_net(), &target, SHORT).await, "token/timeout");
+        let timeout = Duration::from_secs(1);
+        table.expect(name, &tested.probe(&plain_net(), &target, timeout).await, "token/timeout");
     }
     table.finish();
 }
@@ -168,8 +171,6 @@ async fn the_way_to_the_endpoint_can_fail_too() {
     let dns = DnsServer::start([]).await;
     let net = Net::for_tests(Some(dns.address()), &[]).unwrap();
     let target = Server::start(Behaviour::Echo(200)).await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let closed = format!("http://{closed}/");
     let secure = Server::start_tls(certificates.acceptor(Leaf::Good), token("t0ken", "")).await;
     let proxy = Server::start(Behaviour::answer(407, "", "")).await;
     let authority = certificates.file("ca.pem");
@@ -178,7 +179,7 @@ async fn the_way_to_the_endpoint_can_fail_too() {
     let proxied = format!(", proxy_url: '{}'", proxy.url(""));
     let mut table = Table::default();
     for (name, url, more, expected) in [
-        ("a closed port", closed.as_str(), "", "token/refused"),
+        ("a closed port", "http://127.0.0.1:1/", "", "token/refused"),
         ("no such name", "http://gone.test/", "", "token/nxdomain"),
         (
             "nobody vouches for it",

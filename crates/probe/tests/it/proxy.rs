@@ -7,10 +7,13 @@ use std::sync::Arc;
 use probe::Net;
 use testkit::{Behaviour, Certificates, DnsAnswer, DnsServer, Leaf, Server};
 
-use crate::support::{HTTP, LONG, Table, run, value, verdict};
+use crate::support::{HTTP, LONG, Table, phases, run, run_plain, value, verdict};
 
 /// A name that no proxy is needed for, but that does not go past one either.
 const NAME: &str = "some.site.test";
+
+/// An address on which nobody listens, whichever of the two is asked.
+const NOBODY: &str = "http://127.0.0.1:1";
 
 struct World {
     net: Net,
@@ -192,4 +195,40 @@ async fn a_name_that_only_the_proxy_knows() {
     // Without a proxy there is nobody else to look it up.
     let result = run(&world.net, HTTP, target, LONG).await;
     assert_eq!(verdict(&result), "resolve/nxdomain");
+}
+
+#[tokio::test]
+async fn the_address_and_the_lookup_are_the_targets() {
+    let server = Server::start(Behaviour::answer(200, "", "ok")).await;
+    let there = format!("http://{}", server.address());
+    let mut table = Table::default();
+    for (proxy, keys, target, expected, protocol, lookup) in [
+        (&*there, "", NOBODY, "up", Some(4.0), true),
+        (NOBODY, "", NOBODY, "proxy/refused", Some(4.0), true),
+        (&there, "skip_resolve_phase_with_proxy: true", NOBODY, "up", None, false),
+        // The address that was tried is the proxy's, which nobody asked about.
+        (NOBODY, "skip_resolve_phase_with_proxy: true", NOBODY, "proxy/refused", None, false),
+        (
+            NOBODY,
+            "skip_resolve_phase_with_proxy: true, no_proxy: 127.0.0.1",
+            &there,
+            "up",
+            Some(4.0),
+            true,
+        ),
+    ] {
+        let settings = format!("{{ prober: http, http: {{ proxy_url: '{proxy}', {keys} }} }}");
+        let result = run_plain(&settings, target).await;
+        table.expect(&settings, &result, expected);
+        let found = value(&result, "probe_ip_protocol");
+        table.check(&settings, found == protocol, &format!("the protocol is {found:?}"));
+        for metric in ["probe_ip_addr_hash", "probe_dns_lookup_time_seconds"] {
+            let found = value(&result, metric).is_some();
+            table.check(&settings, found == protocol.is_some(), &format!("{metric}: {found}"));
+        }
+        let found: Vec<String> = phases(&result).into_iter().map(|(phase, _)| phase).collect();
+        let has = found.iter().any(|phase| phase == "resolve");
+        table.check(&settings, has == lookup && found.len() >= 4, &format!("phases {found:?}"));
+    }
+    table.finish();
 }

@@ -182,6 +182,8 @@ async fn only_the_last_hop_counts_for_tls() {
         Server::start_tls(certificates.acceptor(Leaf::Good), Behaviour::answer(200, "", "ok"))
             .await;
     let up = Server::start(Behaviour::paths([("/", Behaviour::redirect(&secure.url("/")))])).await;
+    let away = Behaviour::paths([("/", Behaviour::redirect("http://127.0.0.1:1/"))]);
+    let away = Server::start_tls(certificates.acceptor(Leaf::Good), away).await;
     let demands = "{ prober: http, http: { fail_if_not_ssl: true } }";
     let refuses = "{ prober: http, http: { fail_if_ssl: true } }";
     let mut table = Table::default();
@@ -192,6 +194,7 @@ async fn only_the_last_hop_counts_for_tls() {
         (demands, &up, "up", 1.0),
         (refuses, &down, "up", 0.0),
         (refuses, &up, "check/ssl", 1.0),
+        (HTTP, &away, "connect/refused", 0.0),
     ] {
         let row = format!("{} with {settings}", server.url("/"));
         let result = run(&net, settings, &server.url("/"), LONG).await;

@@ -73,6 +73,13 @@ async fn another_host_name_can_be_asked_for() {
 }
 
 #[tokio::test]
+async fn an_empty_host_header_is_none() {
+    let (request, server) = request("{ prober: http, http: { headers: { Host: '' } } }", "/").await;
+    let expected = format!("\r\nhost: {}\r\n", server.address());
+    assert!(request.to_lowercase().contains(&expected), "{request}");
+}
+
+#[tokio::test]
 async fn a_header_value_beyond_ascii_is_sent_as_it_is() {
     let (request, _) =
         request("{ prober: http, http: { headers: { X-Greeting: Grüße } } }", "/").await;

@@ -148,6 +148,28 @@ fn odd_fields() -> Vec<Row> {
         ),
         plain("space before the colon", with("X-Space : yes\r\n"), ""),
         plain("no colon", with("Nonsense\r\n"), ""),
+        bytes("name that is none", "HTTP/1.1 200 OK\r\nX{}: a\r\nContent-Length: 2\r\n\r\nok", "")
+            .differs("lenient-head", TAKEN),
+        bytes(
+            "control character in a value",
+            "HTTP/1.1 200 OK\r\nX-A: a\x01b\r\nContent-Length: 2\r\n\r\nok",
+            "",
+        )
+        .differs("lenient-head", TAKEN),
+        bytes("folded line first", "HTTP/1.1 200 OK\r\n X: a\r\nContent-Length: 2\r\n\r\nok", "")
+            .differs("lenient-head", TAKEN),
+        bytes(
+            "two spaces before the status",
+            "HTTP/1.1  200 OK\r\nContent-Length: 2\r\n\r\nok",
+            "",
+        )
+        .differs("strict-head", TAKEN),
+        bytes(
+            "control character in the reason phrase",
+            "HTTP/1.1 200 O\x01K\r\nContent-Length: 2\r\n\r\nok",
+            "",
+        )
+        .differs("strict-head", TAKEN),
         plain("name with a space", with("X Space: yes\r\n"), ""),
         plain("empty name", with(": yes\r\n"), "").differs("lenient-head", TAKEN),
         plain("NUL in a value", with("X-A: a\0b\r\n"), ""),
@@ -189,6 +211,23 @@ fn framing() -> Vec<Row> {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nhello",
             "",
         ),
+        bytes(
+            "gzip in chunks",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            "",
+        )
+        .differs("lenient-head", TAKEN),
+        bytes(
+            "chunk with spaces around its size",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n 2 \r\nok\r\n0\r\n\r\n",
+            "",
+        ),
+        bytes(
+            "chunks and a wanted length",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            "fail_if_header_not_matches: [{ header: Content-Length, regexp: '5' }]",
+        )
+        .differs("length-beside-chunks", &["probe_failed_due_to_regex", "probe_success"]),
         bytes(
             "chunks and length",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n",

@@ -2,13 +2,13 @@
 
 use testkit::{Behaviour, Frames, Leaf, Step, TlsSettings, frames::END_STREAM};
 
-use super::row::{Row, Setup, row};
+use super::row::{Row, Setup, TAKEN, row};
 
 /// Trusts the authority of the test.
 const CA: &str = "tls_config: { {ca} }";
 
 pub(super) fn rows() -> Vec<Row> {
-    [agreement(), exchanges()].into_iter().flatten().collect()
+    [agreement(), exchanges(), frames()].into_iter().flatten().collect()
 }
 
 /// A server that speaks HTTP properly and knows these protocols.
@@ -55,18 +55,6 @@ fn exchanges() -> Vec<Row> {
         ),
         row("HTTP/2 HEAD", both(), "tls_config: { {ca} }, method: HEAD"),
         row(
-            "HTTP/2 HEAD with body",
-            Setup::Tls(
-                Leaf::Good,
-                settings.clone(),
-                Frames::settings()
-                    .headers(0, &[(":status", "200"), ("content-length", "5")])
-                    .data(END_STREAM, b"hello")
-                    .reply([Step::Silence]),
-            ),
-            "tls_config: { {ca} }, method: HEAD",
-        ),
-        row(
             "HTTP/2 wanted text",
             both(),
             "tls_config: { {ca} }, fail_if_body_not_matches_regexp: [hello]",
@@ -80,5 +68,52 @@ fn exchanges() -> Vec<Row> {
         row("HTTP/2 error", Setup::Tls(Leaf::Good, settings.clone(), failing), CA),
         row("HTTP/2 empty", Setup::Tls(Leaf::Good, settings, empty), CA),
         row("HTTP/2 agreed upon and not spoken", garbage, CA),
+    ]
+}
+
+/// A server that writes the frames of its answer by hand.
+fn framed(name: &'static str, answer: Frames, http: &'static str) -> Row {
+    let settings = TlsSettings { alpn: vec!["h2"], ..TlsSettings::default() };
+    let behaviour = Frames::settings().then(answer).reply([Step::Silence]);
+    row(name, Setup::Tls(Leaf::Good, settings, behaviour), http)
+}
+
+fn frames() -> Vec<Row> {
+    let ok = (":status", "200");
+    let head = |headers: &[(&str, &str)]| Frames::default().headers(0, headers);
+    vec![
+        framed(
+            "HTTP/2 HEAD with body",
+            head(&[ok, ("content-length", "5")]).data(END_STREAM, b"hello"),
+            "tls_config: { {ca} }, method: HEAD",
+        ),
+        framed("HTTP/2 204 with body", head(&[(":status", "204")]).data(END_STREAM, b"hello"), CA)
+            .differs(
+                "no-body-of-204",
+                &["probe_http_content_length", "probe_http_uncompressed_body_length"],
+            ),
+        framed("HTTP/2 reset in the body", head(&[ok]).data(0, b"hello").reset(2), CA),
+        framed(
+            "HTTP/2 reset in the body without an error",
+            head(&[ok]).data(0, b"hello").reset(0),
+            CA,
+        ),
+        framed(
+            "HTTP/2 with a trailer",
+            head(&[ok]).data(0, b"hello").headers(END_STREAM, &[("x-a", "1")]),
+            CA,
+        ),
+        framed(
+            "HTTP/2 with a header of the connection",
+            Frames::default().headers(END_STREAM, &[ok, ("connection", "close")]),
+            CA,
+        )
+        .differs("strict-head", &["probe_http_status_code", "probe_http_version", "probe_success"]),
+        framed(
+            "HTTP/2 with a length in letters",
+            head(&[ok, ("content-length", "five")]).data(END_STREAM, b"hello"),
+            CA,
+        )
+        .differs("strict-head", TAKEN),
     ]
 }

@@ -15,10 +15,11 @@ const LOOKUP: &[&str] = &[
 /// The first server is the proxy, and the target a port on which nobody listens.
 const PROXY: &str = "proxy_url: 'http://127.0.0.1:{port}'";
 const HTTP: &str = "http://127.0.0.1:1/path?a=b";
+const UNKNOWN: &str = "http://does-not-exist.invalid/";
 const HTTPS: &str = "https://127.0.0.1:1/path";
 
 pub(super) fn rows() -> Vec<Row> {
-    [forwarded(), connected(), through(), exceptions()].into_iter().flatten().collect()
+    [forwarded(), resolving(), connected(), through(), exceptions()].into_iter().flatten().collect()
 }
 
 fn ok() -> Behaviour {
@@ -28,8 +29,6 @@ fn ok() -> Behaviour {
 fn forwarded() -> Vec<Row> {
     let user = "proxy_url: 'http://anna:hush@127.0.0.1:{port}'";
     let header = "proxy_url: 'http://127.0.0.1:{port}', proxy_connect_header: { X-A: [b] }";
-    let skip = "proxy_url: 'http://127.0.0.1:{port}', skip_resolve_phase_with_proxy: true";
-    let unknown = "http://does-not-exist.invalid/";
     vec![
         plain("proxy", ok(), PROXY).target(HTTP),
         plain(
@@ -47,36 +46,7 @@ fn forwarded() -> Vec<Row> {
         plain("proxy with a user", ok(), user).target(HTTP),
         plain("proxy with a connect header", ok(), header).target(HTTP),
         plain("proxy to a name", ok(), PROXY).target("http://localhost:1/"),
-        plain("proxy to an unknown name", ok(), PROXY).target(unknown),
-        plain("proxy that resolves", ok(), skip).target(unknown),
-        plain("proxy that resolves an address", ok(), skip).target(HTTP),
-        plain(
-            "proxy that resolves and redirects",
-            Behaviour::paths([
-                ("http://127.0.0.1:1/", Behaviour::redirect("/end")),
-                ("http://127.0.0.1:1/end", Behaviour::message(200, "", "there")),
-            ]),
-            skip,
-        )
-        .target("http://127.0.0.1:1/"),
-        plain("proxy that resolves and closes", Behaviour::close_before_answer(), skip)
-            .target(unknown),
-        row(
-            "proxy that resolves and is not there",
-            Setup::Nobody,
-            "proxy_url: 'http://127.0.0.1:1', skip_resolve_phase_with_proxy: true",
-        ),
-        plain(
-            "no proxy for an address that it resolves",
-            ok(),
-            "proxy_url: 'http://127.0.0.1:1', no_proxy: '127.0.0.1', skip_resolve_phase_with_proxy: true",
-        ).differs("lookup-without-proxy", LOOKUP),
-        plain(
-            "no proxy of the environment that resolves",
-            ok(),
-            "proxy_from_environment: true, skip_resolve_phase_with_proxy: true",
-        ).differs("lookup-without-proxy", LOOKUP),
-        plain("no lookup without a proxy", ok(), "skip_resolve_phase_with_proxy: true"),
+        plain("proxy to an unknown name", ok(), PROXY).target(UNKNOWN),
         plain("proxy that fails", Behaviour::answer(502, "", "no"), PROXY).target(HTTP),
         plain(
             "proxy that refuses",
@@ -96,6 +66,42 @@ fn forwarded() -> Vec<Row> {
         )
         .target("http://127.0.0.1:1/"),
         row("proxy not there", Setup::Nobody, "proxy_url: 'http://127.0.0.1:1'"),
+    ]
+}
+
+/// Where the proxy looks names up.
+fn resolving() -> Vec<Row> {
+    let skip = "proxy_url: 'http://127.0.0.1:{port}', skip_resolve_phase_with_proxy: true";
+    vec![
+        plain("proxy that resolves", ok(), skip).target(UNKNOWN),
+        plain("proxy that resolves an address", ok(), skip).target(HTTP),
+        plain(
+            "proxy that resolves and redirects",
+            Behaviour::paths([
+                ("http://127.0.0.1:1/", Behaviour::redirect("/end")),
+                ("http://127.0.0.1:1/end", Behaviour::message(200, "", "there")),
+            ]),
+            skip,
+        )
+        .target("http://127.0.0.1:1/"),
+        plain("proxy that resolves and closes", Behaviour::close_before_answer(), skip)
+            .target(UNKNOWN),
+        row(
+            "proxy that resolves and is not there",
+            Setup::Nobody,
+            "proxy_url: 'http://127.0.0.1:1', skip_resolve_phase_with_proxy: true",
+        ),
+        plain(
+            "no proxy for an address that it resolves",
+            ok(),
+            "proxy_url: 'http://127.0.0.1:1', no_proxy: '127.0.0.1', skip_resolve_phase_with_proxy: true",
+        ).differs("lookup-without-proxy", LOOKUP),
+        plain(
+            "no proxy of the environment that resolves",
+            ok(),
+            "proxy_from_environment: true, skip_resolve_phase_with_proxy: true",
+        ).differs("lookup-without-proxy", LOOKUP),
+        plain("no lookup without a proxy", ok(), "skip_resolve_phase_with_proxy: true"),
     ]
 }
 

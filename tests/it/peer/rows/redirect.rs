@@ -52,6 +52,21 @@ fn targets() -> Vec<Row> {
         plain("redirect to a fragment", from_root(302, "/end#part"), ""),
         plain("redirect to a path with dots", from_root(302, "/a/../end"), ""),
         plain("redirect to a path with a space", from_root(302, "/the end"), ""),
+        plain("redirect to another scheme", from_root(302, "//127.0.0.1:1/"), ""),
+        plain("redirect to a query alone", from_root(302, "?a=b"), ""),
+        plain("redirect to a query with a space", from_root(302, "/a?b c"), "")
+            .differs("urls-of-browsers", &["requests"]),
+        plain("redirect to a broken escape", from_root(302, "/end%2"), "").differs(
+            "urls-of-browsers",
+            &[
+                "probe_http_content_length",
+                "probe_http_redirects",
+                "probe_http_status_code",
+                "probe_http_uncompressed_body_length",
+                "probe_http_version",
+                "requests",
+            ],
+        ),
         plain("redirect to a path in UTF-8", from_root(302, "/é"), ""),
     ]
 }

@@ -59,6 +59,7 @@ fn hosts() -> Vec<Row> {
             "",
         )
         .target(path),
+        plain("empty Host header", ok(), "headers: { Host: '' }"),
         row("closed port", Setup::Nobody, ""),
         row("unknown host", Setup::Nobody, "").target("http://does-not-exist.invalid/"),
         row(
@@ -102,6 +103,23 @@ fn targets() -> Vec<Row> {
         plain("target with dots", ok(), "")
             .differs("target-dots", &["requests"])
             .target("http://127.0.0.1:{port}/a/../b"),
+        plain("target without a scheme but in its query", ok(), "")
+            .target("127.0.0.1:{port}/path?a=http://x/"),
+        plain("target with bars", ok(), "")
+            .differs("urls-of-browsers", &["requests"])
+            .target("http://127.0.0.1:{port}/a|b^c"),
+        plain("target with quotes", ok(), "")
+            .differs("urls-of-browsers", &["requests"])
+            .target("http://127.0.0.1:{port}/?q=\"<>'"),
+        plain("target with a backslash", ok(), "")
+            .differs("urls-of-browsers", &["requests"])
+            .target("http://127.0.0.1:{port}/a\\b"),
+        plain("target with its host in capitals", ok(), "")
+            .differs("urls-of-browsers", &["requests"])
+            .target("http://LOCALHOST:{port}/"),
+        plain("target with reserved characters", ok(), "")
+            .target("http://127.0.0.1:{port}/;p=1,2!$&'()*+@:~-._?a=b&c=d;e=f"),
+        plain("target with two slashes", ok(), "").target("http://127.0.0.1:{port}//a//b"),
         plain("target in UTF-8", ok(), "").target("http://127.0.0.1:{port}/é"),
         plain("target with an empty query", ok(), "").target("http://127.0.0.1:{port}/?"),
         row("target with a scheme of its own", Setup::Nobody, "")

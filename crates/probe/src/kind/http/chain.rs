@@ -77,7 +77,11 @@ impl Chain<'_> {
             redirect::users(&answer.parts).for_each(|user| scope.conceal(user));
             let next =
                 if http.follow_redirects() { redirect::next(&hop, &answer.parts)? } else { None };
-            let Some(next) = next else { return self.judge(&mut answer, scope, facts).await };
+            let Some(next) = next else {
+                let judged = self.judge(&mut answer, scope, facts).await;
+                return judged
+                    .map_err(|failure| self.blame(failure, &hop.url, answer.parts.status, scope));
+            };
             self.look_at(&hop, &next, scope)?;
             if facts.redirects == 0 {
                 path.visit(&hop, &cookies)?;
@@ -88,6 +92,19 @@ impl Chain<'_> {
             facts.redirects += 1;
             path.visit(&next, &cookies)?;
             hop = next;
+        }
+    }
+
+    /// Tells a status that is wrong as the proxy's when none but a proxy has it.
+    fn blame(&self, told: Failure, url: &Url, status: StatusCode, scope: &Scope<'_>) -> Failure {
+        let is_of_proxy = (told.phase, told.reason) == (Phase::Check, Reason::Status)
+            && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            && url.scheme() == "http"
+            && self.http.way().proxies.choose(url, &scope.net.environment).is_some();
+        if is_of_proxy {
+            Failure { phase: Phase::Proxy, reason: Reason::Auth, ..told }
+        } else {
+            told
         }
     }
 
@@ -143,16 +160,7 @@ impl Chain<'_> {
         *floor = floor.or(route.class);
         let request = Request { forward: route.forward, ..request };
         if url.scheme() != "https" {
-            let answer = exchange::http1(route.transport, &request, scope).await?;
-            // Only a proxy asks for what it is to be told.
-            if request.forward.is_some()
-                && answer.parts.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
-            {
-                facts.take(&answer, request.method);
-                let detail = "the proxy wants to know who we are";
-                return Err(Failure::new(Phase::Proxy, Reason::Auth, detail));
-            }
-            return Ok(answer);
+            return exchange::http1(route.transport, &request, scope).await;
         }
         let name = self.tls_name(url);
         // Boxed, so that a probe without TLS does not hold the room for it.

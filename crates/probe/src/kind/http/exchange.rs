@@ -34,6 +34,9 @@ use crate::{
     setting::HIDDEN,
 };
 
+/// How much is read at once, in bytes: most answers fit, and a probe that waits holds no more.
+const READ_BYTES: usize = 4096;
+
 /// How much of the head of an answer is kept for people, in bytes.
 const HEAD_TEXT_BYTES_MAX: usize = 2048;
 
@@ -166,6 +169,12 @@ impl Answer {
             Rest::Hyper { body, connection } => {
                 let next = connection.drive(async { body.frame().await.transpose() }).await;
                 let frame = next.map_err(body_failure)?;
+                let is_http2 = self.parts.version == http::Version::HTTP_2;
+                if frame.is_none() && is_http2 && !connection.meter.seen().ended {
+                    // hyper takes NO_ERROR for an end, but it is none unless the answer had ended (RFC 9113 §8.1).
+                    let detail = "NO_ERROR: the stream was reset before its end";
+                    return Err(Failure::new(Phase::Body, Reason::Reset, detail));
+                }
                 Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))
             }
             #[cfg(feature = "http3")]
@@ -196,6 +205,7 @@ where
     let io = TokioIo::new(Wire::http1(stream, Arc::clone(&meter), head_only));
     let mut builder = http1::Builder::new();
     builder
+        .read_buf_exact_size(Some(READ_BYTES))
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX + 1)
         .allow_obsolete_multiline_headers_in_responses(true)

@@ -77,6 +77,8 @@ pub(super) struct Seen {
     pub(super) goaway: bool,
     /// Whether the head of the answer is complete, to hyper's mind.
     pub(super) answered: bool,
+    /// Whether a frame of HTTP/2 said that the answer ends with it.
+    pub(super) ended: bool,
     /// How large the newest header block of HTTP/2 is, as it came.
     pub(super) block_bytes: u32,
 }

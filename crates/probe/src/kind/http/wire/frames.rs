@@ -108,6 +108,7 @@ impl Walker {
         match kind {
             DATA => {
                 let ends = flags & END_STREAM != 0;
+                seen.ended |= ends;
                 if length == 0 && !ends {
                     return self.idle(DATA);
                 }
@@ -117,6 +118,7 @@ impl Walker {
             HEADERS => {
                 self.continuations = 0;
                 seen.block_bytes = length;
+                seen.ended |= flags & END_STREAM != 0;
                 // Trailers end the stream, informational answers cannot.
                 self.answers += usize::from(flags & END_STREAM == 0);
                 if self.answers > INFORMATIONAL_MAX + 1 {
