@@ -1,6 +1,6 @@
 # Every task of the project; `.ci/run` runs `make test` and nothing else.
 CARGO ?= cargo
-PARTS ?= promtool prometheus chromium blackbox_exporter
+PARTS ?= promtool prometheus chromium blackbox_exporter openssl ip
 FUZZ_TARGETS ?= response modules targets
 FUZZ_SECONDS ?= 60
 
