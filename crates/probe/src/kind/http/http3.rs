@@ -17,10 +17,10 @@ use super::{
     chain::Chain,
     exchange::{Answer, Request, head_text},
     facts::{Facts, Lookup},
+    route::endpoint,
 };
 use crate::{
     net::{
-        connect::Destination,
         policy::AddressClass,
         quic::{self, Opened},
     },
@@ -74,17 +74,8 @@ impl Chain<'_> {
             let detail = format!("{url} cannot be asked over HTTP/3");
             return Err(Failure::new(Phase::Redirect, Reason::DeniedScheme, detail));
         }
-        let invalid =
-            || Failure::new(Phase::Policy, Reason::InvalidTarget, format!("{url} has no host"));
-        let way = self.http.way();
-        let destination = Destination {
-            host: &url.host().ok_or_else(invalid)?.to_owned(),
-            port: url.port_or_known_default().ok_or_else(invalid)?,
-            preferred: way.preferred,
-            fallback: way.fallback,
-            source: way.source,
-            floor: *floor,
-        };
+        let (host, port) = endpoint(url)?;
+        let destination = self.http.way().destination(&host, port, *floor);
         let opened =
             quic::open(scope, &destination, at, self.http.tls(), PROTOCOLS, self.tls_name(url))
                 .await;

@@ -37,7 +37,7 @@ use self::{chain::Chain, facts::Facts};
 use crate::{
     kinds::Probe,
     metric::{self, MetricDef},
-    net::connect::{self, Destination},
+    net::connect,
     result::{Failure, Phase, Reason},
     scope::Scope,
     target::{Address, AddressForm, Target},
@@ -125,18 +125,8 @@ impl Http {
     }
 
     async fn addresses(&self, url: &Url, scope: &mut Scope<'_>) -> Result<Vec<IpAddr>, Failure> {
-        let invalid =
-            || Failure::new(Phase::Policy, Reason::InvalidTarget, format!("{url} has no host"));
-        let way = self.way();
-        let destination = Destination {
-            host: &url.host().ok_or_else(invalid)?.to_owned(),
-            port: url.port_or_known_default().ok_or_else(invalid)?,
-            preferred: way.preferred,
-            fallback: way.fallback,
-            source: way.source,
-            floor: None,
-        };
-        connect::resolve(scope, &destination).await
+        let (host, port) = route::endpoint(url)?;
+        connect::resolve(scope, &self.way().destination(&host, port, None)).await
     }
 
     /// Asks the target, and once more as often as the module says when that fails. All of it shares the probe's time.

@@ -55,11 +55,26 @@ pub(super) struct Forward {
     pub(super) authorization: Option<HeaderValue>,
 }
 
-fn invalid(url: &Url) -> Failure {
-    Failure::new(Phase::Policy, Reason::InvalidTarget, format!("{url} has no host"))
+/// The host and the port of a URL.
+pub(super) fn endpoint(url: &Url) -> Result<(Host<String>, u16), Failure> {
+    let host = url.host().map(|host| host.to_owned()).zip(url.port_or_known_default());
+    host.ok_or_else(|| {
+        Failure::new(Phase::Policy, Reason::InvalidTarget, format!("{url} has no host"))
+    })
 }
 
 impl Way<'_> {
+    /// What to connect to for a host and a port.
+    pub(super) fn destination<'h>(
+        &self,
+        host: &'h Host<String>,
+        port: u16,
+        floor: Option<AddressClass>,
+    ) -> Destination<'h> {
+        let (preferred, fallback, source) = (self.preferred, self.fallback, self.source);
+        Destination { host, port, preferred, fallback, source, floor }
+    }
+
     /// Whether the name of a URL's host is looked up here.
     pub(super) fn looks_up(&self, url: &Url, net: &Net) -> bool {
         self.resolves || self.proxies.choose(url, &net.environment).is_none()
@@ -74,10 +89,8 @@ impl Way<'_> {
         floor: Option<AddressClass>,
         scope: &mut Scope<'_>,
     ) -> Result<Route, Failure> {
-        let host: Host<String> = url.host().ok_or_else(|| invalid(url))?.to_owned();
-        let port = url.port_or_known_default().ok_or_else(|| invalid(url))?;
-        let (preferred, fallback, source) = (self.preferred, self.fallback, self.source);
-        let destination = Destination { host: &host, port, preferred, fallback, source, floor };
+        let (host, port) = endpoint(url)?;
+        let destination = self.destination(&host, port, floor);
         let net = scope.net;
         if let Some(proxy) = self.proxies.choose(url, &net.environment) {
             // Boxed, because few probes have a proxy and all would hold the room for it.
@@ -139,16 +152,8 @@ impl Way<'_> {
 
     /// Connects to the proxy itself.
     async fn open_proxy(&self, proxy: &Url, scope: &mut Scope<'_>) -> Result<Opened, Failure> {
-        let host: Host<String> = proxy.host().ok_or_else(|| invalid(proxy))?.to_owned();
-        let port = proxy.port_or_known_default().ok_or_else(|| invalid(proxy))?;
-        let destination = Destination {
-            host: &host,
-            port,
-            preferred: self.preferred,
-            fallback: true,
-            source: self.source,
-            floor: None,
-        };
+        let (host, port) = endpoint(proxy)?;
+        let destination = Destination { fallback: true, ..self.destination(&host, port, None) };
         scope.note(format!("through the proxy {host}:{port}"));
         connect::open(scope, &destination).await.map_err(proxy_failure)
     }
