@@ -24,6 +24,7 @@ unit: ## The tests in Rust alone
 
 lint: ## Clippy; a warning is an error
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --features jemalloc --locked -- -D warnings
 	$(CARGO) clippy -p probe --features fuzzing,http3 --all-targets --locked -- -D warnings
 
 fmt: ## Format the source
@@ -40,7 +41,7 @@ rules: ## Check the shipped Prometheus files with promtool
 
 bench: ## Measure the store, and the exporter beside blackbox_exporter when that is there
 	$(CARGO) bench --locked --profile dist -p series --bench store
-	$(CARGO) bench --locked --profile dist --bench exporter
+	$(CARGO) bench --locked --profile dist --features jemalloc --bench exporter
 
 fuzz: ## Feed generated input to the parsers and the HTTP check, FUZZ_SECONDS for each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ_TARGETS)

@@ -86,6 +86,8 @@ impl Evidence {
         if self.hops.len() >= HOPS_MAX {
             self.hops.pop();
         }
+        // Most probes have one request: room for four, as a vector would make at first, stays empty.
+        self.hops.reserve_exact(1);
         self.hops.push(hop);
     }
 

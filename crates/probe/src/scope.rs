@@ -26,6 +26,10 @@ use crate::{
 /// The most samples that one probe may yield.
 const SAMPLES_MAX: usize = 200;
 
+/// How many samples and notes a usual probe yields: room for them is made once.
+const SAMPLES_USUAL: usize = 24;
+const NOTES_USUAL: usize = 6;
+
 /// The longest note, in bytes.
 const NOTE_BYTES_MAX: usize = 512;
 
@@ -96,8 +100,8 @@ impl<'a> Scope<'a> {
             began: net.moment(),
             timeout,
             times: Timing::ALL.map(|timing| (timing, Duration::ZERO)),
-            samples: Vec::new(),
-            notes: Vec::new(),
+            samples: Vec::with_capacity(SAMPLES_USUAL),
+            notes: Vec::with_capacity(NOTES_USUAL),
             evidence: Evidence::default(),
             secrets: Vec::new(),
             tls_end: CutShort::default(),

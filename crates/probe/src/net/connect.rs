@@ -52,6 +52,8 @@ pub(crate) struct Destination<'a> {
 pub(crate) struct Opened {
     pub(crate) stream: TcpStream,
     pub(crate) address: SocketAddr,
+    /// Our own end.
+    local: Option<SocketAddr>,
 }
 
 impl Opened {
@@ -62,7 +64,7 @@ impl Opened {
 
     /// Whether the other end is this very program.
     pub(crate) fn is_to_ourselves(&self, net: &Net) -> bool {
-        self.stream.local_addr().is_ok_and(|local| net.listens_on(self.address, local.ip()))
+        self.local.is_some_and(|local| net.listens_on(self.address, local.ip()))
     }
 }
 
@@ -251,11 +253,12 @@ async fn dial(address: SocketAddr, source: Option<IpAddr>) -> Result<Opened, Fai
     };
     let stream = connecting.map_err(|error| failure(address, &error))?;
     // A socket that happens to get the port that it asks for is connected to itself: nobody listens there.
-    if stream.local_addr().is_ok_and(|local| local == address) {
+    let local = stream.local_addr().ok();
+    if local == Some(address) {
         let detail = format!("{address}: nobody but ourselves is there");
         return Err(Failure::new(Phase::Connect, Reason::Refused, detail));
     }
-    Ok(Opened { stream, address })
+    Ok(Opened { stream, address, local })
 }
 
 /// A socket with an address of ours.

@@ -34,9 +34,6 @@ use crate::{
     setting::HIDDEN,
 };
 
-/// How much is read at once, in bytes: most answers fit, and a probe that waits holds no more.
-const READ_BYTES: usize = 4096;
-
 /// How much of the head of an answer is kept for people, in bytes.
 const HEAD_TEXT_BYTES_MAX: usize = 2048;
 
@@ -205,7 +202,6 @@ where
     let io = TokioIo::new(Wire::http1(stream, Arc::clone(&meter), head_only));
     let mut builder = http1::Builder::new();
     builder
-        .read_buf_exact_size(Some(READ_BYTES))
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX + 1)
         .allow_obsolete_multiline_headers_in_responses(true)
