@@ -2,6 +2,8 @@
 //!
 //! Wiring only. The whole program runs in-process in tests, which bring their own [`World`].
 
+pub mod alert_log;
+
 use std::{
     net::SocketAddr,
     path::PathBuf,
@@ -32,10 +34,11 @@ use crate::{
         Config, Diagnostic, Sources, Summary,
         watch::{Fingerprint, ReloadRequest, watch},
     },
-    expose::{self, Exposer},
+    expose::{self, Exposer, Operations},
     flow::{self, Recorder},
     monitor::{Monitor, ReloadStatus, lock},
     notify::{self, Notifiers},
+    receive::{self, Receiver},
     rules::Evaluator,
     schedule::{self, Scheduler},
     telemetry::{
@@ -62,8 +65,12 @@ const RELOADS_WAITING_MAX: usize = 16;
 pub struct Settings {
     /// The files of the configuration.
     pub sources: Sources,
-    /// The embedded store, the rules and the alert log; `None` makes the exporter.
+    /// The embedded store and the rules; `None` makes the exporter.
     pub storage: Option<Storage>,
+    /// How people are told of alerts: of our own, and of those that an Alertmanager tells. `None` where nobody is told.
+    pub notify: Option<notify::Settings>,
+    /// How long the heartbeat of an Alertmanager may be missing; `None` when none is expected.
+    pub heartbeat_timeout: Option<Duration>,
     /// The address under which people reach the program.
     pub external_url: String,
     /// How many recent probes are remembered.
@@ -77,8 +84,6 @@ pub struct Settings {
 pub struct Storage {
     /// Where and for how long samples are kept.
     pub store: StoreOptions,
-    /// How people are told of alerts.
-    pub notify: notify::Settings,
     /// How often rule groups are evaluated that do not say so themselves.
     pub evaluation_interval: Duration,
 }
@@ -134,8 +139,8 @@ impl App {
         let address = world.listener.local_addr()?;
         world.net.add_own_address(address);
         let store = settings.storage.as_ref().map(open_store).transpose()?;
-        let notifiers = match &settings.storage {
-            Some(storage) => Some(Arc::new(Mutex::new(Notifiers::open(&storage.notify)?))),
+        let notifiers = match &settings.notify {
+            Some(notify) => Some(Arc::new(Mutex::new(Notifiers::open(notify)?))),
             None => None,
         };
         log_configuration(&config, "Configuration loaded.");
@@ -213,7 +218,6 @@ impl App {
         let (Some(store), Some(notifiers)) = (&self.store, &self.notifiers) else { return };
         let counts = Arc::new(schedule::worker::Counts::default());
         collectors.push(Arc::clone(&counts) as _);
-        collectors.push(Arc::clone(notifiers) as _);
         let scheduler = Scheduler {
             config,
             net: Arc::clone(&world.net),
@@ -243,6 +247,26 @@ impl App {
         self.tasks.spawn(until(self.stop.clone(), own));
     }
 
+    /// The way in for an Alertmanager, where there is something to write to.
+    fn spawn_receiver(
+        &self,
+        settings: &Settings,
+        world: &World,
+        collectors: &mut Collectors,
+    ) -> Option<Arc<Receiver>> {
+        let notifiers = self.notifiers.as_ref()?;
+        collectors.push(Arc::clone(notifiers) as _);
+        let receiver = Arc::new(Receiver::new(
+            Arc::clone(&world.clock),
+            Arc::clone(notifiers),
+            settings.heartbeat_timeout,
+            settings.external_url.clone(),
+        ));
+        collectors.push(Arc::clone(&receiver) as _);
+        self.tasks.spawn(Arc::clone(&receiver).run(self.stop.clone()));
+        Some(receiver)
+    }
+
     fn spawn_all(
         &self,
         settings: Settings,
@@ -257,6 +281,7 @@ impl App {
         }));
         let (config_changes, config) = latest::channel(self.monitor.config.load_full());
         let (rule_changes, rules) = mpsc::channel(RELOADS_WAITING_MAX);
+        let receiver = self.spawn_receiver(&settings, &world, &mut collectors);
         if let Some(storage) = &settings.storage {
             self.spawn_monitoring(&settings, storage, &world, config, rules, &mut collectors);
         }
@@ -277,12 +302,13 @@ impl App {
             Arc::clone(&self.monitor),
             world.net,
             settings.timeout_offset_seconds,
-            collectors,
             self.reloads.clone(),
-            Arc::clone(&self.ready),
         );
-        let router =
-            expose::router(Arc::new(exposer)).merge(web::router(Arc::clone(&self.monitor)));
+        let ready = Arc::clone(&self.ready);
+        let router = expose::router(Arc::new(exposer))
+            .merge(expose::operations(Operations { collectors, ready }))
+            .merge(receiver.map(receive::router).unwrap_or_default())
+            .merge(web::router(Arc::clone(&self.monitor)));
         self.tasks.spawn(serve(world.listener, router, self.stop.clone()));
     }
 }

@@ -189,6 +189,7 @@ mod tests {
             instance: "http://one/".to_owned(),
             address: module.target("http://one/").unwrap(),
             module: "http_2xx".to_owned(),
+            internal_labels: Arc::default(),
             labels: Labels::new([
                 ("job", "webservices"),
                 ("instance", "http://one/"),

@@ -20,6 +20,7 @@ pub mod flow;
 pub mod expose;
 
 pub mod notify;
+pub mod receive;
 pub mod rules;
 
 pub mod web;

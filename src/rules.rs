@@ -21,11 +21,7 @@ use tracing::{error, info, warn};
 use crate::{
     monitor::{Monitor, lock},
     notify::{self, Notice, Notifiers},
-    telemetry::{Collect, OwnSample, names, value},
 };
-
-/// How often lines that could not be delivered are tried again, and a log that was moved away is noticed.
-const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Evaluates the rules of a monitor.
 pub struct Evaluator {
@@ -59,8 +55,6 @@ impl Evaluator {
         let epoch = Instant::now();
         let mut anchor = Anchor { instant: epoch, time: self.monitor.clock.now() };
         let mut due: HashMap<String, Instant> = HashMap::new();
-        let mut flush = tokio::time::interval(FLUSH_INTERVAL);
-        flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let next = self.next_group(epoch, &mut due);
             tokio::select! {
@@ -74,7 +68,6 @@ impl Evaluator {
                     }
                     None => break,
                 },
-                _ = flush.tick() => self.deliver(Vec::new()).await,
                 () = tokio::time::sleep_until(next.as_ref().map_or_else(Instant::now, |(at, _)| *at)), if next.is_some() => {
                     if let Some((turn, name)) = next {
                         let at = anchor.time_of(turn, Instant::now(), self.monitor.clock.now());
@@ -248,31 +241,13 @@ fn notice(change: &AlertChange) -> Option<Notice> {
     Some(Notice {
         transition,
         at: change.at,
+        told_at: change.at,
         active_at: change.alert.active_at,
         labels: change.alert.labels.clone(),
         annotations: Labels::new(
             change.alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str())),
         ),
     })
-}
-
-impl Collect for Mutex<Notifiers> {
-    fn collect(&self, samples: &mut Vec<OwnSample>) {
-        type Count = fn(&notify::Counters) -> u64;
-        let metrics: [(_, Count); 4] = [
-            (&names::NOTICES, |counters| counters.delivered_total),
-            (&names::NOTICE_ERRORS, |counters| counters.errors_total),
-            (&names::NOTICES_DROPPED, |counters| counters.dropped_total),
-            (&names::NOTICES_QUEUED, |counters| counters.queued as u64),
-        ];
-        let counters = lock(self).counters();
-        for (metric, count) in metrics {
-            let sample = |(name, counters): &(&'static str, notify::Counters)| {
-                OwnSample::labelled(metric, "notifier", name, value(count(counters)))
-            };
-            samples.extend(counters.iter().map(sample));
-        }
-    }
 }
 
 /// Tells the operator what the alert log tells machines.

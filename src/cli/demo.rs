@@ -49,19 +49,21 @@ pub(super) fn demo(options: DemoOptions) -> anyhow::Result<ExitCode> {
         },
         storage: Some(Storage {
             store: StoreOptions { directory: directory.join("store"), ..StoreOptions::default() },
-            notify: notify::Settings {
-                alert_log_path: directory.join("alerts.jsonl"),
-                alert_log_format: notify::Format::Json,
-            },
             evaluation_interval: INTERVAL,
         }),
-        external_url: serve::external_url(&options.web),
+        notify: Some(notify::Settings {
+            alert_log_path: directory.join("alerts.jsonl"),
+            alert_log_format: notify::Format::Json,
+            alert_log_stdout: false,
+        }),
+        heartbeat_timeout: None,
+        external_url: serve::external_url(&options.web.serve),
         history_limit: options.web.history_limit,
         timeout_offset_seconds: options.web.timeout_offset,
     };
     settings.sources.interval = INTERVAL;
     settings.sources.timeout = TIMEOUT;
-    let outcome = serve::serve(settings, options.web.listen);
+    let outcome = serve::serve(settings, options.web.serve.listen.address);
     drop(services);
     outcome
 }

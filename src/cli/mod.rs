@@ -7,8 +7,10 @@
     reason = "a command speaks to the person at the terminal"
 )]
 
+mod alert_log;
 mod check;
 mod demo;
+mod healthcheck;
 mod options;
 mod serve;
 mod test_rules;
@@ -41,6 +43,8 @@ pub fn run(options: Options) -> ExitCode {
             Ok(validate::validate(&sources(Some(&options.files), Some(&options.rules))))
         }
         Some(Command::TestRules(options)) => Ok(test_rules::test_rules(&options)),
+        Some(Command::AlertLog(options)) => alert_log::alert_log(options),
+        Some(Command::Healthcheck(options)) => healthcheck::healthcheck(&options),
         Some(Command::Demo(options)) => demo::demo(options),
     };
     outcome.unwrap_or_else(|error| {

@@ -42,6 +42,10 @@ pub enum Command {
     Validate(ValidateOptions),
     /// Run unit tests of rules, in the format of promtool
     TestRules(TestRulesOptions),
+    /// Write the alerts that an Alertmanager tells into the alert log: the receiver of its webhook
+    AlertLog(AlertLogCommandOptions),
+    /// Ask a running program whether it is healthy; exit code 0: it is, 1: it is not. For containers, which have no curl
+    Healthcheck(HealthcheckOptions),
     /// Run against bundled services, of which one is flaky, one dies and recovers, one has an expiring certificate
     Demo(DemoOptions),
 }
@@ -93,13 +97,21 @@ pub struct RuleOptions {
     pub rules: Vec<String>,
 }
 
-/// How the program is reached.
+/// Where the program listens.
 #[derive(Args, Clone, Debug)]
-pub struct WebOptions {
+pub struct ListenOptions {
     /// Address to listen on; in containers 0.0.0.0:9115
     #[arg(long = "web.listen-address", env = "WEBSERVICE_MONITOR_WEB_LISTEN_ADDRESS", value_name = "ADDRESS",
         default_value = "127.0.0.1:9115", value_parser = listen_address)]
-    pub listen: SocketAddr,
+    pub address: SocketAddr,
+}
+
+/// How the program is reached.
+#[derive(Args, Clone, Debug)]
+pub struct ServeOptions {
+    /// Where the program listens.
+    #[command(flatten)]
+    pub listen: ListenOptions,
     /// The URL under which the program is reached from outside, for links in alerts
     #[arg(
         long = "web.external-url",
@@ -107,6 +119,14 @@ pub struct WebOptions {
         value_name = "URL"
     )]
     pub external_url: Option<url::Url>,
+}
+
+/// How the program is reached, and what it remembers of probes.
+#[derive(Args, Clone, Debug)]
+pub struct WebOptions {
+    /// How the program is reached.
+    #[command(flatten)]
+    pub serve: ServeOptions,
     /// How many recent probes are remembered, and how many older failures
     #[arg(
         long = "history.limit",
@@ -169,14 +189,11 @@ pub struct StorageOptions {
     #[arg(long = "storage.retention.size", env = "WEBSERVICE_MONITOR_STORAGE_RETENTION_SIZE", value_name = "SIZE",
         default_value = "1GB", value_parser = size)]
     pub retention_bytes: u64,
-    /// The alert log; `-` is standard output
-    #[arg(
-        long = "alert-log.path",
-        env = "WEBSERVICE_MONITOR_ALERT_LOG_PATH",
-        value_name = "FILE",
-        default_value = "data/alerts.jsonl"
-    )]
-    pub alert_log: PathBuf,
+}
+
+/// How alerts are written, and what is expected of an Alertmanager.
+#[derive(Args, Clone, Debug)]
+pub struct AlertOptions {
     /// How alerts are written
     #[arg(
         long = "alert-log.format",
@@ -185,6 +202,29 @@ pub struct StorageOptions {
         default_value = "json"
     )]
     pub alert_format: AlertFormat,
+    /// Print each line of the alert log to standard output as well
+    #[arg(long = "alert-log.stdout", env = "WEBSERVICE_MONITOR_ALERT_LOG_STDOUT")]
+    pub alert_stdout: bool,
+    /// Write an alert when no heartbeat of an Alertmanager has come for so long; without it none is expected
+    #[arg(long = "heartbeat.timeout", env = "WEBSERVICE_MONITOR_HEARTBEAT_TIMEOUT", value_name = "DURATION",
+        value_parser = duration)]
+    pub heartbeat_timeout: Option<Duration>,
+}
+
+/// Where alerts are written.
+#[derive(Args, Clone, Debug)]
+pub struct AlertLogOptions {
+    /// The alert log; `-` is standard output
+    #[arg(
+        long = "alert-log.path",
+        env = "WEBSERVICE_MONITOR_ALERT_LOG_PATH",
+        value_name = "FILE",
+        default_value = "data/alerts.jsonl"
+    )]
+    pub alert_log: PathBuf,
+    /// How they are written.
+    #[command(flatten)]
+    pub alerts: AlertOptions,
 }
 
 /// `run`.
@@ -199,6 +239,9 @@ pub struct RunOptions {
     /// Where samples and alerts are kept.
     #[command(flatten)]
     pub storage: StorageOptions,
+    /// Where alerts are written.
+    #[command(flatten)]
+    pub alert_log: AlertLogOptions,
     /// How the program is reached.
     #[command(flatten)]
     pub web: WebOptions,
@@ -216,6 +259,20 @@ pub struct ExporterOptions {
     /// Where the modules are.
     #[command(flatten)]
     pub modules: ModuleOptions,
+    /// Targets file to serve to Prometheus at `/sd` (HTTP service discovery); may be repeated and may be a pattern
+    #[arg(
+        long = "targets.file",
+        env = "WEBSERVICE_MONITOR_TARGETS_FILE",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    pub targets: Vec<String>,
+    /// Alert log for what an Alertmanager tells at /api/v1/alertmanager; `-` is standard output
+    #[arg(long = "alert-log.path", env = "WEBSERVICE_MONITOR_ALERT_LOG_PATH", value_name = "FILE")]
+    pub alert_log: Option<PathBuf>,
+    /// How alerts are written.
+    #[command(flatten)]
+    pub alerts: AlertOptions,
     /// How the program is reached.
     #[command(flatten)]
     pub web: WebOptions,
@@ -273,6 +330,31 @@ pub struct TestRulesOptions {
     /// Files with unit tests
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// `alert-log`.
+#[derive(Args, Clone, Debug)]
+pub struct AlertLogCommandOptions {
+    /// Where alerts are written.
+    #[command(flatten)]
+    pub alert_log: AlertLogOptions,
+    /// How the program is reached.
+    #[command(flatten)]
+    pub serve: ServeOptions,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogOptions,
+}
+
+/// `healthcheck`.
+#[derive(Args, Clone, Debug)]
+pub struct HealthcheckOptions {
+    /// What to ask; by default /-/healthy at the address that the program listens on
+    #[arg(value_name = "URL")]
+    pub url: Option<String>,
+    /// Where the program listens.
+    #[command(flatten)]
+    pub listen: ListenOptions,
 }
 
 /// `demo`.

@@ -1,6 +1,6 @@
 //! `run` and `exporter`: start the program, obey signals, stop it.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use probe::Net;
@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::{
     FAILED, MISUSED,
-    options::{ExporterOptions, LogOptions, RunOptions, WebOptions},
+    options::{AlertOptions, ExporterOptions, LogOptions, RunOptions, ServeOptions},
     print_diagnostics, runtime, sources, validate,
 };
 use crate::{
@@ -40,18 +40,16 @@ pub(super) fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
                 retention_bytes: Some(options.storage.retention_bytes),
                 ..StoreOptions::default()
             },
-            notify: notify::Settings {
-                alert_log_path: options.storage.alert_log,
-                alert_log_format: options.storage.alert_format,
-            },
             evaluation_interval: sources.interval,
         }),
+        notify: Some(alert_log(options.alert_log.alert_log, &options.alert_log.alerts)),
+        heartbeat_timeout: options.alert_log.alerts.heartbeat_timeout,
         sources,
-        external_url: external_url(&options.web),
+        external_url: external_url(&options.web.serve),
         history_limit: options.web.history_limit,
         timeout_offset_seconds: options.web.timeout_offset,
     };
-    serve(settings, options.web.listen)
+    serve(settings, options.web.serve.listen.address)
 }
 
 /// The exporter.
@@ -61,6 +59,7 @@ pub(super) fn exporter(options: ExporterOptions) -> anyhow::Result<ExitCode> {
         sources.modules = modules;
         sources.modules_required = true;
     }
+    sources.targets = options.targets;
     if options.config_check {
         return Ok(validate::validate(&sources));
     }
@@ -68,11 +67,22 @@ pub(super) fn exporter(options: ExporterOptions) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         sources,
         storage: None,
-        external_url: external_url(&options.web),
+        notify: options.alert_log.map(|path| alert_log(path, &options.alerts)),
+        heartbeat_timeout: options.alerts.heartbeat_timeout,
+        external_url: external_url(&options.web.serve),
         history_limit: options.web.history_limit,
         timeout_offset_seconds: options.web.timeout_offset,
     };
-    serve(settings, options.web.listen)
+    serve(settings, options.web.serve.listen.address)
+}
+
+/// The alert log as flags describe it.
+pub(super) fn alert_log(path: PathBuf, options: &AlertOptions) -> notify::Settings {
+    notify::Settings {
+        alert_log_path: path,
+        alert_log_format: options.alert_format,
+        alert_log_stdout: options.alert_stdout,
+    }
 }
 
 pub(super) fn start_log(options: &LogOptions) {
@@ -80,11 +90,11 @@ pub(super) fn start_log(options: &LogOptions) {
 }
 
 /// The URL that links begin with, without a slash at its end.
-pub(super) fn external_url(web: &WebOptions) -> String {
-    let url = web
+pub(super) fn external_url(serve: &ServeOptions) -> String {
+    let url = serve
         .external_url
         .as_ref()
-        .map_or_else(|| format!("http://{}", web.listen), ToString::to_string);
+        .map_or_else(|| format!("http://{}", serve.listen.address), ToString::to_string);
     url.trim_end_matches('/').to_owned()
 }
 
@@ -93,8 +103,8 @@ pub(super) fn serve(settings: Settings, listen: SocketAddr) -> anyhow::Result<Ex
     runtime()?.block_on(async {
         let listener = bind(listen).await?;
         let net = Arc::new(Net::system());
-        let alert_log =
-            settings.storage.as_ref().map(|storage| storage.notify.alert_log_path.clone());
+        let all_in_one = settings.storage.is_some();
+        let alert_log = settings.notify.as_ref().map(|notify| notify.alert_log_path.clone());
         let world = World { clock: Arc::new(SystemClock), net, listener };
         let app = match App::start(settings, world).await {
             Ok(app) => app,
@@ -102,20 +112,22 @@ pub(super) fn serve(settings: Settings, listen: SocketAddr) -> anyhow::Result<Ex
                 print_diagnostics(&diagnostics);
                 return Ok(ExitCode::from(MISUSED));
             }
-            Err(error) => {
-                eprintln!("error: {error}");
-                eprintln!("hint: {}", hint(&error));
-                return Ok(ExitCode::from(FAILED));
-            }
+            Err(error) => return Ok(not_started(&error)),
         };
         let address = app.address();
-        match alert_log {
-            Some(path) => info!(alert_log = %path.display(), "Ready: http://{address}/"),
-            None => {
-                info!("Ready: http://{address}/probe?target=https://example.com/&module=http_2xx");
-            }
+        let path =
+            if all_in_one { "" } else { "probe?target=https://example.com/&module=http_2xx" };
+        if let Some(log) = alert_log {
+            info!(alert_log = %log.display(), "Ready: http://{address}/{path}");
+        } else {
+            info!("Ready: http://{address}/{path}");
         }
-        obey_signals(&app).await?;
+        obey_signals(async || {
+            info!("SIGHUP: loading the configuration again.");
+            // The mistakes are in the log and on the page.
+            let _mistakes = app.reload().await;
+        })
+        .await?;
         info!("Stopping.");
         app.stop().await;
         Ok(ExitCode::SUCCESS)
@@ -123,7 +135,7 @@ pub(super) fn serve(settings: Settings, listen: SocketAddr) -> anyhow::Result<Ex
 }
 
 /// Opens the listener, with words for the commonest mishap of a first start.
-async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(super) async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
             let other = SocketAddr::new(listen.ip(), listen.port().wrapping_add(1));
@@ -140,6 +152,13 @@ async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Says why the program did not start, and what to do about it.
+pub(super) fn not_started(error: &StartError) -> ExitCode {
+    eprintln!("error: {error}");
+    eprintln!("hint: {}", hint(error));
+    ExitCode::from(FAILED)
+}
+
 fn hint(error: &StartError) -> &'static str {
     match error {
         StartError::Store(_) => {
@@ -152,9 +171,9 @@ fn hint(error: &StartError) -> &'static str {
     }
 }
 
-/// Reloads on SIGHUP; returns on SIGINT and SIGTERM. A second one of those ends the process at once, because from then
+/// Does as it is told on SIGHUP; returns on SIGINT and SIGTERM. A second one of those ends the process at once, because from then
 /// on nobody listens for it.
-async fn obey_signals(app: &App) -> anyhow::Result<()> {
+pub(super) async fn obey_signals(on_hangup: impl AsyncFn()) -> anyhow::Result<()> {
     let listen = |kind: SignalKind| -> anyhow::Result<Signal> {
         signal(kind).context("cannot listen for signals")
     };
@@ -167,11 +186,7 @@ async fn obey_signals(app: &App) -> anyhow::Result<()> {
         tokio::select! {
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
-            _ = hangup.recv() => {
-                info!("SIGHUP: loading the configuration again.");
-                // The mistakes are in the log and on the page.
-                let _mistakes = app.reload().await;
-            }
+            _ = hangup.recv() => on_hangup().await,
         }
     }
 }

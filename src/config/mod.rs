@@ -63,6 +63,8 @@ pub struct Target {
     pub module: String,
     /// The labels of its series: `job`, `instance`, and the user's own, without those that begin with `__`.
     pub labels: series::Labels,
+    /// The labels that begin with `__`, as they stand in the file: settings, not facts about its series.
+    pub internal_labels: Arc<[(String, String)]>,
     /// How often it is probed.
     pub interval: Duration,
     /// How long one probe may take.

@@ -82,6 +82,7 @@ struct Settings {
     module: Option<Arc<probe::Module>>,
     name: String,
     labels: Vec<(String, String)>,
+    internal_labels: Arc<[(String, String)]>,
     interval: Duration,
     timeout: Duration,
 }
@@ -133,6 +134,7 @@ impl Reading<'_> {
                         address,
                         module: settings.name.clone(),
                         labels: series::Labels::new(user.chain(own)),
+                        internal_labels: Arc::clone(&settings.internal_labels),
                         interval: settings.interval,
                         timeout: settings.timeout,
                         origin,
@@ -144,12 +146,12 @@ impl Reading<'_> {
     }
 
     fn settings(&mut self, group: &RawGroup) -> Settings {
-        let mut labels = Vec::new();
+        let (mut labels, mut internal_labels) = (Vec::new(), Vec::new());
         for (LabelName(name), value) in &group.labels {
             self.label(name, value);
-            if !name.value.starts_with("__") {
-                labels.push((name.value.clone(), value.value.clone()));
-            }
+            let internal = name.value.starts_with("__");
+            let list = if internal { &mut internal_labels } else { &mut labels };
+            list.push((name.value.clone(), value.value.clone()));
         }
         let find = |wanted: &str| {
             group.labels.iter().find(|(name, _)| name.0.value == wanted).map(|(_, value)| value)
@@ -194,7 +196,14 @@ impl Reading<'_> {
         }
         // A short interval of its own shortens the timeout that the target did not choose.
         let timeout = given.unwrap_or(self.sources.timeout.min(interval));
-        Settings { module, name, labels, interval, timeout }
+        Settings {
+            module,
+            name,
+            labels,
+            internal_labels: internal_labels.into(),
+            interval,
+            timeout,
+        }
     }
 
     fn label(&mut self, name: &Spanned<String>, value: &Spanned<String>) {

@@ -1,15 +1,18 @@
-//! The exporter's endpoints: `/probe`, `/metrics`, `/config`, `/logs` and the life cycle under `/-/`.
+//! The exporter's endpoints: `/probe`, `/config`, `/logs`, `/sd`, and `/metrics` and the life cycle under `/-/`.
 //!
 //! Names and behaviour are those of `blackbox_exporter`, which Prometheus configurations in the wild rely on. Must not know
 //! the pages.
 
+mod discovery;
 pub(crate) mod evidence;
+mod operations;
 pub mod own;
 pub mod probe;
 pub mod text;
 
-use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
+use std::sync::Arc;
 
+pub use self::operations::{Operations, operations};
 use ::probe::Net;
 use axum::{
     Router,
@@ -23,10 +26,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::{
     config::watch::ReloadRequest,
     monitor::Monitor,
-    telemetry::{
-        Collectors,
-        process::{affordable, descriptors_max},
-    },
+    telemetry::process::{affordable, descriptors_max},
 };
 
 /// How many probes may be asked for at once, where descriptors are plenty. Each holds about 35 KiB.
@@ -43,12 +43,8 @@ pub struct Exposer {
     pub net: Arc<Net>,
     /// Subtracted from Prometheus's scrape timeout (`--timeout-offset`), in seconds.
     pub timeout_offset_seconds: f64,
-    /// Everything that counts, for `/metrics`.
-    pub collectors: Collectors,
     /// Where wishes to reload go.
     pub reloads: mpsc::Sender<ReloadRequest>,
-    /// Whether the program serves; false while it stops.
-    pub ready: Arc<AtomicBool>,
     permits: Semaphore,
 }
 
@@ -58,14 +54,12 @@ impl Exposer {
         monitor: Arc<Monitor>,
         net: Arc<Net>,
         timeout_offset_seconds: f64,
-        collectors: Collectors,
         reloads: mpsc::Sender<ReloadRequest>,
-        ready: Arc<AtomicBool>,
     ) -> Self {
         // Beyond this the answer is a fault of ours at once, instead of one for want of descriptors in the middle.
         let permits =
             Semaphore::new(affordable(descriptors_max(), DESCRIPTORS_PER_PROBE, PROBES_MAX));
-        Self { monitor, net, timeout_offset_seconds, collectors, reloads, ready, permits }
+        Self { monitor, net, timeout_offset_seconds, reloads, permits }
     }
 }
 
@@ -73,26 +67,16 @@ impl Exposer {
 pub fn router(exposer: Arc<Exposer>) -> Router {
     Router::new()
         .route("/probe", get(probe::probe))
-        .route("/metrics", get(own::metrics))
         .route("/config", get(config))
         .route("/logs", get(probe::logs))
-        .route("/-/healthy", get(|| async { "Healthy\n" }))
-        .route("/-/ready", get(ready))
+        .route("/sd", get(discovery::targets))
         .route("/-/reload", post(reload))
         .with_state(exposer)
 }
 
 /// A plain text answer.
-fn plain(status: StatusCode, text: impl Into<String>) -> Response {
+pub(crate) fn plain(status: StatusCode, text: impl Into<String>) -> Response {
     (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.into()).into_response()
-}
-
-async fn ready(State(exposer): State<Arc<Exposer>>) -> Response {
-    if exposer.ready.load(Ordering::Relaxed) {
-        plain(StatusCode::OK, "Ready\n")
-    } else {
-        plain(StatusCode::SERVICE_UNAVAILABLE, "Stopping\n")
-    }
 }
 
 /// The modules in force, with their secrets hidden.
@@ -139,7 +123,7 @@ async fn reload(State(exposer): State<Arc<Exposer>>, headers: HeaderMap) -> Resp
 
 /// Whether a browser sent the request from a page of another site: a page that somebody looks at must not be able to
 /// change anything here. Programs such as curl send neither header.
-fn is_cross_site(headers: &HeaderMap) -> bool {
+pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return true;

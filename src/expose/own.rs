@@ -1,32 +1,13 @@
-//! `GET /metrics`: what the program counts about itself.
+//! What the program counts about itself, for `GET /metrics`.
 //!
 //! Nothing here is per target: that is what `/probe` and the store are for.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::atomic::Ordering;
 
-use axum::{
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
-
-use super::{
-    Exposer,
-    text::{CONTENT_TYPE, Exposition},
-};
 use crate::{
     monitor::Monitor,
     telemetry::{Collect, OwnSample, names, value},
 };
-
-/// The version of this build.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The own metrics in the text format.
-pub(super) async fn metrics(State(exposer): State<Arc<Exposer>>) -> Response {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], Exposition::of_own(&exposer.collectors.collect()))
-        .into_response()
-}
 
 impl Collect for Monitor {
     fn collect(&self, samples: &mut Vec<OwnSample>) {
@@ -34,7 +15,6 @@ impl Collect for Monitor {
         let counters = &self.counters;
         let count = |counter: &std::sync::atomic::AtomicU64| value(counter.load(Ordering::Relaxed));
         samples.extend([
-            OwnSample::labelled(&names::BUILD_INFO, "version", VERSION, 1.0),
             OwnSample::new(
                 &names::CONFIG_RELOAD_SUCCESSFUL,
                 if status.errors.is_empty() { 1.0 } else { 0.0 },

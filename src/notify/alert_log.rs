@@ -4,17 +4,20 @@
 //! any time. Must not know how a line looks inside.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     fs::{File, Metadata, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
+use series::Timestamp;
+
 use super::{
-    Counters, Format, Notifier, NotifyError, Settings, Transition,
+    Counters, Format, Notifier, NotifyError, Settings,
     line::{event_of, render},
     notice::Notice,
+    remembered::Remembered,
 };
 
 /// The path that means standard output.
@@ -25,21 +28,21 @@ const MODE: u32 = 0o640;
 const TAIL_BYTES: u64 = 1024 * 1024;
 /// How many lines may wait for a file that cannot be written; at 8 KiB each they stay below 80 MiB, commonly 8 MiB.
 const MAX_QUEUED: usize = 10_000;
-/// How many events are remembered to recognise duplicates.
-const MAX_REMEMBERED: usize = 50_000;
 /// How often a batch is written again because its file was deleted at that very moment.
 const MAX_ATTEMPTS: usize = 3;
 
 /// Opens the alert log that the settings name.
 pub(super) fn open(settings: &Settings) -> Result<Option<Box<dyn Notifier>>, NotifyError> {
     let log = AlertLog::open(&settings.alert_log_path, settings.alert_log_format)?;
-    Ok(Some(Box::new(log)))
+    Ok(Some(Box::new(log.echo(settings.alert_log_stdout))))
 }
 
 /// An append-only log of alert transitions.
 pub struct AlertLog {
     destination: Destination,
     format: Format,
+    /// Whether each line is printed as well, once it is in the file.
+    echo: bool,
     queue: VecDeque<String>,
     remembered: Remembered,
     counters: Counters,
@@ -55,6 +58,7 @@ impl AlertLog {
         let mut log = Self {
             destination: Destination::Output,
             format,
+            echo: false,
             queue: VecDeque::new(),
             remembered: Remembered::default(),
             counters: Counters::default(),
@@ -67,6 +71,7 @@ impl AlertLog {
             let rotated = rotated_sibling(path)
                 .and_then(|sibling| read_tail(&sibling).ok())
                 .unwrap_or_default();
+            log.remembered.read_open(path);
             for (id, action) in rotated.into_iter().chain(recent) {
                 log.remembered.insert(id, action);
             }
@@ -76,20 +81,23 @@ impl AlertLog {
         Ok(log)
     }
 
+    /// Prints each line to standard output as well, unless that is where the log goes.
+    #[must_use]
+    pub fn echo(mut self, echo: bool) -> Self {
+        self.echo = echo && matches!(self.destination, Destination::File { .. });
+        self
+    }
+
     fn enqueue(&mut self, notice: &Notice) {
-        let id = notice.event_id();
-        // A firing that arrives after the same event was resolved came out of order: it is old news.
-        let late = notice.transition == Transition::Firing
-            && self.remembered.contains(&id, Transition::Resolved.as_str());
-        if late || !self.remembered.insert(id, notice.transition.as_str().to_owned()) {
+        let Some(notice) = self.remembered.admit(notice) else {
             self.counters.duplicates_total += 1;
             return;
-        }
+        };
         if self.queue.len() >= MAX_QUEUED {
             self.queue.pop_front();
             self.counters.dropped_total += 1;
         }
-        self.queue.push_back(render(notice, self.format));
+        self.queue.push_back(render(&notice, self.format));
     }
 
     /// Writes and syncs everything that waits; on an error the lines not yet written stay, in their order.
@@ -103,7 +111,12 @@ impl AlertLog {
                 self.destination.close();
                 continue;
             }
-            self.queue.drain(..written.min(self.queue.len()));
+            let delivered = self.queue.drain(..written.min(self.queue.len()));
+            if self.echo {
+                print(delivered);
+            } else {
+                drop(delivered);
+            }
             self.counters.delivered_total += u64::try_from(written).unwrap_or(u64::MAX);
             return result;
         }
@@ -117,6 +130,12 @@ impl Notifier for AlertLog {
             self.enqueue(notice);
         }
         let result = self.flush();
+        if result.is_ok()
+            && let Some(path) = self.destination.regular_file()
+        {
+            // In a folder where no other file may be written the end of the log alone tells what was written.
+            let _best_effort = self.remembered.write_open(path);
+        }
         if let Err(error) = &result {
             self.counters.errors_total += 1;
             self.counters.last_error = Some(error.to_string());
@@ -128,6 +147,10 @@ impl Notifier for AlertLog {
 
     fn reopen(&mut self) {
         self.destination.close();
+    }
+
+    fn open_since(&self, fingerprint: u64) -> Option<Timestamp> {
+        self.remembered.open_since(fingerprint).map(|seconds| seconds.saturating_mul(1000))
     }
 
     fn counters(&self) -> Counters {
@@ -158,6 +181,12 @@ impl Destination {
             Self::Output => PathBuf::from(STANDARD_OUTPUT),
             Self::File { path, .. } => path.clone(),
         }
+    }
+
+    /// The path, when it leads to a file on a disk.
+    fn regular_file(&self) -> Option<&Path> {
+        let Self::File { path, file: Some(opened) } = self else { return None };
+        opened.file.metadata().is_ok_and(|metadata| metadata.is_file()).then_some(path)
     }
 
     fn close(&mut self) {
@@ -250,6 +279,15 @@ impl Opened {
         self.unsynced = false;
         Ok(())
     }
+}
+
+/// Prints lines that are in the file already. Nobody may be reading; the file is what counts.
+fn print(lines: impl Iterator<Item = String>) {
+    let mut output = io::stdout().lock();
+    for line in lines {
+        let _nobody_reads = output.write_all(line.as_bytes());
+    }
+    let _nobody_reads = output.flush();
 }
 
 fn write_whole(file: &mut File, bytes: &[u8]) -> io::Result<()> {
@@ -356,32 +394,4 @@ fn rotated_sibling(path: &Path) -> Option<PathBuf> {
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .max()
         .map(|(_, path)| path)
-}
-
-/// The events that were written, bounded: the oldest is forgotten first.
-#[derive(Default)]
-struct Remembered {
-    order: VecDeque<(String, String)>,
-    set: HashSet<(String, String)>,
-}
-
-impl Remembered {
-    /// Takes an event in; `false` when it was there.
-    fn insert(&mut self, id: String, action: String) -> bool {
-        let event = (id, action);
-        if !self.set.insert(event.clone()) {
-            return false;
-        }
-        self.order.push_back(event);
-        if self.order.len() > MAX_REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.set.remove(&oldest);
-        }
-        true
-    }
-
-    fn contains(&self, id: &str, action: &str) -> bool {
-        self.set.contains(&(id.to_owned(), action.to_owned()))
-    }
 }

@@ -135,7 +135,7 @@ impl<'a> Fields<'a> {
             line.push(':');
             quote(&mut line, value, limit);
         };
-        text("@timestamp", &time(notice.at));
+        text("@timestamp", &time(notice.told_at));
         text("log.level", self.level);
         text("message", &self.message);
         text("ecs.version", ECS_VERSION);
@@ -174,7 +174,10 @@ impl<'a> Fields<'a> {
     fn logfmt(&self, limit: usize, labels: usize) -> String {
         let notice = self.notice;
         let mut line = String::with_capacity(1024);
-        push(&mut line, format_args!("@timestamp={} log.level={}", time(notice.at), self.level));
+        push(
+            &mut line,
+            format_args!("@timestamp={} log.level={}", time(notice.told_at), self.level),
+        );
         // These two have fixed places: they are read again after a restart.
         push(
             &mut line,
@@ -211,7 +214,12 @@ impl<'a> Fields<'a> {
         // The first four words have fixed places: they are read again after a restart.
         push(
             &mut line,
-            format_args!("{} {} {} ", time(self.notice.at), self.level.to_uppercase(), self.id),
+            format_args!(
+                "{} {} {} ",
+                time(self.notice.told_at),
+                self.level.to_uppercase(),
+                self.id
+            ),
         );
         escape(&mut line, &self.message, limit, false);
         line.push('\n');
@@ -348,6 +356,7 @@ mod tests {
         let notice = Notice {
             transition: Transition::Resolved,
             at: 1_795_329_200_000,
+            told_at: 1_795_329_201_000,
             active_at: 1_795_329_126_500,
             labels: Labels::new([
                 ("alertname", "Down"),

@@ -8,12 +8,19 @@ mod alert_log;
 mod escape;
 mod line;
 mod notice;
+mod remembered;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Mutex};
 
 pub use alert_log::AlertLog;
 pub use line::{Format, MAX_FIELD_BYTES, MAX_LINE_BYTES, render};
 pub use notice::{Notice, Transition};
+use series::Timestamp;
+
+use crate::{
+    monitor::lock,
+    telemetry::{Collect, OwnSample, names, value},
+};
 
 /// Somewhere that people or their tools learn of alerts.
 pub trait Notifier: Send {
@@ -33,6 +40,11 @@ pub trait Notifier: Send {
 
     /// Lets go of open files at the operator's request (SIGHUP), so that rotated ones are left alone.
     fn reopen(&mut self);
+
+    /// When the disruption of an alert began that was told and is not over; `None` also for a notifier that keeps no account.
+    fn open_since(&self, _fingerprint: u64) -> Option<Timestamp> {
+        None
+    }
 
     /// What the notifier did since it was opened.
     fn counters(&self) -> Counters;
@@ -85,6 +97,8 @@ pub struct Settings {
     pub alert_log_path: PathBuf,
     /// How a line looks (`--alert-log.format`).
     pub alert_log_format: Format,
+    /// Whether each line is printed to standard output as well (`--alert-log.stdout`).
+    pub alert_log_stdout: bool,
 }
 
 /// Opens one notifier, or `None` when the settings do not ask for it.
@@ -121,6 +135,19 @@ impl Notifiers {
         results.into_iter().collect()
     }
 
+    /// Tries to deliver what still waits; to be called about once a second.
+    ///
+    /// # Errors
+    /// When something still waits.
+    pub fn tick(&mut self) -> Result<(), NotifyError> {
+        self.notify(&[])
+    }
+
+    /// When the disruption of an alert began that was told and is not over.
+    pub fn open_since(&self, fingerprint: u64) -> Option<Timestamp> {
+        self.0.iter().find_map(|(_, notifier)| notifier.open_since(fingerprint))
+    }
+
     /// Lets every notifier open its files anew.
     pub fn reopen(&mut self) {
         for (_, notifier) in &mut self.0 {
@@ -131,5 +158,24 @@ impl Notifiers {
     /// What each notifier did, by name.
     pub fn counters(&self) -> Vec<(&'static str, Counters)> {
         self.0.iter().map(|(name, notifier)| (*name, notifier.counters())).collect()
+    }
+}
+
+impl Collect for Mutex<Notifiers> {
+    fn collect(&self, samples: &mut Vec<OwnSample>) {
+        type Count = fn(&Counters) -> u64;
+        let metrics: [(_, Count); 4] = [
+            (&names::NOTICES, |counters| counters.delivered_total),
+            (&names::NOTICE_ERRORS, |counters| counters.errors_total),
+            (&names::NOTICES_DROPPED, |counters| counters.dropped_total),
+            (&names::NOTICES_QUEUED, |counters| counters.queued as u64),
+        ];
+        let counters = lock(self).counters();
+        for (metric, count) in metrics {
+            let sample = |(name, counters): &(&'static str, Counters)| {
+                OwnSample::labelled(metric, "notifier", name, value(count(counters)))
+            };
+            samples.extend(counters.iter().map(sample));
+        }
     }
 }

@@ -30,6 +30,8 @@ pub struct Notice {
     pub transition: Transition,
     /// When it happened.
     pub at: Timestamp,
+    /// When we learnt of it: the time of the line. That of an alert which an Alertmanager tells is later than `at`.
+    pub told_at: Timestamp,
     /// When the alert's condition began to hold. It is restored to the second after a restart, so it identifies the
     /// disruption; the moment of firing would not.
     pub active_at: Timestamp,
@@ -82,6 +84,7 @@ mod tests {
         let notice = |labels: Labels| Notice {
             transition: Transition::Firing,
             at: 0,
+            told_at: 0,
             active_at: 1_999,
             labels,
             annotations: Labels::default(),

@@ -155,6 +155,7 @@ mod tests {
             instance: instance.to_owned(),
             address: module.target(instance).unwrap(),
             module: "http_2xx".to_owned(),
+            internal_labels: Arc::default(),
             labels: series::Labels::new([("instance", instance)]),
             interval,
             timeout: Duration::from_secs(1),

@@ -360,6 +360,7 @@ mod tests {
         let target = |instance: String| {
             Arc::new(Target {
                 address: module.target(&instance).unwrap(),
+                internal_labels: Arc::default(),
                 labels: series::Labels::new([("instance", instance.as_str())]),
                 instance,
                 module: "http_2xx".to_owned(),

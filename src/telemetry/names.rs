@@ -45,6 +45,10 @@ own_metrics! {
     NOTICES_DROPPED = Counter "webservice_monitor_notifications_dropped_total",
         "Notifications given up because too many waited.";
     NOTICES_QUEUED = Gauge "webservice_monitor_notifications_queued", "Notifications that wait for delivery.";
+    WEBHOOKS = Counter "webservice_monitor_webhook_requests_total",
+        "Requests of Alertmanager by outcome: accepted, refused for what they are, or failed because nothing could be written.";
+    HEARTBEAT_TIME = Gauge "webservice_monitor_heartbeat_timestamp_seconds",
+        "When the last heartbeat of Prometheus and Alertmanager came in.";
     CPU_SECONDS = Counter "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.";
     OPEN_FDS = Gauge "process_open_fds", "Number of open file descriptors.";
     MAX_FDS = Gauge "process_max_fds", "Maximum number of open file descriptors.";

@@ -4,6 +4,9 @@
 
 use super::{Collect, OwnSample, names, value};
 
+/// The version of this build.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// The kernel's unit of CPU time in `/proc`, fixed at 100 per second for programs on Linux (proc(5), `sysconf(_SC_CLK_TCK)`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -16,6 +19,7 @@ pub struct Process {
 
 impl Collect for Process {
     fn collect(&self, samples: &mut Vec<OwnSample>) {
+        samples.push(OwnSample::labelled(&names::BUILD_INFO, "version", VERSION, 1.0));
         samples.push(OwnSample::new(&names::START_TIME, self.started_seconds));
         if let Some(ticks) = read("/proc/self/stat").as_deref().and_then(cpu_ticks) {
             samples.push(OwnSample::new(&names::CPU_SECONDS, value(ticks) / TICKS_PER_SECOND));

@@ -24,6 +24,7 @@ fn notice(name: &str, transition: Transition) -> Notice {
     Notice {
         transition,
         at: START + 300_455,
+        told_at: START + 300_455,
         active_at: START,
         labels: Labels::new([
             ("alertname", "WebserviceDown"),
@@ -191,9 +192,7 @@ fn rotations_lose_nothing() {
     log.notify(&firing("after-truncate")).unwrap();
     assert_eq!(events(&path), ["firing after-truncate"]);
 
-    fs::remove_file(&path).unwrap();
-    fs::remove_file(&rotated).unwrap();
-    fs::remove_dir(folder.path()).unwrap();
+    fs::remove_dir_all(folder.path()).unwrap();
     log.notify(&firing("after-folder-delete")).unwrap();
     assert_eq!(events(&path), ["firing after-folder-delete"]);
 
@@ -239,7 +238,12 @@ fn nothing_is_doubled_within_a_run_nor_after_a_restart() {
         assert_eq!(lines(), 2);
 
         // The same alert in a later disruption is news.
-        let later = Notice { active_at: START + 3_600_000, at: START + 3_900_000, ..firing };
+        let later = Notice {
+            active_at: START + 3_600_000,
+            at: START + 3_900_000,
+            told_at: START + 3_900_000,
+            ..firing
+        };
         log.notify(&[later]).unwrap();
         assert_eq!(lines(), 3);
     }
@@ -327,8 +331,11 @@ fn a_pipe_without_a_reader_is_refused_instead_of_waited_for() {
 #[test]
 fn every_notifier_in_use_is_served_and_counted() {
     let (_folder, path) = log_file();
-    let settings =
-        Settings { alert_log_path: path.clone(), alert_log_format: "json".parse().unwrap() };
+    let settings = Settings {
+        alert_log_path: path.clone(),
+        alert_log_format: "json".parse().unwrap(),
+        alert_log_stdout: false,
+    };
     let mut notifiers = Notifiers::open(&settings).unwrap();
     notifiers.notify(&[notice("a", Transition::Firing)]).unwrap();
     notifiers.reopen();
@@ -366,6 +373,7 @@ proptest! {
         let notice = Notice {
             transition: Transition::Firing,
             at: i64::MAX,
+            told_at: i64::MAX,
             active_at: i64::MIN,
             labels: Labels::new(labels),
             annotations: Labels::new([("summary", value.as_str()), ("description", &value)]),

@@ -11,6 +11,8 @@ mod config;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod evidence;
@@ -24,6 +26,8 @@ mod parts;
 mod peer;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod receive;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

@@ -50,7 +50,13 @@ impl Program {
         let file = |name: &str| directory.join(name).display().to_string();
         let settings = Settings {
             sources: Sources {
-                targets: if all_in_one { vec![file("targets.yml")] } else { Vec::new() },
+                // An exporter needs none.
+                targets: directory
+                    .join("targets.yml")
+                    .exists()
+                    .then(|| file("targets.yml"))
+                    .into_iter()
+                    .collect(),
                 modules: directory.join("modules.yml"),
                 modules_required: false,
                 rules: if all_in_one { vec![file("rules*.yml")] } else { Vec::new() },
@@ -62,12 +68,14 @@ impl Program {
                     directory: directory.join("data"),
                     ..StoreOptions::default()
                 },
-                notify: notify::Settings {
-                    alert_log_path: directory.join("alerts.jsonl"),
-                    alert_log_format: notify::Format::Json,
-                },
                 evaluation_interval: Duration::from_millis(200),
             }),
+            notify: all_in_one.then(|| notify::Settings {
+                alert_log_path: directory.join("alerts.jsonl"),
+                alert_log_format: notify::Format::Json,
+                alert_log_stdout: false,
+            }),
+            heartbeat_timeout: None,
             external_url: "http://monitor.example".to_owned(),
             history_limit: 100,
             timeout_offset_seconds: 0.5,
@@ -109,18 +117,26 @@ impl Program {
         what: &str,
         condition: impl Fn(&str) -> bool,
     ) -> String {
-        let path = self.path(name);
-        let read = || String::from_utf8(std::fs::read(&path).unwrap_or_default()).unwrap();
-        let waited = async {
-            let mut ticks = tokio::time::interval(Duration::from_millis(50));
-            while !condition(&read()) {
-                ticks.tick().await;
-            }
-        };
-        let found = tokio::time::timeout(PATIENCE, waited).await.is_ok();
-        assert!(found, "{name} never showed {what}:\n{}", read());
-        read()
+        wait_for_file(&self.path(name), what, condition).await
     }
+}
+
+/// Waits until a file, which may not exist yet, satisfies a condition, and returns its text.
+pub(crate) async fn wait_for_file(
+    path: &Path,
+    what: &str,
+    condition: impl Fn(&str) -> bool,
+) -> String {
+    let read = || String::from_utf8(std::fs::read(path).unwrap_or_default()).unwrap();
+    let waited = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        while !condition(&read()) {
+            ticks.tick().await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, waited).await.is_ok();
+    assert!(found, "{} never showed {what}:\n{}", path.display(), read());
+    read()
 }
 
 /// Waits until a server, which may not be up yet, answers with a body that satisfies a condition, and returns it.
@@ -165,11 +181,23 @@ pub(crate) async fn request(
     path: &str,
     headers: &str,
 ) -> (u16, String) {
+    send(address, method, path, headers, "").await
+}
+
+/// The same with a body.
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n"
+    let text = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     );
-    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     let answer = String::from_utf8_lossy(&answer).into_owned();

@@ -28,6 +28,7 @@ const DIRECTION: &[&str] = &[
     "flow",
     "expose",
     "notify",
+    "receive",
     "rules",
     "web",
     "app",

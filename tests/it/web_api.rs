@@ -385,6 +385,7 @@ fn target(instance: &str) -> Arc<Target> {
         instance: instance.to_owned(),
         address: probe::Module::builtin()["http_2xx"].target(instance).unwrap(),
         module: "http_2xx".to_owned(),
+        internal_labels: Arc::default(),
         labels: Labels::new(labels),
         interval: Duration::from_secs(15),
         timeout: Duration::from_millis(9500),

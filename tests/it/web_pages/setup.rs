@@ -49,6 +49,7 @@ pub(super) fn monitor(targets: &[(&str, &[(&str, &str)])], with_store: bool) -> 
             instance: (*instance).to_owned(),
             address: address.clone(),
             module: "http_2xx".to_owned(),
+            internal_labels: Arc::default(),
             labels: Labels::new(labels.iter().copied().chain(own)),
             interval: Duration::from_secs(15),
             timeout: Duration::from_secs(10),

@@ -1,0 +1,111 @@
+//! The alert log receiver alone: the webhook of an Alertmanager in, lines out. It probes nothing and answers no `/probe`.
+//!
+//! Wiring only.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, http::StatusCode};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{STOP_TIMEOUT, StartError};
+use crate::{
+    clock::Clock,
+    expose::{self, Operations, own::seconds, plain},
+    monitor::lock,
+    notify::{self, Notifiers},
+    receive::{self, Receiver},
+    telemetry::{Collectors, process::Process},
+    web::serve::serve,
+};
+
+/// What is answered to whoever looks at the root in a browser.
+const ABOUT: &str = "This is the alert log of webservice-monitor.\n\
+    Alertmanager posts to /api/v1/alertmanager, and its heartbeat to /api/v1/heartbeat; /metrics counts both.\n";
+
+/// What the receiver is to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the lines go.
+    pub notify: notify::Settings,
+    /// How long the heartbeat may be missing; `None` when none is expected.
+    pub heartbeat_timeout: Option<Duration>,
+    /// The address under which people reach the program.
+    pub external_url: String,
+}
+
+/// The running receiver.
+pub struct AlertLogApp {
+    address: SocketAddr,
+    notifiers: Arc<Mutex<Notifiers>>,
+    ready: Arc<AtomicBool>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl AlertLogApp {
+    /// Opens the alert log and starts all tasks.
+    ///
+    /// # Errors
+    /// When the alert log cannot be opened.
+    pub fn start(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        listener: TcpListener,
+    ) -> Result<Self, StartError> {
+        let address = listener.local_addr()?;
+        let started_seconds = seconds(clock.now());
+        let notifiers = Arc::new(Mutex::new(Notifiers::open(&settings.notify)?));
+        let receiver = Arc::new(Receiver::new(
+            clock,
+            Arc::clone(&notifiers),
+            settings.heartbeat_timeout,
+            settings.external_url,
+        ));
+        let mut collectors = Collectors::default();
+        collectors.push(Arc::new(Process { started_seconds }));
+        collectors.push(Arc::clone(&notifiers) as _);
+        collectors.push(Arc::clone(&receiver) as _);
+        let app = Self {
+            address,
+            notifiers,
+            ready: Arc::new(AtomicBool::new(true)),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        app.tasks.spawn(Arc::clone(&receiver).run(app.stop.clone()));
+        let router = Router::new()
+            .fallback(|| async { plain(StatusCode::NOT_FOUND, ABOUT) })
+            .merge(expose::operations(Operations { collectors, ready: Arc::clone(&app.ready) }))
+            .merge(receive::router(receiver));
+        app.tasks.spawn(serve(listener, router, app.stop.clone()));
+        Ok(app)
+    }
+
+    /// The address that requests come in on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Moves on to the alert log's present file, as on SIGHUP.
+    pub fn reopen(&self) {
+        lock(&self.notifiers).reopen();
+    }
+
+    /// Answers the requests in flight, writes what waits, and ends.
+    pub async fn stop(self) {
+        self.ready.store(false, Ordering::Relaxed);
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STOP_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("Stopped before all requests were answered.");
+        }
+    }
+}

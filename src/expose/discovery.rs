@@ -1,0 +1,36 @@
+//! `GET /sd`: the targets as Prometheus's HTTP service discovery reads them
+//! (<https://prometheus.io/docs/prometheus/latest/http_sd/>).
+//!
+//! The list is the last good one of the targets files, so that a broken edit never takes effect in the Prometheus behind it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+
+use super::Exposer;
+use crate::config::Target;
+
+/// One target with its labels as in its file; those that Prometheus's own configuration sets are left out.
+#[derive(Debug, Serialize)]
+pub(super) struct Entry {
+    targets: [String; 1],
+    labels: BTreeMap<String, String>,
+}
+
+impl Entry {
+    fn of(target: &Target) -> Self {
+        let own = target.labels.iter().filter(|(name, _)| !matches!(*name, "job" | "instance"));
+        let internal = target.internal_labels.iter();
+        let labels = own
+            .chain(internal.map(|(name, value)| (name.as_str(), value.as_str())))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { targets: [target.instance.clone()], labels: labels.collect() }
+    }
+}
+
+/// The targets of the configuration in force.
+pub(super) async fn targets(State(exposer): State<Arc<Exposer>>) -> Json<Vec<Entry>> {
+    let config = exposer.monitor.config.load();
+    Json(config.targets.iter().map(|target| Entry::of(target)).collect())
+}
