@@ -5,7 +5,7 @@ FUZZ_TARGETS ?= response modules targets
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit lint fmt fmt-check doc rules bench fuzz parts
+.PHONY: help run demo test unit lint fmt fmt-check doc rules collectors bench fuzz parts
 
 help: ## Show the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -16,7 +16,7 @@ run: ## Watch what config/targets.yml lists, on http://127.0.0.1:9115/
 demo: ## Watch bundled services that fail and recover
 	$(CARGO) run --release --locked -- demo
 
-test: parts fmt-check lint doc unit rules ## Everything that has to pass before a change is merged
+test: parts fmt-check lint doc unit rules collectors ## Everything that has to pass before a change is merged
 
 unit: ## The tests in Rust alone
 	$(CARGO) test --workspace --locked
@@ -38,6 +38,9 @@ doc: ## Build the API documentation; a warning is an error
 
 rules: ## Check the shipped Prometheus files with promtool
 	scripts/check-rules
+
+collectors: ## Read the alert log with the log collectors that Debian has, by their shipped configurations
+	scripts/check-collectors
 
 bench: ## Measure the store, and the exporter beside blackbox_exporter when that is there
 	$(CARGO) bench --locked --profile dist -p series --bench store

@@ -12,8 +12,8 @@ use super::{
     notice::{Notice, Transition},
 };
 
-/// The longest line, its newline included: below it log shippers do not split lines.
-pub const MAX_LINE_BYTES: usize = 8 * 1024;
+/// The longest line, its newline included: rsyslog cuts messages at 8,096 bytes, other log shippers split lines above 8 KiB.
+pub const MAX_LINE_BYTES: usize = 8_000;
 /// The longest field as written; a longer one is cut and ends in `…`.
 pub const MAX_FIELD_BYTES: usize = 4 * 1024;
 /// Fields shrink down to this before labels are left out.
