@@ -135,7 +135,7 @@ impl App {
     pub async fn start(settings: Settings, world: World) -> Result<Self, StartError> {
         // Taken before the files are read: an edit in between is then seen as one.
         let fingerprint = Fingerprint::of(&settings.sources);
-        let config = load(settings.sources.clone()).await.map_err(StartError::Config)?;
+        let (config, mistakes) = load_first(&settings).await.map_err(StartError::Config)?;
         let address = world.listener.local_addr()?;
         world.net.add_own_address(address);
         let store = settings.storage.as_ref().map(open_store).transpose()?;
@@ -150,6 +150,13 @@ impl App {
             store.clone(),
             settings.history_limit,
         ));
+        if !mistakes.is_empty() {
+            log_mistakes(
+                &mistakes,
+                "Targets not loaded, there are none to discover until they are mended",
+            );
+            monitor.set_reload_status(ReloadStatus { errors: mistakes, ..monitor.reload_status() });
+        }
         let (reloads, requests) = mpsc::channel(RELOADS_WAITING_MAX);
         let app = Self {
             monitor,
@@ -334,6 +341,28 @@ async fn load(sources: Sources) -> Result<Config, Vec<Diagnostic>> {
     }
 }
 
+/// Reads the configuration for a start, with the mistakes that it starts in spite of. An exporter starts although a targets
+/// file is broken: its Prometheus has the targets, and would lose sight of all of them.
+async fn load_first(settings: &Settings) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mistakes = match load(settings.sources.clone()).await {
+        Ok(config) => return Ok((config, Vec::new())),
+        Err(mistakes) if settings.storage.is_some() => return Err(mistakes),
+        Err(mistakes) => mistakes,
+    };
+    let without_targets = Sources { targets: Vec::new(), ..settings.sources.clone() };
+    match load(without_targets).await {
+        Ok(config) => Ok((config, mistakes)),
+        Err(_) => Err(mistakes),
+    }
+}
+
+fn log_mistakes(mistakes: &[Diagnostic], what: &str) {
+    for diagnostic in mistakes {
+        error!(place = %diagnostic.location(), hint = diagnostic.hint.as_deref().unwrap_or(""),
+            "{what}: {}.", diagnostic.message);
+    }
+}
+
 fn open_store(storage: &Storage) -> Result<Arc<Store>, StoreError> {
     let (store, replay) = Store::open(storage.store.clone())?;
     for path in &replay.quarantined {
@@ -397,10 +426,7 @@ impl Reloader {
                 Ok(())
             }
             Err(errors) => {
-                for diagnostic in &errors {
-                    error!(place = %diagnostic.location(), hint = diagnostic.hint.as_deref().unwrap_or(""),
-                        "Configuration not loaded, the previous one runs on: {}.", diagnostic.message);
-                }
+                log_mistakes(&errors, "Configuration not loaded, the previous one runs on");
                 let status =
                     ReloadStatus { last_success, last_attempt: now, errors: errors.clone() };
                 self.monitor.set_reload_status(status);

@@ -5,15 +5,20 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use serde::Serialize;
 
-use super::Exposer;
+use super::{Exposer, plain};
 use crate::config::Target;
 
 /// One target with its labels as in its file; those that Prometheus's own configuration sets are left out.
 #[derive(Debug, Serialize)]
-pub(super) struct Entry {
+struct Entry {
     targets: [String; 1],
     labels: BTreeMap<String, String>,
 }
@@ -29,8 +34,13 @@ impl Entry {
     }
 }
 
-/// The targets of the configuration in force.
-pub(super) async fn targets(State(exposer): State<Arc<Exposer>>) -> Json<Vec<Entry>> {
+/// The targets of the configuration in force. While there is no good list an error is answered, at which a Prometheus keeps the
+/// targets that it has.
+pub(super) async fn targets(State(exposer): State<Arc<Exposer>>) -> Response {
     let config = exposer.monitor.config.load();
-    Json(config.targets.iter().map(|target| Entry::of(target)).collect())
+    if config.targets.is_empty() && !exposer.monitor.reload_status().errors.is_empty() {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "the targets files have mistakes\n");
+    }
+    let entries: Vec<Entry> = config.targets.iter().map(|target| Entry::of(target)).collect();
+    Json(entries).into_response()
 }

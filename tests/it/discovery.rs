@@ -45,6 +45,16 @@ async fn targets_are_served_with_the_labels_of_the_file_and_followed_live() {
     assert_eq!(discovered().await, serde_json::json!([net]));
     app.stop().await;
 
+    // It starts on a broken file too, and leaves a Prometheus the targets that it has.
+    std::fs::write(&file, "- targets: [example.com]\n").unwrap();
+    let app = Program::start(directory.path(), false).await;
+    assert_eq!(request(app.address(), "GET", "/sd", "").await.0, 503);
+    assert_eq!(request(app.address(), "GET", "/probe?target=http://127.0.0.1:1/", "").await.0, 200);
+    std::fs::write(&file, "- targets: [https://example.net/]\n").unwrap();
+    assert_eq!(request(app.address(), "POST", "/-/reload", "").await.0, 200);
+    assert_eq!(request(app.address(), "GET", "/sd", "").await.0, 200);
+    app.stop().await;
+
     // Without a targets file there is nothing to discover.
     let program = Program::exporter().await;
     assert_eq!(program.get("/sd").await, (200, "[]".to_owned()));
