@@ -9,7 +9,7 @@ use series::{
 
 use super::{
     layout::{Page, Tab},
-    words,
+    runbooks, words,
 };
 use crate::{
     config::JOB,
@@ -89,7 +89,7 @@ pub(super) fn active(monitor: &Monitor) -> Vec<Alert> {
                 value: alert.value,
                 summary: annotation("summary"),
                 description: annotation("description"),
-                runbook: words::web_address(&annotation("runbook_url")),
+                runbook: runbook(&alert.labels, &annotation("runbook_url")),
             });
         }
     }
@@ -103,6 +103,12 @@ pub(super) fn active(monitor: &Monitor) -> Vec<Alert> {
         ))
     });
     active
+}
+
+/// Where an alert's runbook is: a page of ours when there is one, whatever name this program is reached by.
+fn runbook(labels: &Labels, url: &str) -> Option<String> {
+    let alert = labels.get("alertname").unwrap_or("");
+    runbooks::own_link(alert, url).or_else(|| words::web_address(url))
 }
 
 fn rules(monitor: &Monitor) -> Vec<RuleLine> {

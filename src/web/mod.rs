@@ -17,6 +17,7 @@ mod evidence;
 mod layout;
 mod overview;
 mod probes;
+mod runbooks;
 pub(crate) mod serve;
 mod status;
 mod target;
@@ -72,6 +73,8 @@ pub fn router(monitor: Arc<Monitor>) -> Router {
         .route("/alerts", get(alerts))
         .route("/probes", get(probes))
         .route("/probes/{id}", get(probe))
+        .route("/runbooks/", get(runbooks))
+        .route("/runbooks/{alert}", get(runbook))
         .fallback(not_found)
         .with_state(pages)
         .merge(assets::router())
@@ -106,6 +109,14 @@ async fn probes(State(pages): State<Arc<Pages>>) -> Response {
 
 async fn probe(State(pages): State<Arc<Pages>>, Path(id): Path<String>) -> Response {
     draw(&pages, move |monitor| evidence::page(monitor, &id)).await
+}
+
+async fn runbooks(State(pages): State<Arc<Pages>>) -> Response {
+    draw(&pages, |_| runbooks::index()).await
+}
+
+async fn runbook(State(pages): State<Arc<Pages>>, Path(alert): Path<String>) -> Response {
+    draw(&pages, move |_| runbooks::runbook(&alert)).await
 }
 
 async fn not_found(State(pages): State<Arc<Pages>>) -> Response {

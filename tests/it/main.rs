@@ -31,6 +31,8 @@ mod receive;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod runbooks;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod seeds;

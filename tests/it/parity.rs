@@ -51,7 +51,7 @@ async fn prometheus_gets_from_the_exporter_what_the_all_in_one_mode_stores() {
         std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/config/prometheus.yml")).unwrap();
     let config = String::from_utf8(shipped)
         .unwrap()
-        .replace("127.0.0.1:9115", &exporter.app.address().to_string())
+        .replace("exporter:9115", &exporter.app.address().to_string())
         .replace("15s", "1s")
         .replace("10s", "1s");
     std::fs::write(exporter.path("prometheus.yml"), config).unwrap();

@@ -12,9 +12,21 @@ use std::{
 /// Where `make parts` unpacks programs, relative to the repository, in the order in which they are looked for.
 const FOLDERS: [&str; 2] = [".parts/bin", ".parts/root/usr/bin"];
 
+/// The same for those of Debian's newest release.
+const NEWEST: [&str; 2] = [".parts/newest/bin", ".parts/newest/usr/bin"];
+
 /// The path of a program; `None` says that the test must end here, and why was printed.
 pub(crate) fn part(name: &str) -> Option<PathBuf> {
-    let own = FOLDERS.iter().map(|folder| root().join(folder));
+    find(name, &FOLDERS)
+}
+
+/// The same for the newest release that can be had.
+pub(crate) fn newest_part(name: &str) -> Option<PathBuf> {
+    find(name, &NEWEST)
+}
+
+fn find(name: &str, folders: &[&str]) -> Option<PathBuf> {
+    let own = folders.iter().map(|folder| root().join(folder));
     let path = env::var_os("PATH").unwrap_or_default();
     let found = own
         .chain(env::split_paths(&path))

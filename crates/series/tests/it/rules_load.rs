@@ -207,8 +207,15 @@ fn shipped() -> PathBuf {
 #[test]
 fn the_shipped_rules_load() {
     let text = fs::read(shipped().join("rules/webservices.rules.yml")).expect("the shipped rules");
-    let groups = load(&String::from_utf8(text).expect("a text")).expect("no mistakes");
-    assert_eq!(groups.iter().map(|group| group.rules.len()).sum::<usize>(), 57);
+    let text = String::from_utf8(text).expect("a text");
+    let begins = |line: &&str| {
+        let line = line.trim_start();
+        line.starts_with("- alert:") || line.starts_with("- record:")
+    };
+    let groups = load(&text).expect("no mistakes");
+    let rules: usize = groups.iter().map(|group| group.rules.len()).sum();
+    assert_eq!(rules, text.lines().filter(begins).count());
+    assert!(rules > 50);
 }
 
 fn run_shipped(name: &str) {
@@ -226,6 +233,16 @@ fn run_shipped(name: &str) {
 #[test]
 fn the_shipped_unit_tests_pass() {
     run_shipped("webservices_test.yml");
+}
+
+#[test]
+fn the_shipped_unit_tests_of_the_stack_pass() {
+    run_shipped("stack_test.yml");
+}
+
+#[test]
+fn the_shipped_long_unit_tests_pass() {
+    run_shipped("webservices_long_test.yml");
 }
 
 #[test]
