@@ -11,6 +11,8 @@ mod config;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod dashboards;
+#[cfg(test)]
 mod discovery;
 #[cfg(test)]
 mod docs;
