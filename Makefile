@@ -1,11 +1,12 @@
 # Every task of the project; `.ci/run` runs `make test` and nothing else.
 CARGO ?= cargo
-PARTS ?= promtool prometheus chromium blackbox_exporter openssl ip
+PARTS ?= promtool prometheus chromium blackbox_exporter openssl ip prometheus-newest promtool-newest alertmanager \
+	victoria-metrics
 FUZZ_TARGETS ?= response modules targets
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit lint fmt fmt-check doc rules collectors bench fuzz parts
+.PHONY: help run demo test unit lint fmt fmt-check doc rules story collectors bench fuzz parts
 
 help: ## Show the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -16,7 +17,7 @@ run: ## Watch what config/targets.yml lists, on http://127.0.0.1:9115/
 demo: ## Watch bundled services that fail and recover
 	$(CARGO) run --release --locked -- demo
 
-test: parts fmt-check lint doc unit rules collectors ## Everything that has to pass before a change is merged
+test: parts fmt-check lint doc unit rules story collectors ## Everything that has to pass before a change is merged
 
 unit: ## The tests in Rust alone
 	$(CARGO) test --workspace --locked
@@ -36,8 +37,11 @@ fmt-check:
 doc: ## Build the API documentation; a warning is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
-rules: ## Check the shipped Prometheus files with promtool
+rules: ## Check the shipped files with promtool, amtool and VictoriaMetrics
 	scripts/check-rules
+
+story: ## Tell the story of an outage to a real Prometheus and Alertmanager, in two minutes
+	$(CARGO) test --locked --test it -- --ignored --nocapture story::
 
 collectors: ## Read the alert log with the log collectors that Debian has, by their shipped configurations
 	scripts/check-collectors

@@ -39,6 +39,8 @@ mod secrets;
 #[cfg(test)]
 mod seeds;
 #[cfg(test)]
+mod story;
+#[cfg(test)]
 mod supply;
 #[cfg(test)]
 mod tidy;
