@@ -6,7 +6,8 @@ FUZZ_TARGETS ?= response modules targets
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit lint fmt fmt-check doc rules story collectors bench fuzz parts
+.PHONY: help run demo test unit lint fmt fmt-check doc rules story collectors dashboards \
+	dashboards-check kubernetes bench fuzz parts
 
 help: ## Show the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -17,7 +18,7 @@ run: ## Watch what config/targets.yml lists, on http://127.0.0.1:9115/
 demo: ## Watch bundled services that fail and recover
 	$(CARGO) run --release --locked -- demo
 
-test: parts fmt-check lint doc unit rules story collectors ## Everything that has to pass before a change is merged
+test: parts fmt-check lint doc unit rules story collectors dashboards-check kubernetes ## Everything that has to pass before a change is merged
 
 unit: ## The tests in Rust alone
 	$(CARGO) test --workspace --locked
@@ -45,6 +46,15 @@ story: ## Tell the story of an outage to a real Prometheus and Alertmanager, in 
 
 collectors: ## Read the alert log with the log collectors that Debian has, by their shipped configurations
 	scripts/check-collectors
+
+dashboards: ## Generate the Grafana dashboards from their source in deploy/grafana/
+	scripts/dashboards
+
+dashboards-check: ## Are the dashboards what their source says?
+	scripts/dashboards --check
+
+kubernetes: ## Check the Helm chart and the kustomize overlays, without a cluster
+	scripts/check-kubernetes
 
 bench: ## Measure the store, and the exporter beside blackbox_exporter when that is there
 	$(CARGO) bench --locked --profile dist -p series --bench store
