@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -36,8 +36,8 @@ use crate::{
     },
     expose::{self, Exposer, Operations},
     flow::{self, Recorder},
-    monitor::{Monitor, ReloadStatus, lock},
-    notify::{self, Notifiers},
+    monitor::{Monitor, ReloadStatus},
+    notify::{self, Notifiers, SharedNotifiers},
     receive::{self, Receiver},
     rules::Evaluator,
     schedule::{self, Scheduler},
@@ -120,7 +120,7 @@ pub struct App {
     monitor: Arc<Monitor>,
     address: SocketAddr,
     store: Option<Arc<Store>>,
-    notifiers: Option<Arc<Mutex<Notifiers>>>,
+    notifiers: Option<Arc<SharedNotifiers>>,
     reloads: mpsc::Sender<ReloadRequest>,
     ready: Arc<AtomicBool>,
     tasks: TaskTracker,
@@ -140,7 +140,7 @@ impl App {
         world.net.add_own_address(address);
         let store = settings.storage.as_ref().map(open_store).transpose()?;
         let notifiers = match &settings.notify {
-            Some(notify) => Some(Arc::new(Mutex::new(Notifiers::open(notify)?))),
+            Some(notify) => Some(Arc::new(SharedNotifiers::new(Notifiers::open(notify)?))),
             None => None,
         };
         log_configuration(&config, "Configuration loaded.");
@@ -188,7 +188,7 @@ impl App {
     /// Every mistake in the files; the previous configuration then runs on.
     pub async fn reload(&self) -> Result<(), Vec<Diagnostic>> {
         if let Some(notifiers) = &self.notifiers {
-            lock(notifiers).reopen();
+            reopen(notifiers).await;
         }
         let (answer, answered) = oneshot::channel();
         if self.reloads.send(answer).await.is_err() {
@@ -317,6 +317,15 @@ impl App {
             .merge(receiver.map(receive::router).unwrap_or_default())
             .merge(web::router(Arc::clone(&self.monitor)));
         self.tasks.spawn(serve(world.listener, router, self.stop.clone()));
+    }
+}
+
+/// Lets go of open logs, away from the tasks that serve and probe: a line may be on its way to a slow disk.
+async fn reopen(notifiers: &Arc<SharedNotifiers>) {
+    let notifiers = Arc::clone(notifiers);
+    let reopened = tokio::task::spawn_blocking(move || notifiers.reopen()).await;
+    if let Err(error) = reopened {
+        error!(%error, "The logs were not opened anew because of a programming error.");
     }
 }
 

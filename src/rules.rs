@@ -5,7 +5,7 @@
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -20,14 +20,14 @@ use tracing::{error, info, warn};
 
 use crate::{
     monitor::{Monitor, lock},
-    notify::{self, Notice, Notifiers},
+    notify::{self, Notice, SharedNotifiers},
 };
 
 /// Evaluates the rules of a monitor.
 pub struct Evaluator {
     monitor: Arc<Monitor>,
     store: Arc<Store>,
-    notifiers: Arc<Mutex<Notifiers>>,
+    notifiers: Arc<SharedNotifiers>,
     /// The interval of groups that set none.
     interval: Duration,
     external: Arc<External>,
@@ -40,7 +40,7 @@ impl Evaluator {
     pub fn new(
         monitor: Arc<Monitor>,
         store: Arc<Store>,
-        notifiers: Arc<Mutex<Notifiers>>,
+        notifiers: Arc<SharedNotifiers>,
         interval: Duration,
         external: External,
         reloaded: mpsc::Receiver<Vec<Group>>,
@@ -161,7 +161,7 @@ impl Evaluator {
                 log_change(change);
             }
             let notices: Vec<Notice> = changes.iter().filter_map(notice).collect();
-            if let Err(error) = lock(&notifiers).notify(&notices)
+            if let Err(error) = notifiers.notify(&notices)
                 && !notices.is_empty()
             {
                 error!(%error, "Alerts not delivered; they are kept and tried again.");

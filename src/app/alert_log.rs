@@ -5,7 +5,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,12 +15,11 @@ use axum::{Router, http::StatusCode};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{STOP_TIMEOUT, StartError};
+use super::{STOP_TIMEOUT, StartError, reopen};
 use crate::{
     clock::Clock,
     expose::{self, Operations, own::seconds, plain},
-    monitor::lock,
-    notify::{self, Notifiers},
+    notify::{self, Notifiers, SharedNotifiers},
     receive::{self, Receiver},
     telemetry::{Collectors, process::Process},
     web::serve::serve,
@@ -44,7 +43,7 @@ pub struct Settings {
 /// The running receiver.
 pub struct AlertLogApp {
     address: SocketAddr,
-    notifiers: Arc<Mutex<Notifiers>>,
+    notifiers: Arc<SharedNotifiers>,
     ready: Arc<AtomicBool>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -62,7 +61,7 @@ impl AlertLogApp {
     ) -> Result<Self, StartError> {
         let address = listener.local_addr()?;
         let started_seconds = seconds(clock.now());
-        let notifiers = Arc::new(Mutex::new(Notifiers::open(&settings.notify)?));
+        let notifiers = Arc::new(SharedNotifiers::new(Notifiers::open(&settings.notify)?));
         let receiver = Arc::new(Receiver::new(
             clock,
             Arc::clone(&notifiers),
@@ -95,8 +94,8 @@ impl AlertLogApp {
     }
 
     /// Moves on to the alert log's present file, as on SIGHUP.
-    pub fn reopen(&self) {
-        lock(&self.notifiers).reopen();
+    pub async fn reopen(&self) {
+        reopen(&self.notifiers).await;
     }
 
     /// Answers the requests in flight, writes what waits, and ends.

@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use tracing::info;
 
-use super::{options::AlertLogCommandOptions, runtime, serve};
+use super::{options::AlertLogCommandOptions, run_until_stopped, serve};
 use crate::{
     app::alert_log::{AlertLogApp, Settings},
     clock::SystemClock,
@@ -19,7 +19,7 @@ pub(super) fn alert_log(options: AlertLogCommandOptions) -> anyhow::Result<ExitC
         heartbeat_timeout: options.alert_log.alerts.heartbeat_timeout,
         external_url: serve::external_url(&options.serve),
     };
-    runtime()?.block_on(async {
+    run_until_stopped(async {
         let listener = serve::bind(options.serve.listen.address).await?;
         let app = match AlertLogApp::start(settings, Arc::new(SystemClock), listener) {
             Ok(app) => app,
@@ -28,7 +28,7 @@ pub(super) fn alert_log(options: AlertLogCommandOptions) -> anyhow::Result<ExitC
         info!(alert_log = %path.display(), "Ready: http://{}/api/v1/alertmanager", app.address());
         serve::obey_signals(async || {
             info!("SIGHUP: moving on to the alert log's present file.");
-            app.reopen();
+            app.reopen().await;
         })
         .await?;
         info!("Stopping.");

@@ -79,6 +79,19 @@ fn print_diagnostics(diagnostics: &[Diagnostic]) {
     eprintln!("{} {noun} found; nothing was started", diagnostics.len());
 }
 
+/// How long work that cannot be interrupted, such as a write to a disk that hangs, may take when the program ends.
+const END_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Runs a command that serves until it is told to stop.
+fn run_until_stopped(
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_timeout(END_TIMEOUT);
+    outcome
+}
+
 /// Starts the asynchronous runtime: a few threads suffice, because probes wait most of the time.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     const WORKERS_MAX: usize = 4;

@@ -14,12 +14,12 @@ use tracing::info;
 use super::{
     FAILED, MISUSED,
     options::{AlertOptions, ExporterOptions, LogOptions, RunOptions, ServeOptions},
-    print_diagnostics, runtime, sources, validate,
+    print_diagnostics, run_until_stopped, sources, validate,
 };
 use crate::{
     app::{App, Settings, StartError, Storage, World},
     clock::SystemClock,
-    notify,
+    notify::{self, NotifyError},
     telemetry::log,
 };
 
@@ -63,6 +63,14 @@ pub(super) fn exporter(options: ExporterOptions) -> anyhow::Result<ExitCode> {
     if options.config_check {
         return Ok(validate::validate(&sources));
     }
+    if options.alert_log.is_none()
+        && (options.alerts.heartbeat_timeout.is_some() || options.alerts.alert_stdout)
+    {
+        anyhow::bail!(
+            "--heartbeat.timeout and --alert-log.stdout are about an alert log, and the exporter has none\n\
+             hint: name one with --alert-log.path, or start `webservice-monitor alert-log`"
+        );
+    }
     start_log(&options.log);
     let settings = Settings {
         sources,
@@ -100,7 +108,7 @@ pub(super) fn external_url(serve: &ServeOptions) -> String {
 
 /// Runs the program until it is told to stop.
 pub(super) fn serve(settings: Settings, listen: SocketAddr) -> anyhow::Result<ExitCode> {
-    runtime()?.block_on(async {
+    run_until_stopped(async {
         let listener = bind(listen).await?;
         let net = Arc::new(Net::system());
         let all_in_one = settings.storage.is_some();
@@ -163,6 +171,9 @@ fn hint(error: &StartError) -> &'static str {
     match error {
         StartError::Store(_) => {
             "choose a directory that you can write to with --storage.path; only one program at a time may use it"
+        }
+        StartError::AlertLog(NotifyError::Taken { .. }) => {
+            "end the other one, or choose another file with --alert-log.path"
         }
         StartError::AlertLog(_) => {
             "choose a file that you can write to with --alert-log.path, or - for standard output"

@@ -5,19 +5,21 @@
 
 use std::{
     collections::VecDeque,
-    fs::{File, Metadata, OpenOptions},
+    fs::{File, Metadata, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use series::Timestamp;
+use tracing::warn;
 
 use super::{
     Counters, Format, Notifier, NotifyError, Settings,
-    line::{event_of, render},
+    echo::Echo,
+    known::{Entry, Known, Written},
+    line::{read, render},
     notice::Notice,
-    remembered::Remembered,
 };
 
 /// The path that means standard output.
@@ -26,8 +28,14 @@ const STANDARD_OUTPUT: &str = "-";
 const MODE: u32 = 0o640;
 /// How much of the file's end is read on start to recognise what was written before: about 2,000 lines.
 const TAIL_BYTES: u64 = 1024 * 1024;
-/// How many lines may wait for a file that cannot be written; at 8 KiB each they stay below 80 MiB, commonly 8 MiB.
+/// How many bytes are written before they are synced: fewer than are read again, so that a kill in the middle of many lines
+/// doubles none.
+const CHUNK_BYTES: usize = 512 * 1024;
+/// How many lines may wait for a file that cannot be written; at 8 KB each they stay below 80 MB, commonly 8 MB. What comes then
+/// is refused.
 const MAX_QUEUED: usize = 10_000;
+/// How many lines wait at most while the file can be written.
+const FLUSHED_AT: usize = 1_000;
 /// How often a batch is written again because its file was deleted at that very moment.
 const MAX_ATTEMPTS: usize = 3;
 
@@ -41,11 +49,18 @@ pub(super) fn open(settings: &Settings) -> Result<Option<Box<dyn Notifier>>, Not
 pub struct AlertLog {
     destination: Destination,
     format: Format,
-    /// Whether each line is printed as well, once it is in the file.
-    echo: bool,
-    queue: VecDeque<String>,
-    remembered: Remembered,
+    echo: Option<Echo>,
+    queue: VecDeque<Queued>,
+    known: Known,
+    /// Whether it was said that what is known cannot be kept beside the log.
+    warned: bool,
     counters: Counters,
+}
+
+/// A line that waits, and what is known once it is written.
+struct Queued {
+    line: String,
+    entry: Entry,
 }
 
 impl AlertLog {
@@ -53,14 +68,16 @@ impl AlertLog {
     /// know what need not be written again.
     ///
     /// # Errors
-    /// When the file cannot be opened, created or read. Later failures never end the log: its lines wait.
+    /// When the file cannot be opened, created or read, or another program writes to it. Later failures never end the log:
+    /// its lines wait.
     pub fn open(path: &Path, format: Format) -> Result<Self, NotifyError> {
         let mut log = Self {
             destination: Destination::Output,
             format,
-            echo: false,
+            echo: None,
             queue: VecDeque::new(),
-            remembered: Remembered::default(),
+            known: Known::default(),
+            warned: false,
             counters: Counters::default(),
         };
         if path != Path::new(STANDARD_OUTPUT) {
@@ -71,11 +88,12 @@ impl AlertLog {
             let rotated = rotated_sibling(path)
                 .and_then(|sibling| read_tail(&sibling).ok())
                 .unwrap_or_default();
-            log.remembered.read_open(path);
-            for (id, action) in rotated.into_iter().chain(recent) {
-                log.remembered.insert(id, action);
-            }
+            log.known.read(path);
+            rotated.iter().chain(&recent).for_each(|line| log.known.replay(line));
             let file = open_file(path).map_err(open_error)?;
+            if file.taken {
+                return Err(NotifyError::Taken { path: path.to_owned() });
+            }
             log.destination = Destination::File { path: path.to_owned(), file: Some(file) };
         }
         Ok(log)
@@ -84,58 +102,86 @@ impl AlertLog {
     /// Prints each line to standard output as well, unless that is where the log goes.
     #[must_use]
     pub fn echo(mut self, echo: bool) -> Self {
-        self.echo = echo && matches!(self.destination, Destination::File { .. });
+        let wanted = echo && matches!(self.destination, Destination::File { .. });
+        self.echo = wanted.then(Echo::start).flatten();
         self
     }
 
     fn enqueue(&mut self, notice: &Notice) {
-        let Some(notice) = self.remembered.admit(notice) else {
-            self.counters.duplicates_total += 1;
-            return;
-        };
         if self.queue.len() >= MAX_QUEUED {
-            self.queue.pop_front();
+            // It is not remembered either, so that it can be told again.
             self.counters.dropped_total += 1;
+        } else if let Some((notice, entry)) = self.known.admit(notice) {
+            self.queue.push_back(Queued { line: render(&notice, self.format), entry });
+        } else {
+            self.counters.duplicates_total += 1;
         }
-        self.queue.push_back(render(&notice, self.format));
     }
 
     /// Writes and syncs everything that waits; on an error the lines not yet written stay, in their order.
     fn flush(&mut self) -> io::Result<()> {
+        loop {
+            self.flush_chunk()?;
+            self.keep_known();
+            if self.queue.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn flush_chunk(&mut self) -> io::Result<()> {
+        let mut bytes = 0;
+        let fits = |queued: &&Queued| {
+            let first = bytes == 0;
+            bytes += queued.line.len();
+            first || bytes <= CHUNK_BYTES
+        };
+        let lines: Vec<&str> =
+            self.queue.iter().take_while(fits).map(|queued| queued.line.as_str()).collect();
         for _ in 0..MAX_ATTEMPTS {
             self.counters.reopened_total += u64::from(self.destination.follow_rotation()?);
             let mut written = 0;
-            let result = self.destination.write(&self.queue, &mut written);
+            let result = self.destination.write(&lines, &mut written);
             if written > 0 && self.destination.vanished() {
                 // The file was deleted under the write: what went into it is lost, so it stays in the queue.
                 self.destination.close();
                 continue;
             }
-            let delivered = self.queue.drain(..written.min(self.queue.len()));
-            if self.echo {
-                print(delivered);
-            } else {
-                drop(delivered);
+            for queued in self.queue.drain(..written) {
+                self.known.written(queued.entry);
+                if let Some(echo) = &self.echo {
+                    echo.print(queued.line);
+                }
             }
             self.counters.delivered_total += u64::try_from(written).unwrap_or(u64::MAX);
             return result;
         }
         Err(io::Error::other("the file is deleted as fast as it is written"))
     }
+
+    /// Keeps what is known beside the log.
+    fn keep_known(&mut self) {
+        let Some(path) = self.destination.regular_file() else { return };
+        if let Err(error) = self.known.keep(path)
+            && !self.warned
+        {
+            self.warned = true;
+            warn!(%error, alert_log = %path.display(),
+                "What was written cannot be kept in a file beside the alert log: after a restart alerts that fire for long may be written again.");
+        }
+    }
 }
 
 impl Notifier for AlertLog {
     fn notify(&mut self, notices: &[Notice]) -> Result<(), NotifyError> {
+        let mut result = Ok(());
         for notice in notices {
+            if self.queue.len() >= FLUSHED_AT && result.is_ok() {
+                result = self.flush();
+            }
             self.enqueue(notice);
         }
-        let result = self.flush();
-        if result.is_ok()
-            && let Some(path) = self.destination.regular_file()
-        {
-            // In a folder where no other file may be written the end of the log alone tells what was written.
-            let _best_effort = self.remembered.write_open(path);
-        }
+        let result = result.and_then(|()| self.flush());
         if let Err(error) = &result {
             self.counters.errors_total += 1;
             self.counters.last_error = Some(error.to_string());
@@ -150,7 +196,7 @@ impl Notifier for AlertLog {
     }
 
     fn open_since(&self, fingerprint: u64) -> Option<Timestamp> {
-        self.remembered.open_since(fingerprint).map(|seconds| seconds.saturating_mul(1000))
+        self.known.open_since(fingerprint)
     }
 
     fn counters(&self) -> Counters {
@@ -173,6 +219,8 @@ struct Opened {
     torn: bool,
     /// Whether written lines still have to reach the disk.
     unsynced: bool,
+    /// Whether another program has it open as its log.
+    taken: bool,
 }
 
 impl Destination {
@@ -224,7 +272,7 @@ impl Destination {
     }
 
     /// Writes lines and syncs once; `written` counts the lines that are in the file whole.
-    fn write(&mut self, lines: &VecDeque<String>, written: &mut usize) -> io::Result<()> {
+    fn write(&mut self, lines: &[&str], written: &mut usize) -> io::Result<()> {
         match self {
             Self::Output => {
                 let mut output = io::stdout().lock();
@@ -235,6 +283,7 @@ impl Destination {
                 output.flush()
             }
             Self::File { file: Some(opened), .. } => {
+                let (before, torn) = (opened.file.metadata()?.len(), opened.torn);
                 let result = lines.iter().try_for_each(|line| {
                     opened.write_line(line)?;
                     *written += 1;
@@ -242,6 +291,12 @@ impl Destination {
                 });
                 // Also after a failure: the lines before it are in the file.
                 let synced = opened.sync();
+                if synced.is_err() {
+                    // The system may have forgotten what it could not write, and says so only once. So they are taken back and
+                    // written again; where they cannot be taken back, a line that stands there twice is better than none.
+                    *written = 0;
+                    opened.torn = torn || opened.file.set_len(before).is_err();
+                }
                 result.and(synced)
             }
             // `follow_rotation` runs before every write and opens the file or fails.
@@ -281,15 +336,6 @@ impl Opened {
     }
 }
 
-/// Prints lines that are in the file already. Nobody may be reading; the file is what counts.
-fn print(lines: impl Iterator<Item = String>) {
-    let mut output = io::stdout().lock();
-    for line in lines {
-        let _nobody_reads = output.write_all(line.as_bytes());
-    }
-    let _nobody_reads = output.flush();
-}
-
 fn write_whole(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     write_counted(file, bytes).map_err(|(error, _)| error)
 }
@@ -326,7 +372,8 @@ fn open_file(path: &Path) -> io::Result<Opened> {
         ));
     }
     let file = OpenOptions::new().append(true).create(true).mode(MODE).open(path)?;
-    let mut opened = Opened { torn: false, unsynced: false, file };
+    let taken = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+    let mut opened = Opened { torn: false, unsynced: false, taken, file };
     let metadata = opened.file.metadata()?;
     if metadata.is_file() {
         if metadata.len() == 0 {
@@ -360,8 +407,8 @@ fn last_byte(path: &Path) -> io::Result<Option<u8>> {
     Ok(Some(byte[0]))
 }
 
-/// The events of the whole lines in the file's last [`TAIL_BYTES`], oldest first; none when there is no such file.
-fn read_tail(path: &Path) -> io::Result<Vec<(String, String)>> {
+/// What the whole lines tell in the file's last [`TAIL_BYTES`], oldest first; none when there is no such file.
+fn read_tail(path: &Path) -> io::Result<Vec<Written>> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => return Ok(Vec::new()),
@@ -377,7 +424,7 @@ fn read_tail(path: &Path) -> io::Result<Vec<(String, String)>> {
     // A first line cut by the window is no valid line of ours and falls out by itself. A last line without its end was
     // torn by a crash; only JSON can prove that nothing is missing.
     let whole = |line: &&str| line.ends_with('\n') || line.starts_with('{');
-    Ok(text.split_inclusive('\n').filter(whole).filter_map(event_of).collect())
+    Ok(text.split_inclusive('\n').filter(whole).filter_map(read).collect())
 }
 
 /// The file that the log was last renamed to: `alerts.jsonl.1`, `alerts.jsonl-20261122`, …

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::{
     escape::{escape, needs_quotes},
+    known::Written,
     notice::{Notice, Transition},
 };
 
@@ -71,27 +72,27 @@ pub fn render(notice: &Notice, format: Format) -> String {
     }
 }
 
-/// The event identifier and the action of a line in any of the formats; `None` when the line is not one of ours.
-pub(super) fn event_of(line: &str) -> Option<(String, String)> {
+/// What a line in any of the formats tells; `None` when it is not one of ours.
+pub(super) fn read(line: &str) -> Option<Written> {
     let line = line.trim_end_matches(['\r', '\n']);
-    if line.starts_with('{') {
+    let (told_at, id, action) = if line.starts_with('{') {
         let value: serde_json::Value = serde_json::from_str(line).ok()?;
         let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
-        return Some((text("event.id")?, text("event.action")?));
-    }
-    // In both other formats the first four words have fixed places and come before any text of the user.
-    let mut words = line.split(' ');
-    let (_time, _level, id, action) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    if let (Some(id), Some(action)) =
-        (id.strip_prefix("event.id="), action.strip_prefix("event.action="))
-    {
-        return Some((id.to_owned(), action.to_owned()));
-    }
-    let action = [Transition::Firing, Transition::Resolved]
-        .into_iter()
-        .map(Transition::as_str)
-        .find(|word| word.eq_ignore_ascii_case(action))?;
-    Some((id.to_owned(), action.to_owned()))
+        (text("@timestamp")?, text("event.id")?, text("event.action")?)
+    } else {
+        // In both other formats the first four words have fixed places and come before any text of the user.
+        let mut words = line.split(' ');
+        let mut word = || words.next();
+        let (told_at, _level, id, action) = (word()?, word()?, word()?, word()?);
+        let plain = |text: &str, name: &str| text.strip_prefix(name).unwrap_or(text).to_owned();
+        (
+            plain(told_at, "@timestamp="),
+            plain(id, "event.id="),
+            plain(action, "event.action=").to_ascii_lowercase(),
+        )
+    };
+    let told_at: jiff::Timestamp = told_at.parse().ok()?;
+    Some(Written { id, transition: action.parse().ok()?, told_at: told_at.as_millisecond() })
 }
 
 /// The fields of a line before they are written in a format.
@@ -366,11 +367,16 @@ mod tests {
         };
         for format in [Format::Json, Format::Logfmt, Format::Text] {
             let line = render(&notice, format);
-            assert_eq!(event_of(&line), Some((notice.event_id(), "resolved".to_owned())), "{line}");
+            let written = Written {
+                id: notice.event_id(),
+                transition: notice.transition,
+                told_at: notice.told_at,
+            };
+            assert_eq!(read(&line), Some(written), "{line}");
         }
         for foreign in ["", "{", "{}", "some other text", "a b event.id=1 event.other=2", "a b c d"]
         {
-            assert_eq!(event_of(foreign), None, "{foreign}");
+            assert_eq!(read(foreign), None, "{foreign}");
         }
     }
 }

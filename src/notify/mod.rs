@@ -5,10 +5,11 @@
 //! about, nor pages, nor the network of targets.
 
 mod alert_log;
+mod echo;
 mod escape;
+mod known;
 mod line;
 mod notice;
-mod remembered;
 
 use std::{path::PathBuf, sync::Mutex};
 
@@ -80,6 +81,12 @@ pub enum NotifyError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Another program writes to the file: two would write each alert twice.
+    #[error("another program writes to alert log `{}`", path.display())]
+    Taken {
+        /// The alert log.
+        path: PathBuf,
+    },
     /// The file cannot be written.
     #[error("cannot write alert log `{}`: {source}", path.display())]
     Write {
@@ -135,14 +142,6 @@ impl Notifiers {
         results.into_iter().collect()
     }
 
-    /// Tries to deliver what still waits; to be called about once a second.
-    ///
-    /// # Errors
-    /// When something still waits.
-    pub fn tick(&mut self) -> Result<(), NotifyError> {
-        self.notify(&[])
-    }
-
     /// When the disruption of an alert began that was told and is not over.
     pub fn open_since(&self, fingerprint: u64) -> Option<Timestamp> {
         self.0.iter().find_map(|(_, notifier)| notifier.open_since(fingerprint))
@@ -161,7 +160,43 @@ impl Notifiers {
     }
 }
 
-impl Collect for Mutex<Notifiers> {
+/// The notifiers, shared by all who have something to tell. Each call may take as long as a disk does, so none may be made where
+/// others wait; what is counted can be had at any time.
+pub struct SharedNotifiers {
+    notifiers: Mutex<Notifiers>,
+    counters: Mutex<Vec<(&'static str, Counters)>>,
+}
+
+impl SharedNotifiers {
+    /// Shares them.
+    pub fn new(notifiers: Notifiers) -> Self {
+        let counters = Mutex::new(notifiers.counters());
+        Self { notifiers: Mutex::new(notifiers), counters }
+    }
+
+    /// Hands notices to every notifier; an empty slice only retries what waits.
+    ///
+    /// # Errors
+    /// The first failure; the other notifiers are served nevertheless.
+    pub fn notify(&self, notices: &[Notice]) -> Result<(), NotifyError> {
+        let mut notifiers = lock(&self.notifiers);
+        let result = notifiers.notify(notices);
+        *lock(&self.counters) = notifiers.counters();
+        result
+    }
+
+    /// Lets every notifier open its files anew.
+    pub fn reopen(&self) {
+        lock(&self.notifiers).reopen();
+    }
+
+    /// When the disruption of an alert began that was told and is not over.
+    pub fn open_since(&self, fingerprint: u64) -> Option<Timestamp> {
+        lock(&self.notifiers).open_since(fingerprint)
+    }
+}
+
+impl Collect for SharedNotifiers {
     fn collect(&self, samples: &mut Vec<OwnSample>) {
         type Count = fn(&Counters) -> u64;
         let metrics: [(_, Count); 4] = [
@@ -170,7 +205,7 @@ impl Collect for Mutex<Notifiers> {
             (&names::NOTICES_DROPPED, |counters| counters.dropped_total),
             (&names::NOTICES_QUEUED, |counters| counters.queued as u64),
         ];
-        let counters = lock(self).counters();
+        let counters = lock(&self.counters).clone();
         for (metric, count) in metrics {
             let sample = |(name, counters): &(&'static str, Counters)| {
                 OwnSample::labelled(metric, "notifier", name, value(count(counters)))

@@ -23,6 +23,15 @@ impl Transition {
     }
 }
 
+impl std::str::FromStr for Transition {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let all = [Self::Firing, Self::Resolved];
+        all.into_iter().find(|transition| transition.as_str() == word).ok_or(())
+    }
+}
+
 /// One transition of one alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {

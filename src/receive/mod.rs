@@ -8,7 +8,7 @@ mod webhook;
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -16,13 +16,16 @@ use std::{
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    body::{Body, Bytes, to_bytes},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
     routing::post,
 };
-use tokio::time::MissedTickBehavior;
+use tokio::{
+    sync::Semaphore,
+    time::{MissedTickBehavior, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -30,13 +33,22 @@ use self::{heartbeat::Heartbeat, webhook::Webhook};
 use crate::{
     clock::Clock,
     expose::{is_cross_site, own::seconds, plain},
-    monitor::lock,
-    notify::{Notice, Notifiers},
+    notify::{Notice, SharedNotifiers},
     telemetry::{Collect, OwnSample, names, value},
 };
 
-/// The longest body: 10,000 alerts with long annotations.
-const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest body: 20,000 alerts with the annotations of the shipped rules.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How many requests are read at once. A body takes several times its length in memory while it is understood, and the lines are
+/// written one request after the other anyway.
+const REQUESTS_MAX: usize = 2;
+
+/// How long a body may take to arrive: as long as an Alertmanager waits at most by default for an answer.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much of what is wrong with a request is told: it may quote the request.
+const REASON_CHARACTERS_MAX: usize = 200;
 
 /// How often lines that wait are tried again, and the heartbeat is looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -44,8 +56,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// Takes alerts from an Alertmanager and hands them to the notifiers.
 pub struct Receiver {
     clock: Arc<dyn Clock>,
-    notifiers: Arc<Mutex<Notifiers>>,
+    notifiers: Arc<SharedNotifiers>,
     heartbeat: Heartbeat,
+    turns: Semaphore,
     counters: Counters,
 }
 
@@ -61,13 +74,14 @@ impl Receiver {
     /// A receiver that expects a heartbeat at least once in `heartbeat_timeout`, if that is given.
     pub fn new(
         clock: Arc<dyn Clock>,
-        notifiers: Arc<Mutex<Notifiers>>,
+        notifiers: Arc<SharedNotifiers>,
         heartbeat_timeout: Option<Duration>,
         external_url: String,
     ) -> Self {
         let heartbeat = Heartbeat::new(heartbeat_timeout, external_url, clock.now());
-        heartbeat.restore(lock(&notifiers).open_since(heartbeat.fingerprint()));
-        Self { clock, notifiers, heartbeat, counters: Counters::default() }
+        heartbeat.restore(notifiers.open_since(heartbeat.fingerprint()));
+        let turns = Semaphore::new(REQUESTS_MAX);
+        Self { clock, notifiers, heartbeat, turns, counters: Counters::default() }
     }
 
     /// Tries again what waits, and tells when the heartbeat is missing, until `stop`.
@@ -95,7 +109,7 @@ impl Receiver {
     async fn tell(self: &Arc<Self>, notices: Vec<Notice>) -> Result<(), String> {
         let receiver = Arc::clone(self);
         let told = tokio::task::spawn_blocking(move || {
-            lock(&receiver.notifiers).notify(&notices).map_err(|error| error.to_string())
+            receiver.notifiers.notify(&notices).map_err(|error| error.to_string())
         });
         told.await.unwrap_or_else(|error| Err(format!("ended by a programming error: {error}")))
     }
@@ -120,11 +134,22 @@ impl Receiver {
         answer
     }
 
-    fn read(headers: &HeaderMap, body: &[u8]) -> Result<Webhook, Refusal> {
+    /// Reads a request, away from the tasks that serve and probe.
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Webhook, Refusal> {
         if is_cross_site(headers) {
             return Err(Refusal::Foreign("the request comes from another site".to_owned()));
         }
-        let webhook = Webhook::read(body).map_err(Refusal::Foreign)?;
+        let body = match timeout(BODY_TIMEOUT, to_bytes(body, BODY_BYTES_MAX)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(error)) => {
+                return Err(Refusal::Foreign(format!(
+                    "its body cannot be read, or is longer than {} MiB: {error}",
+                    BODY_BYTES_MAX / 1024 / 1024
+                )));
+            }
+            Err(_) => return Err(Refusal::NotWritten("the body takes too long".to_owned())),
+        };
+        let webhook = understand(body).await?;
         if webhook.truncated > 0 {
             warn!(
                 alerts = webhook.truncated,
@@ -134,20 +159,30 @@ impl Receiver {
         Ok(webhook)
     }
 
-    async fn alerts(self: &Arc<Self>, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
-        let notices = Self::read(headers, body)?.notices(self.clock.now());
+    async fn alerts(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
+        // The semaphore is never closed, so that waiting for it cannot fail.
+        let _turn = self.turns.acquire().await;
+        let notices = self.read(headers, body).await?.notices(self.clock.now());
         self.tell(notices).await.map_err(Refusal::NotWritten)
     }
 
-    async fn beat(self: &Arc<Self>, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
-        if !Self::read(headers, body)?.is_firing() {
+    async fn beat(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
+        let _turn = self.turns.acquire().await;
+        if !self.read(headers, body).await?.is_firing() {
             return Ok(());
         }
-        let back = self.heartbeat.beat(self.clock.now());
-        if back.is_none() {
-            return Ok(());
+        match self.heartbeat.beat(self.clock.now()) {
+            Some(back) => self.tell(vec![back]).await.map_err(Refusal::NotWritten),
+            None => Ok(()),
         }
-        self.tell(back.into_iter().collect()).await.map_err(Refusal::NotWritten)
+    }
+}
+
+async fn understand(body: Bytes) -> Result<Webhook, Refusal> {
+    match tokio::task::spawn_blocking(move || Webhook::read(&body)).await {
+        Ok(Ok(webhook)) => Ok(webhook),
+        Ok(Err(why)) => Err(Refusal::Foreign(why.chars().take(REASON_CHARACTERS_MAX).collect())),
+        Err(error) => Err(Refusal::NotWritten(format!("ended by a programming error: {error}"))),
     }
 }
 
@@ -164,25 +199,20 @@ pub fn router(receiver: Arc<Receiver>) -> Router {
     Router::new()
         .route("/api/v1/alertmanager", post(alerts))
         .route("/api/v1/heartbeat", post(heartbeat))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(receiver)
 }
 
-async fn alerts(
-    State(receiver): State<Arc<Receiver>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let outcome = receiver.alerts(&headers, &body).await;
+async fn alerts(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: Body) -> Response {
+    let outcome = receiver.alerts(&headers, body).await;
     receiver.answer(outcome)
 }
 
 async fn heartbeat(
     State(receiver): State<Arc<Receiver>>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
-    let outcome = receiver.beat(&headers, &body).await;
+    let outcome = receiver.beat(&headers, body).await;
     receiver.answer(outcome)
 }
 

@@ -50,10 +50,14 @@ runbooks![
 /// The index of the runbooks.
 const INDEX: &str = include_str!("../../docs/runbooks/README.md");
 
-/// The page of an alert's runbook, relative to this program, when the link of the alert leads there.
+/// Where the links of the shipped rules lead to.
+const SHIPPED: &str = "http://localhost:9115";
+
+/// The page of an alert's runbook, relative to this program, when the link of the alert is the shipped one: people may reach
+/// this program by another name.
 pub(super) fn own_link(alert: &str, url: &str) -> Option<String> {
     let path = format!("/runbooks/{alert}");
-    (url.ends_with(&path) && text(alert).is_some()).then_some(path)
+    (url.strip_prefix(SHIPPED) == Some(&path) && text(alert).is_some()).then_some(path)
 }
 
 /// The page `/runbooks/`: which runbooks there are.
@@ -144,6 +148,9 @@ mod tests {
             own_link("WebserviceDown", "http://localhost:9115/runbooks/WebserviceDown").as_deref(),
             Some("/runbooks/WebserviceDown")
         );
-        assert_eq!(own_link("WebserviceDown", "https://wiki.example.com/down"), None);
+        assert_eq!(
+            own_link("WebserviceDown", "https://wiki.example.com/runbooks/WebserviceDown"),
+            None
+        );
     }
 }

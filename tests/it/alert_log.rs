@@ -320,6 +320,44 @@ fn a_full_disk_is_survived_and_the_queue_is_bounded() {
 }
 
 #[test]
+fn more_than_may_wait_is_written_whole_where_it_can_be() {
+    let (_folder, path) = log_file();
+    let mut log = open(&path);
+    let many: Vec<_> =
+        (0..12_000).map(|number| notice(&format!("s{number}"), Transition::Firing)).collect();
+    log.notify(&many).unwrap();
+    let counters = log.counters();
+    assert_eq!((counters.dropped_total, counters.delivered_total), (0, 12_000));
+    assert_eq!(events(&path).len(), 12_000);
+}
+
+/// What is refused because too much waits is not taken for written when it is told again.
+#[test]
+fn what_is_refused_can_be_told_again() {
+    let (_folder, path) = log_file();
+    let mut log = open(&path);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let many: Vec<_> =
+        (0..10_001).map(|number| notice(&format!("s{number}"), Transition::Firing)).collect();
+    log.notify(&many).unwrap_err();
+    assert_eq!((log.counters().queued, log.counters().dropped_total), (10_000, 1));
+    fs::remove_dir(&path).unwrap();
+    log.notify(&many).unwrap();
+    assert_eq!(events(&path).len(), 10_001);
+}
+
+#[test]
+fn two_programs_do_not_write_to_one_log() {
+    let (_folder, path) = log_file();
+    let log = open(&path);
+    let error = AlertLog::open(&path, Format::Json).err().map(|error| error.to_string());
+    assert!(error.is_some_and(|error| error.starts_with("another program writes to alert log")));
+    drop(log);
+    open(&path);
+}
+
+#[test]
 fn a_pipe_without_a_reader_is_refused_instead_of_waited_for() {
     let (_folder, path) = log_file();
     let made = std::process::Command::new("mkfifo").arg(&path).status();
@@ -415,13 +453,16 @@ proptest! {
                     }
                     log.notify(&[notice(&name, transition)]).unwrap();
                 }
-                Step::Restart if rotated == 0 => log = open(&path),
-                Step::Restart => {}
+                Step::Restart => {
+                    // Only one at a time may have it open.
+                    drop(log);
+                    log = open(&path);
+                }
                 Step::Rename => {
                     rotated += 1;
                     if path.exists() {
                         archive.extend(events(&path));
-                        fs::rename(&path, folder.path().join(format!("alerts.{rotated}"))).unwrap();
+                        fs::rename(&path, folder.path().join(format!("alerts.jsonl.{rotated}"))).unwrap();
                     }
                 }
                 Step::Blocked => {

@@ -2,6 +2,7 @@
 //! restarts it is told.
 
 use std::{
+    io::{BufRead as _, BufReader, Read as _},
     net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::TcpListener;
+use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 use webservice_monitor::{
     app::alert_log::{AlertLogApp, Settings},
     clock::SystemClock,
@@ -71,6 +72,19 @@ async fn start(log: &Path, heartbeat_timeout: Option<Duration>) -> AlertLogApp {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     AlertLogApp::start(settings, Arc::new(SystemClock), listener).unwrap()
+}
+
+/// The real program, with its log in `data/`.
+fn start_process(folder: &Path, address: SocketAddr) -> Running {
+    let child = Command::new(env!("CARGO_BIN_EXE_webservice-monitor"))
+        .args(["alert-log", "--alert-log.stdout"])
+        .arg(format!("--web.listen-address={address}"))
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    Running(child)
 }
 
 async fn post(address: SocketAddr, path: &str, body: &str) -> u16 {
@@ -141,13 +155,17 @@ async fn what_is_no_webhook_is_refused_for_good() {
     for (headers, body) in [
         ("", "not JSON".to_owned()),
         ("", "{\"alerts\": 1}".to_owned()),
+        // What is wrong is told in short, however long it is.
+        ("", format!("{{\"alerts\": [{{\"status\": \"{}\"}}]}}", "x".repeat(1_000_000))),
         ("Origin: http://evil.example\r\n", body(&[("a", "firing", 0)])),
     ] {
         let (status, answer) = send(app.address(), "POST", WEBHOOK, headers, &body).await;
         // Alertmanager asks again after a 5xx only.
         assert_eq!(status, 400, "{answer}");
-        assert!(!answer.is_empty());
+        assert!(!answer.is_empty() && answer.len() < 1_000);
     }
+    let (_, metrics) = send(app.address(), "GET", "/metrics", "", "").await;
+    assert!(metrics.contains("webhook_requests_total{outcome=\"refused\"} 4"), "{metrics}");
     assert_eq!(send(app.address(), "GET", WEBHOOK, "", "").await.0, 405);
     assert_eq!(send(app.address(), "GET", "/probe?target=http://127.0.0.1/", "", "").await.0, 404);
     app.stop().await;
@@ -219,26 +237,22 @@ async fn a_kill_between_two_deliveries_doubles_and_loses_nothing() {
     let log = folder.path().join("data/alerts.jsonl");
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for round in 0..3_u32 {
-        let child = Command::new(env!("CARGO_BIN_EXE_webservice-monitor"))
-            .args(["alert-log", "--alert-log.stdout"])
-            .arg(format!("--web.listen-address={address}"))
-            .current_dir(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut running = Running(child);
+        let mut running = start_process(folder.path(), address);
         wait_for(address, "/-/ready", "that it is ready", |body| body == "Ready\n").await;
         // All that was told before is told again, as after a lost answer.
+        let mut printed = String::new();
+        let mut output = BufReader::new(running.0.stdout.take().unwrap());
         for past in 0..=round {
             let alerts = [("a", "firing", past), ("b", "firing", past)];
             assert_eq!(post(address, WEBHOOK, &body(&alerts)).await, 200);
             assert_eq!(post(address, WEBHOOK, &body(&[("a", "resolved", past)])).await, 200);
         }
+        for _ in 0..3 {
+            output.read_line(&mut printed).unwrap();
+        }
         running.0.kill().unwrap();
         running.0.wait().unwrap();
-        let mut printed = String::new();
-        std::io::Read::read_to_string(&mut running.0.stdout.take().unwrap(), &mut printed).unwrap();
+        output.read_to_string(&mut printed).unwrap();
         assert_eq!(
             events(&printed).len(),
             3,
@@ -255,6 +269,44 @@ async fn a_kill_between_two_deliveries_doubles_and_loses_nothing() {
         })
         .collect();
     assert_eq!(read(&log), expected);
+}
+
+/// More lines than are written in one step; the kill comes while they are written, wherever that is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_in_the_middle_of_many_lines_doubles_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("data/alerts.jsonl");
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let names: Vec<String> = (0..4_000).map(|number| format!("service-{number}")).collect();
+    let alerts: Vec<_> = names.iter().map(|name| (name.as_str(), "firing", 0)).collect();
+    let many = Arc::new(body(&alerts));
+    // In which half of the steps the kill comes.
+    for bytes in [1, 700_000, 1_400_000] {
+        let running = start_process(folder.path(), address);
+        wait_for(address, "/-/ready", "that it is ready", |body| body == "Ready\n").await;
+        let mut posts = tokio::task::JoinSet::new();
+        let told = Arc::clone(&many);
+        posts.spawn(async move {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let head = format!(
+                "POST {WEBHOOK} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+                told.len()
+            );
+            let _killed = stream.write_all(format!("{head}{told}").as_bytes()).await;
+            // Open until the kill.
+            std::future::pending::<()>().await;
+        });
+        wait_for_file(&log, "lines", |text| text.len() > bytes).await;
+        drop(running);
+    }
+    let _running = start_process(folder.path(), address);
+    wait_for(address, "/-/ready", "that it is ready", |body| body == "Ready\n").await;
+    assert_eq!(post(address, WEBHOOK, &many).await, 200);
+    let mut lines = read(&log);
+    assert_eq!(lines.len(), names.len());
+    lines.sort();
+    lines.dedup();
+    assert_eq!(lines.len(), names.len());
 }
 
 #[test]

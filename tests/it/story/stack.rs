@@ -160,7 +160,7 @@ impl Stack {
                 format!("--config.file={}", path("config/prometheus.yml")),
                 format!("--storage.tsdb.path={}", path("prometheus")),
                 format!("--web.listen-address={}", self.address("prometheus")),
-                // One second is what the default of one minute would be, faster; a firing alert is told again so often.
+                // The default of one minute, faster: a firing alert is told again so often.
                 "--rules.alert.resend-delay=3s".to_owned(),
             ],
         );
