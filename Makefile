@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test unit lint fmt fmt-check doc rules story collectors dashboards \
-	dashboards-check kubernetes bench fuzz parts
+	dashboards-check kubernetes test-compose bench fuzz parts
 
 help: ## Show the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -18,7 +18,7 @@ run: ## Watch what config/targets.yml lists, on http://127.0.0.1:9115/
 demo: ## Watch bundled services that fail and recover
 	$(CARGO) run --release --locked -- demo
 
-test: parts fmt-check lint doc unit rules story collectors dashboards-check kubernetes ## Everything that has to pass before a change is merged
+test: parts fmt-check lint doc unit rules story collectors dashboards-check kubernetes test-compose ## Everything that has to pass before a change is merged
 
 unit: ## The tests in Rust alone
 	$(CARGO) test --workspace --locked
@@ -55,6 +55,9 @@ dashboards-check: ## Are the dashboards what their source says?
 
 kubernetes: ## Check the Helm chart and the kustomize overlays, without a cluster
 	scripts/check-kubernetes
+
+test-compose: ## Build the image, bring compose.yaml up, and break it on purpose
+	scripts/test-compose
 
 bench: ## Measure the store, and the exporter beside blackbox_exporter when that is there
 	$(CARGO) bench --locked --profile dist -p series --bench store
