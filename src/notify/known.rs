@@ -24,7 +24,7 @@ const END_KEPT_MS: i64 = 60 * 60 * 1000;
 /// How late an alert that fired before its end was told may arrive, in milliseconds. An Alertmanager tells of a group one request
 /// after the other, so only another member of a cluster can be late.
 const LATE_MS: i64 = 60 * 1000;
-/// How far the clock of a Prometheus may be ahead of ours, in milliseconds, for its start of an alert to be believed.
+/// How far another clock, or our own before it was set, may be ahead of ours, in milliseconds, for its times to be believed.
 const AHEAD_MS: i64 = 5 * 60 * 1000;
 
 /// What the log tells of each alert.
@@ -74,7 +74,9 @@ impl Known {
     /// carries the identifier under which its beginning was written.
     pub(super) fn admit(&mut self, notice: &Notice) -> Option<(Notice, Entry)> {
         let fingerprint = notice.fingerprint();
+        // A line from the future was written before our clock was set back, and would mute the alert until then.
         let last = self.alerts.0.get(&fingerprint).copied();
+        let last = last.filter(|last| last.told_at <= notice.told_at.saturating_add(AHEAD_MS));
         let begun = match notice.transition {
             Transition::Firing => firing(notice, last)?,
             Transition::Resolved => resolved(notice, last)?,
