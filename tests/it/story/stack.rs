@@ -162,6 +162,8 @@ impl Stack {
                 format!("--web.listen-address={}", self.address("prometheus")),
                 // The default of one minute, faster: a firing alert is told again so often.
                 "--rules.alert.resend-delay=3s".to_owned(),
+                // As compose.yaml sets it, faster.
+                "--rules.alert.for-grace-period=3s".to_owned(),
             ],
         );
         let alertmanager = self.spawn(
