@@ -199,12 +199,7 @@ impl App {
 
     /// Stops all tasks and writes everything to disk. Requests in flight are answered; probes in flight are dropped.
     pub async fn stop(self) {
-        self.ready.store(false, Ordering::Relaxed);
-        self.stop.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(STOP_TIMEOUT, self.tasks.wait()).await.is_err() {
-            warn!("Stopped before all requests were answered.");
-        }
+        end(&self.ready, &self.stop, &self.tasks).await;
         if let Some(store) = &self.store
             && let Err(error) = store.sync()
         {
@@ -317,6 +312,16 @@ impl App {
             .merge(receiver.map(receive::router).unwrap_or_default())
             .merge(web::router(Arc::clone(&self.monitor)));
         self.tasks.spawn(serve(world.listener, router, self.stop.clone()));
+    }
+}
+
+/// Ends all tasks, once the requests in flight are answered or have taken too long.
+async fn end(ready: &AtomicBool, stop: &CancellationToken, tasks: &TaskTracker) {
+    ready.store(false, Ordering::Relaxed);
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(STOP_TIMEOUT, tasks.wait()).await.is_err() {
+        warn!("Stopped before all requests were answered.");
     }
 }
 

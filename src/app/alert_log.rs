@@ -4,10 +4,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -15,7 +12,7 @@ use axum::{Router, http::StatusCode};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{STOP_TIMEOUT, StartError, reopen};
+use super::{StartError, end, reopen};
 use crate::{
     clock::Clock,
     expose::{self, Operations, own::seconds, plain},
@@ -100,11 +97,6 @@ impl AlertLogApp {
 
     /// Answers the requests in flight, writes what waits, and ends.
     pub async fn stop(self) {
-        self.ready.store(false, Ordering::Relaxed);
-        self.stop.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(STOP_TIMEOUT, self.tasks.wait()).await.is_err() {
-            tracing::warn!("Stopped before all requests were answered.");
-        }
+        end(&self.ready, &self.stop, &self.tasks).await;
     }
 }

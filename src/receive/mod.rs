@@ -123,7 +123,7 @@ impl Receiver {
                 (&self.counters.refused, plain(StatusCode::BAD_REQUEST, format!("{why}\n")))
             }
             Err(Refusal::NotWritten(why)) => {
-                error!(%why, "Alerts not written; they are kept and tried again.");
+                error!(%why, "Alerts not written; Alertmanager will tell them again.");
                 (
                     &self.counters.failed,
                     plain(StatusCode::INTERNAL_SERVER_ERROR, format!("not written yet: {why}\n")),
@@ -134,41 +134,16 @@ impl Receiver {
         answer
     }
 
-    /// Reads a request, away from the tasks that serve and probe.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Webhook, Refusal> {
-        if is_cross_site(headers) {
-            return Err(Refusal::Foreign("the request comes from another site".to_owned()));
-        }
-        let body = match timeout(BODY_TIMEOUT, to_bytes(body, BODY_BYTES_MAX)).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(error)) => {
-                return Err(Refusal::Foreign(format!(
-                    "its body cannot be read, or is longer than {} MiB: {error}",
-                    BODY_BYTES_MAX / 1024 / 1024
-                )));
-            }
-            Err(_) => return Err(Refusal::NotWritten("the body takes too long".to_owned())),
-        };
-        let webhook = understand(body).await?;
-        if webhook.truncated > 0 {
-            warn!(
-                alerts = webhook.truncated,
-                "Alertmanager left alerts out of a webhook: set `max_alerts: 0` in its configuration."
-            );
-        }
-        Ok(webhook)
-    }
-
     async fn alerts(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
         // The semaphore is never closed, so that waiting for it cannot fail.
         let _turn = self.turns.acquire().await;
-        let notices = self.read(headers, body).await?.notices(self.clock.now());
+        let notices = read(headers, body).await?.notices(self.clock.now());
         self.tell(notices).await.map_err(Refusal::NotWritten)
     }
 
     async fn beat(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
         let _turn = self.turns.acquire().await;
-        if !self.read(headers, body).await?.is_firing() {
+        if !read(headers, body).await?.is_firing() {
             return Ok(());
         }
         match self.heartbeat.beat(self.clock.now()) {
@@ -176,6 +151,31 @@ impl Receiver {
             None => Ok(()),
         }
     }
+}
+
+/// Reads a request, away from the tasks that serve and probe.
+async fn read(headers: &HeaderMap, body: Body) -> Result<Webhook, Refusal> {
+    if is_cross_site(headers) {
+        return Err(Refusal::Foreign("the request comes from another site".to_owned()));
+    }
+    let body = match timeout(BODY_TIMEOUT, to_bytes(body, BODY_BYTES_MAX)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) => {
+            return Err(Refusal::Foreign(format!(
+                "its body cannot be read, or is longer than {} MiB: {error}",
+                BODY_BYTES_MAX / 1024 / 1024
+            )));
+        }
+        Err(_) => return Err(Refusal::NotWritten("the body takes too long".to_owned())),
+    };
+    let webhook = understand(body).await?;
+    if webhook.truncated > 0 {
+        warn!(
+            alerts = webhook.truncated,
+            "Alertmanager left alerts out of a webhook: set `max_alerts: 0` in its configuration."
+        );
+    }
+    Ok(webhook)
 }
 
 async fn understand(body: Bytes) -> Result<Webhook, Refusal> {
@@ -190,7 +190,7 @@ async fn understand(body: Bytes) -> Result<Webhook, Refusal> {
 enum Refusal {
     /// It is none of ours; asking again will not help.
     Foreign(String),
-    /// It is kept but not on the disk; the sender has to ask again.
+    /// It is not on the disk, although it may be kept; the sender has to ask again.
     NotWritten(String),
 }
 
