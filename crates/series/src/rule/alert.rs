@@ -62,6 +62,15 @@ pub enum Transition {
     Cleared,
 }
 
+/// Why an alert ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Its expression no longer gives it.
+    ConditionOver,
+    /// Its rule is gone.
+    RuleRemoved,
+}
+
 /// A change of one alert.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertChange {
@@ -69,6 +78,8 @@ pub struct AlertChange {
     pub transition: Transition,
     /// When it happened.
     pub at: Timestamp,
+    /// Why it ended; `None` while it goes on.
+    pub reason: Option<EndReason>,
     /// The alert after the change.
     pub alert: Alert,
     /// The name of the rule group.

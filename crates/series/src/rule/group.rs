@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     AlertChange, External, Group,
-    alert::{self, Alert, Transition},
+    alert::{self, Alert, EndReason, Transition},
     restore,
     state::{Round, RuleState},
 };
@@ -101,7 +101,11 @@ impl GroupState {
             let round = Round { database, at, external, group: &self.group };
             let outcome = state.evaluate(&round, &elsewhere);
             evaluation.samples += outcome.samples;
-            evaluation.changes.extend(outcome.changes.into_iter().map(to_change(&self.group, at)));
+            evaluation.changes.extend(outcome.changes.into_iter().map(to_change(
+                &self.group,
+                at,
+                EndReason::ConditionOver,
+            )));
             evaluation.errors.extend(outcome.error.map(|message| RuleError {
                 rule: state.rule().name.clone(),
                 line: state.rule().line,
@@ -155,8 +159,10 @@ impl GroupState {
         for state in &mut self.rules {
             for alert in restore::alerts(state.rule(), source, moment) {
                 if let Some(fired_at) = alert.fired_at {
-                    let change =
-                        to_change(&self.group, fired_at)((Transition::Firing, alert.clone()));
+                    let change = to_change(&self.group, fired_at, EndReason::ConditionOver)((
+                        Transition::Firing,
+                        alert.clone(),
+                    ));
                     changes.insert(alert.labels.clone(), change);
                 }
                 state.take_up(alert);
@@ -194,7 +200,11 @@ impl GroupState {
         for before in old {
             for rule in before.rules {
                 let ends = rule.active.into_values().map(|alert| alert::end(alert, now));
-                reloaded.changes.extend(ends.map(to_change(&before.group, now)));
+                reloaded.changes.extend(ends.map(to_change(
+                    &before.group,
+                    now,
+                    EndReason::RuleRemoved,
+                )));
                 ended.extend(rule.previous);
             }
         }
@@ -205,7 +215,16 @@ impl GroupState {
     }
 }
 
-fn to_change(group: &Group, at: Timestamp) -> impl Fn((Transition, Alert)) -> AlertChange {
+/// Makes changes of a group's alerts out of what happened to them at `at`; those that ended did so for `reason`.
+fn to_change(
+    group: &Group,
+    at: Timestamp,
+    reason: EndReason,
+) -> impl Fn((Transition, Alert)) -> AlertChange {
     let group = group.name.clone();
-    move |(transition, alert)| AlertChange { transition, at, alert, group: group.clone() }
+    move |(transition, alert)| {
+        let ended = matches!(transition, Transition::Resolved | Transition::Cleared);
+        let reason = ended.then_some(reason);
+        AlertChange { transition, at, reason, alert, group: group.clone() }
+    }
 }

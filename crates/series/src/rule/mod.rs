@@ -9,6 +9,7 @@
 
 mod alert;
 mod group;
+mod identity;
 mod load;
 mod model;
 mod restore;
@@ -17,8 +18,9 @@ mod template;
 pub mod unit_test;
 
 pub use self::{
-    alert::{Alert, AlertChange, AlertState, Transition},
+    alert::{Alert, AlertChange, AlertState, EndReason, Transition},
     group::{Evaluation, GroupState, Reloaded, RuleError},
+    identity::{identity, is_about_a_target},
     load::load,
     model::{External, Group, Rule, RuleKind},
     state::{Health, RuleState},
