@@ -3,6 +3,7 @@
 //! Wiring only. The whole program runs in-process in tests, which bring their own [`World`].
 
 pub mod alert_log;
+mod storage;
 
 use std::{
     net::SocketAddr,
@@ -16,14 +17,12 @@ use std::{
 
 use probe::Net;
 use series::{
-    Database as _,
     rule::{External, Group},
     store::{Store, StoreError, StoreOptions},
 };
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch as latest},
-    time::MissedTickBehavior,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
@@ -35,7 +34,7 @@ use crate::{
         watch::{Fingerprint, ReloadRequest, watch},
     },
     expose::{self, Exposer, Operations},
-    flow::{self, Recorder},
+    flow::Recorder,
     monitor::{Monitor, ReloadStatus},
     notify::{self, Notifiers, SharedNotifiers},
     receive::{self, Receiver},
@@ -47,12 +46,6 @@ use crate::{
     },
     web::{self, serve::serve},
 };
-
-/// How often the samples that came in are written to disk: what a power cut may cost.
-const SYNC_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How often samples that are too old are dropped.
-const EXPIRE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long requests and probes in flight may take to end when the program stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -138,7 +131,7 @@ impl App {
         let (config, mistakes) = load_first(&settings).await.map_err(StartError::Config)?;
         let address = world.listener.local_addr()?;
         world.net.add_own_address(address);
-        let store = settings.storage.as_ref().map(open_store).transpose()?;
+        let store = settings.storage.as_ref().map(storage::open).transpose()?;
         let notifiers = match &settings.notify {
             Some(notify) => Some(Arc::new(SharedNotifiers::new(Notifiers::open(notify)?))),
             None => None,
@@ -238,8 +231,12 @@ impl App {
             rules,
         );
         self.tasks.spawn(evaluator.run(self.stop.clone()));
-        self.tasks.spawn(keep(Arc::clone(&self.monitor), Arc::clone(store), self.stop.clone()));
-        let own = observe_self(
+        self.tasks.spawn(storage::keep(
+            Arc::clone(&self.monitor),
+            Arc::clone(store),
+            self.stop.clone(),
+        ));
+        let own = storage::observe_self(
             Arc::clone(&self.monitor),
             Arc::clone(store),
             collectors.clone(),
@@ -377,26 +374,15 @@ fn log_mistakes(mistakes: &[Diagnostic], what: &str) {
     }
 }
 
-fn open_store(storage: &Storage) -> Result<Arc<Store>, StoreError> {
-    let (store, replay) = Store::open(storage.store.clone())?;
-    for path in &replay.quarantined {
-        warn!(path = %path.display(), "A damaged part of the store was set aside; the samples before the damage are kept.");
-    }
-    info!(
-        directory = %storage.store.directory.display(),
-        series = replay.series,
-        samples = replay.samples,
-        torn_bytes = replay.torn_bytes,
-        "Store opened."
-    );
-    Ok(Arc::new(store))
-}
-
 fn log_configuration(config: &Config, message: &str) {
     let Summary { targets, modules, rules, .. } = config.summary();
     info!(targets, modules, rules, "{message}");
     for (module, why) in &config.unsupported_modules {
         warn!(%module, %why, "A module is left out.");
+    }
+    for warning in &config.warnings {
+        warn!(place = %warning.location(), hint = warning.hint.as_deref().unwrap_or(""),
+            "Configuration loaded, but look at this: {}.", warning.message);
     }
 }
 
@@ -446,52 +432,6 @@ impl Reloader {
                 self.monitor.set_reload_status(status);
                 Err(errors)
             }
-        }
-    }
-}
-
-/// Writes the samples to disk, one round after the other, and drops those that are too old.
-async fn keep(monitor: Arc<Monitor>, store: Arc<Store>, stop: CancellationToken) {
-    let mut sync = tokio::time::interval(SYNC_INTERVAL);
-    sync.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut expire = tokio::time::interval(EXPIRE_INTERVAL);
-    expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let expiring = tokio::select! {
-            () = stop.cancelled() => break,
-            _ = expire.tick() => true,
-            _ = sync.tick() => false,
-        };
-        let (monitor, store) = (Arc::clone(&monitor), Arc::clone(&store));
-        let work = tokio::task::spawn_blocking(move || {
-            if expiring {
-                store.expire(monitor.clock.now());
-            } else if let Err(error) = store.sync() {
-                monitor.counters.sync_failures.fetch_add(1, Ordering::Relaxed);
-                error!(%error, "The samples of this round are not on disk; they are kept in memory and tried again.");
-            }
-        });
-        if let Err(error) = work.await {
-            error!(%error, "The store ended by a programming error.");
-        }
-    }
-}
-
-/// Scrapes ourselves, so that the rules about the exporter hold in the all-in-one mode too.
-async fn observe_self(
-    monitor: Arc<Monitor>,
-    store: Arc<Store>,
-    collectors: Collectors,
-    instance: String,
-    interval: Duration,
-) {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let samples = flow::own_round(&instance, &collectors.collect());
-        if let Err(error) = store.append(monitor.clock.now(), &samples) {
-            error!(%error, "Own samples lost: the store takes none.");
         }
     }
 }

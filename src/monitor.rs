@@ -171,6 +171,7 @@ impl Monitor {
             unsupported_modules: std::collections::BTreeMap::new(),
             rules: Vec::new(),
             files: Vec::new(),
+            warnings: Vec::new(),
         };
         Self::new(Arc::new(Fixed), config, store, 10)
     }

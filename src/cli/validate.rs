@@ -1,9 +1,9 @@
-//! `validate` and `--config.check`: the same code as loading, with every mistake printed.
+//! `validate` and `--config.check`: the same code as loading, with every mistake and every warning printed.
 
 use std::process::ExitCode;
 
 use super::{MISUSED, print_diagnostics};
-use crate::config::{Config, Sources, Summary};
+use crate::config::{Config, Sources, Summary, Warning};
 
 /// Loads the configuration and says what is in it.
 pub(super) fn validate(sources: &Sources) -> ExitCode {
@@ -15,6 +15,9 @@ pub(super) fn validate(sources: &Sources) -> ExitCode {
             let Summary { targets, modules, groups, rules, files: _ } = config.summary();
             for (module, why) in &config.unsupported_modules {
                 println!("warning: the module `{module}` is left out: {why}");
+            }
+            for warning in &config.warnings {
+                println!("{}\n", Warning(warning));
             }
             println!("ok: {targets} targets, {modules} modules, {rules} rules in {groups} groups");
             ExitCode::SUCCESS

@@ -76,9 +76,25 @@ fn line(text: &str, number: usize) -> &str {
 }
 
 impl fmt::Display for Diagnostic {
-    /// The error, the quoted line with a caret, and the hint.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "error: {}", self.message)?;
+        self.write(formatter, "error")
+    }
+}
+
+/// A diagnostic that is shown as a warning.
+#[derive(Clone, Copy, Debug)]
+pub struct Warning<'a>(pub &'a Diagnostic);
+
+impl fmt::Display for Warning<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(formatter, "warning")
+    }
+}
+
+impl Diagnostic {
+    /// What is wrong, the quoted line with a caret, and the hint.
+    fn write(&self, formatter: &mut fmt::Formatter<'_>, word: &str) -> fmt::Result {
+        writeln!(formatter, "{word}: {}", self.message)?;
         match &self.place {
             Some(place) => {
                 let number = place.line.to_string();

@@ -41,6 +41,7 @@ impl Config {
             unsupported_modules: BTreeMap::new(),
             rules: Vec::new(),
             files: Vec::new(),
+            warnings: Vec::new(),
         };
         config.load_modules(sources, &mut errors);
         config.load_targets(sources, &mut errors);

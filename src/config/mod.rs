@@ -10,7 +10,7 @@ pub mod watch;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Diagnostic, Warning};
 pub use files::read_text;
 pub use load::Summary;
 
@@ -50,6 +50,8 @@ pub struct Config {
     pub rules: Vec<series::rule::Group>,
     /// The paths that were read, for the watcher and for messages.
     pub files: Vec<PathBuf>,
+    /// What is valid and yet looks like a slip, with its place: logged when it is loaded, printed by `validate`.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One service to probe.

@@ -329,6 +329,7 @@ mod tests {
             unsupported_modules: std::collections::BTreeMap::default(),
             rules: Vec::new(),
             files: Vec::new(),
+            warnings: Vec::new(),
         };
         let (_config, changes) = watch::channel(Arc::new(config));
         // Nobody reads what this name server is asked: only virtual time ends a look-up.

@@ -96,6 +96,7 @@ fn monitor(store: Option<Store>, targets: Vec<Arc<Target>>) -> Monitor {
         unsupported_modules: BTreeMap::new(),
         rules: Vec::new(),
         files: Vec::new(),
+        warnings: Vec::new(),
     };
     Monitor::new(Arc::new(Fixed), config, store.map(Arc::new), 10)
 }

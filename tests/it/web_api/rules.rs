@@ -38,6 +38,7 @@ fn with_rules(times: &[Timestamp]) -> Monitor {
         unsupported_modules: BTreeMap::new(),
         rules: series::rule::load(RULES).unwrap(),
         files: Vec::new(),
+        warnings: Vec::new(),
     };
     let monitor = Monitor::new(Arc::new(Fixed), config, Some(Arc::new(store)), 10);
     let store = monitor.store.clone().unwrap();

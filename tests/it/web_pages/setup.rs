@@ -62,6 +62,7 @@ pub(super) fn monitor(targets: &[(&str, &[(&str, &str)])], with_store: bool) -> 
         unsupported_modules: BTreeMap::new(),
         rules: Vec::new(),
         files: Vec::new(),
+        warnings: Vec::new(),
     };
     let store = with_store.then(|| Arc::new(Store::in_memory()));
     let mut monitor = Monitor::new(Arc::new(Fixed), config, store, 100);
