@@ -105,14 +105,11 @@ impl Evaluator {
     /// Takes up the alerts that the store knows from before the start, and tells the notifiers which are firing: those that
     /// had heard it already keep quiet.
     async fn restore(&self) {
-        let (monitor, store) = (Arc::clone(&self.monitor), Arc::clone(&self.store));
+        let (monitor, store, external) =
+            (Arc::clone(&self.monitor), Arc::clone(&self.store), Arc::clone(&self.external));
         let changes = blocking(move || {
             let now = monitor.clock.now();
-            let mut changes = Vec::new();
-            for state in lock(&monitor.rules).iter_mut() {
-                changes.extend(state.restore(store.as_ref(), now));
-            }
-            changes
+            GroupState::restore(&mut lock(&monitor.rules), store.as_ref(), now, &external)
         })
         .await;
         self.deliver(changes).await;

@@ -141,11 +141,14 @@ impl Config {
             }
             let Some(text) = self.read(&path, errors) else { continue };
             match series::rule::load(&text) {
-                Ok(groups) => {
+                Ok(series::rule::Loaded { groups, warnings }) => {
                     let file = path.display().to_string();
                     self.rules.extend(
                         groups.into_iter().map(|group| Group { file: file.clone(), ..group }),
                     );
+                    let warnings = warnings.into_iter();
+                    self.warnings
+                        .extend(warnings.map(|warning| Diagnostic::located(&path, &text, warning)));
                 }
                 Err(problems) => {
                     errors.extend(

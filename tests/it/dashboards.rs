@@ -88,8 +88,8 @@ fn rules() -> Vec<Rule> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root().join("config/rules")).unwrap() {
         let path = entry.unwrap().path();
-        let groups = load(&read(&path)).unwrap_or_else(|errors| panic!("{errors:?}"));
-        found.extend(groups.into_iter().flat_map(|group| group.rules));
+        let loaded = load(&read(&path)).unwrap_or_else(|errors| panic!("{errors:?}"));
+        found.extend(loaded.groups.into_iter().flat_map(|group| group.rules));
     }
     found
 }

@@ -30,7 +30,7 @@ fn alerts() -> BTreeMap<String, Vec<BTreeMap<String, String>>> {
         if !path.starts_with("config/rules/") {
             continue;
         }
-        for rule in load(&text).unwrap().into_iter().flat_map(|group| group.rules) {
+        for rule in load(&text).unwrap().groups.into_iter().flat_map(|group| group.rules) {
             if matches!(rule.kind, RuleKind::Alerting { .. }) {
                 alerts.entry(rule.name).or_default().push(rule.annotations);
             }
@@ -122,7 +122,7 @@ fn queries_of_runbooks_parse_and_name_what_exists() {
     known.extend(literal.captures_iter(&probed).map(|found| found[1].to_owned()));
     for (path, text) in files(&[".rules.yml"]) {
         if path.starts_with("config/rules/") {
-            known.extend(load(&text).unwrap().into_iter().flat_map(|group| {
+            known.extend(load(&text).unwrap().groups.into_iter().flat_map(|group| {
                 group.rules.into_iter().map(|rule| rule.name).collect::<Vec<_>>()
             }));
         }

@@ -384,7 +384,7 @@ groups:
 #[tokio::test]
 async fn alerts_and_rules_are_shown() {
     let monitor = lively();
-    let groups = series::rule::load(RULES).unwrap();
+    let groups = series::rule::load(RULES).unwrap().groups;
     let mut states: Vec<GroupState> = groups.into_iter().map(GroupState::new).collect();
     let external = External { url: "http://monitor.example".to_owned(), ..External::default() };
     let store = Arc::clone(monitor.store.as_ref().unwrap());

@@ -36,7 +36,7 @@ fn with_rules(times: &[Timestamp]) -> Monitor {
         targets: Vec::new(),
         modules: BTreeMap::new(),
         unsupported_modules: BTreeMap::new(),
-        rules: series::rule::load(RULES).unwrap(),
+        rules: series::rule::load(RULES).unwrap().groups,
         files: Vec::new(),
         warnings: Vec::new(),
     };

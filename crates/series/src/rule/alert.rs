@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::identity::identity;
 use crate::{Labels, Timestamp};
 
 /// One alert of an alerting rule.
@@ -11,6 +12,9 @@ use crate::{Labels, Timestamp};
 pub struct Alert {
     /// The labels after templating, `alertname` included: the identity of the alert within its rule.
     pub labels: Labels,
+    /// What identifies the alert for as long as it lasts: [`identity`] of its labels when it began, whatever has become of the
+    /// labels since by an edit of its target's or its rule's.
+    pub identity: Labels,
     /// Texts for people.
     pub annotations: BTreeMap<String, String>,
     /// The latest value of the expression.
@@ -86,6 +90,14 @@ pub struct AlertChange {
     pub group: String,
 }
 
+/// What happened to an alert of a rule, and why it ended; `None` while it goes on.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) transition: Transition,
+    pub(super) alert: Alert,
+    pub(super) reason: Option<EndReason>,
+}
+
 /// An alert that the expression gives now.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
@@ -130,6 +142,7 @@ pub(super) fn advance(
         let known = active.get(&labels);
         let mut alert = known.cloned().unwrap_or_else(|| Alert {
             labels: labels.clone(),
+            identity: identity(&labels),
             annotations: BTreeMap::new(),
             value,
             state: AlertState::Pending,

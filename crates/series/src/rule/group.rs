@@ -2,26 +2,23 @@
 //!
 //! Must not know when its turn is, nor what becomes of the changes it reports.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{
     AlertChange, External, Group,
-    alert::{self, Alert, EndReason, Transition},
-    restore,
+    alert::Change,
+    carry, reload, restore,
     state::{Round, RuleState},
 };
-use crate::{Database, Labels, Source, Timestamp, stale_marker};
+use crate::{Database, Labels, Source, Timestamp};
 
 /// A rule group, the states of its rules, and how its last evaluation went.
 #[derive(Clone, Debug)]
 pub struct GroupState {
-    group: Group,
-    rules: Vec<RuleState>,
-    last_evaluation: Option<Timestamp>,
-    evaluation_time: Duration,
+    pub(super) group: Group,
+    pub(super) rules: Vec<RuleState>,
+    pub(super) last_evaluation: Option<Timestamp>,
+    pub(super) evaluation_time: Duration,
 }
 
 /// What one evaluation of a group gave.
@@ -95,136 +92,55 @@ impl GroupState {
         external: &External,
     ) -> Evaluation {
         let mut evaluation = Evaluation::default();
-        for index in 0..self.rules.len() {
-            let elsewhere = self.elsewhere(index);
-            let Some(state) = self.rules.get_mut(index) else { continue };
+        let mut changes: Vec<carry::Placed> = Vec::new();
+        for (index, state) in self.rules.iter_mut().enumerate() {
             let round = Round { database, at, external, group: &self.group };
-            let outcome = state.evaluate(&round, &elsewhere);
+            let outcome = state.evaluate(&round);
             evaluation.samples += outcome.samples;
-            evaluation.changes.extend(outcome.changes.into_iter().map(to_change(
-                &self.group,
-                at,
-                EndReason::ConditionOver,
-            )));
+            changes.extend(outcome.changes.into_iter().map(|change| (index, change)));
             evaluation.errors.extend(outcome.error.map(|message| RuleError {
                 rule: state.rule().name.clone(),
                 line: state.rule().line,
                 message,
             }));
         }
-        self.settle();
+        carry::between_rules(&mut self.rules, &mut changes, at);
+        let changes = changes.into_iter().map(|(_, change)| to_change(&self.group, at, change));
+        evaluation.changes = changes.collect();
         self.last_evaluation = Some(at);
         evaluation
-    }
-
-    /// The restored alerts of one rule that other rules of the group have too. Rules that share a name and their fixed
-    /// labels cannot be told apart in the store, so all of them take such an alert up, and the evaluations decide.
-    fn elsewhere(&self, index: usize) -> BTreeSet<Labels> {
-        let Some(state) = self.rules.get(index) else { return BTreeSet::new() };
-        let has = |labels: &&Labels| {
-            let mut others = self.rules.iter().enumerate().filter(|(other, _)| *other != index);
-            others.any(|(_, other)| other.active.contains_key(labels))
-        };
-        state.unconfirmed.iter().filter(has).cloned().collect()
-    }
-
-    /// Leaves restored alerts to the rule that has confirmed them.
-    fn settle(&mut self) {
-        for index in 0..self.rules.len() {
-            let foreign: Vec<Labels> = self
-                .elsewhere(index)
-                .into_iter()
-                .filter(|labels| {
-                    self.rules.iter().any(|other| {
-                        other.active.contains_key(labels) && !other.unconfirmed.contains(labels)
-                    })
-                })
-                .collect();
-            if let Some(state) = self.rules.get_mut(index) {
-                for labels in &foreign {
-                    state.forget(labels);
-                }
-            }
-        }
     }
 
     /// Takes up the alerts that the store knows from before the start, looking back one day from `now`, and reports those
     /// that were firing: as firing since the time when they began to. Call it once, before the first evaluation.
     ///
-    /// The store has the times of activity in whole seconds; [`Alert::active_at`] is rounded down to them here. An alert
-    /// whose rule cannot read the store is not taken up.
-    pub fn restore(&mut self, source: &dyn Source, now: Timestamp) -> Vec<AlertChange> {
-        let moment = now.saturating_sub(self.group.query_offset_ms);
-        let mut changes = BTreeMap::new();
-        for state in &mut self.rules {
-            for alert in restore::alerts(state.rule(), source, moment) {
-                if let Some(fired_at) = alert.fired_at {
-                    let change = to_change(&self.group, fired_at, EndReason::ConditionOver)((
-                        Transition::Firing,
-                        alert.clone(),
-                    ));
-                    changes.insert(alert.labels.clone(), change);
-                }
-                state.take_up(alert);
-            }
-        }
-        changes.into_values().collect()
+    /// An alert belongs to the rule of its name: of several to the one whose labels it has, and whose expression gave it last.
+    /// So it is found when the expression, the labels, the group or the file of its rule were edited in between.
+    ///
+    /// The store has the times of activity in whole seconds; [`super::Alert::active_at`] is rounded down to them here. An alert
+    /// whose series cannot be read is not taken up.
+    pub fn restore(
+        groups: &mut [Self],
+        source: &dyn Source,
+        now: Timestamp,
+        external: &External,
+    ) -> Vec<AlertChange> {
+        restore::restore(groups, source, now, external)
     }
 
-    /// Changes from old groups to new ones at the time `now`. A rule keeps its state when the group's name, its own name,
-    /// its expression and its labels are the same; the alerts of all other old rules end.
+    /// Changes from old groups to new ones at the time `now`.
+    ///
+    /// As in Prometheus a rule keeps its state when the group, its own name and its labels are the same, of several such rules
+    /// in their order. It also keeps it when it is found in another group or file, or, if it alerts, when its own labels
+    /// were edited. The alerts of a rule that is gone are left to a rule of the same name, whose next evaluation decides, and
+    /// end where there is none.
     pub fn reload(old: Vec<Self>, new: Vec<Group>, now: Timestamp) -> (Vec<Self>, Reloaded) {
-        let mut old = old;
-        let mut states = Vec::with_capacity(new.len());
-        for group in new {
-            let mut state = Self::new(group);
-            if let Some(before) =
-                old.iter_mut().find(|before| before.group.key() == state.group.key())
-            {
-                state.last_evaluation = before.last_evaluation;
-                state.evaluation_time = before.evaluation_time;
-                for rule in &mut state.rules {
-                    let same =
-                        before.rules.iter().position(|other| other.rule().continues(rule.rule()));
-                    if let Some(index) = same {
-                        let new_rule = rule.rule.clone();
-                        *rule = before.rules.remove(index);
-                        rule.rule = new_rule;
-                    }
-                }
-            }
-            states.push(state);
-        }
-        let mut reloaded = Reloaded::default();
-        let mut ended = BTreeSet::new();
-        for before in old {
-            for rule in before.rules {
-                let ends = rule.active.into_values().map(|alert| alert::end(alert, now));
-                reloaded.changes.extend(ends.map(to_change(
-                    &before.group,
-                    now,
-                    EndReason::RuleRemoved,
-                )));
-                ended.extend(rule.previous);
-            }
-        }
-        let rules = || states.iter().flat_map(|state: &Self| &state.rules);
-        ended.retain(|series| !rules().any(|rule| rule.previous.contains(series)));
-        reloaded.ended = ended.into_iter().map(|labels| (labels, stale_marker())).collect();
-        (states, reloaded)
+        reload::reload(old, new, now)
     }
 }
 
-/// Makes changes of a group's alerts out of what happened to them at `at`; those that ended did so for `reason`.
-fn to_change(
-    group: &Group,
-    at: Timestamp,
-    reason: EndReason,
-) -> impl Fn((Transition, Alert)) -> AlertChange {
-    let group = group.name.clone();
-    move |(transition, alert)| {
-        let ended = matches!(transition, Transition::Resolved | Transition::Cleared);
-        let reason = ended.then_some(reason);
-        AlertChange { transition, at, reason, alert, group: group.clone() }
-    }
+/// Makes a change of a group's alerts out of what happened to one at `at`.
+pub(super) fn to_change(group: &Group, at: Timestamp, change: Change) -> AlertChange {
+    let Change { transition, alert, reason } = change;
+    AlertChange { transition, at, reason, alert, group: group.name.clone() }
 }

@@ -2,7 +2,7 @@
 //!
 //! Must not know how rules are evaluated.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use yaml::{Problem, Spanned};
@@ -46,28 +46,41 @@ struct RawRule {
 
 type RawTexts = BTreeMap<String, Spanned<Option<String>>>;
 
+/// A rule file without mistakes.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The groups in the order of the file.
+    pub groups: Vec<Group>,
+    /// What is valid and yet looks like a slip, in the order of the text.
+    pub warnings: Vec<Problem>,
+}
+
 /// Reads a Prometheus rule file
-/// (<https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/>).
+/// (<https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/>). A file of comments alone has no groups.
 ///
 /// # Errors
-/// Every mistake, in the order of the text: unknown keys, invalid names, durations, expressions and templates, and groups or
-/// rules that stand twice.
-pub fn load(text: &str) -> Result<Vec<Group>, Vec<Problem>> {
-    let (file, problems) = yaml::read::<RawFile>(text);
-    let mut loader = Loader { complete: problems.is_empty(), problems };
+/// Every mistake, in the order of the text: unknown keys, invalid names, durations, expressions and templates, and duplicate
+/// groups.
+pub fn load(text: &str) -> Result<Loaded, Vec<Problem>> {
+    let (file, problems) = yaml::read::<Option<RawFile>>(text);
+    if problems.iter().any(|problem| problem.message == yaml::EMPTY) {
+        return Ok(Loaded::default());
+    }
+    let mut loader = Loader { complete: problems.is_empty(), problems, warnings: Vec::new() };
     let mut groups = Vec::new();
     let mut names = HashMap::new();
-    for group in file.and_then(|file| file.groups).unwrap_or_default() {
+    for group in file.flatten().and_then(|file| file.groups).unwrap_or_default() {
         if let Some(name) = &group.value.name
             && let Some(line) = names.insert(name.value.clone(), name.line)
         {
-            let message = format!("the group `{}` stands twice", name.value);
+            let message = format!("duplicate group `{}`", name.value);
             loader.add(place(name), message, Some(format!("the other one is in line {line}")));
         }
         groups.extend(loader.group(group));
     }
     if loader.problems.is_empty() {
-        return Ok(groups);
+        loader.warnings.sort_by_key(|warning| (warning.line, warning.column));
+        return Ok(Loaded { groups, warnings: loader.warnings });
     }
     loader.problems.sort_by_key(|problem| (problem.line, problem.column));
     Err(loader.problems)
@@ -82,6 +95,7 @@ fn place<T>(spanned: &Spanned<T>) -> Place {
 
 struct Loader {
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
     /// Whether nothing was cut out of the file, so that what is missing was never there.
     complete: bool,
 }
@@ -111,18 +125,23 @@ impl Loader {
         self.templates(group.labels.as_ref());
         let labels = self.texts(group.labels, true);
         let mut rules: Vec<Rule> = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         for rule in group.rules.unwrap_or_default() {
             let place = (rule.line, rule.column);
             let Some(rule) = self.rule(rule, &labels) else { continue };
             let identity =
                 (rule.name.clone(), rule.labels.clone(), rule.kind == RuleKind::Recording);
-            if !seen.insert(identity) {
-                self.add(
-                    place,
-                    format!("the rule `{}` stands twice in this group with the same labels", rule.name),
-                    Some("rename one of them, give it another label, or join the expressions with `or`".to_owned()),
-                );
+            if let Some(first) = seen.insert(identity, place.0) {
+                // Prometheus takes them, and where both give the same series or alert, the first one's samples stay.
+                self.warnings.push(Problem {
+                    line: place.0,
+                    column: place.1,
+                    message: format!(
+                        "duplicate rule: `{}` is in this group with the same labels in line {first} also",
+                        rule.name
+                    ),
+                    hint: Some("rename one of them, give it another label, or join the expressions with `or`".to_owned()),
+                });
             }
             rules.push(rule);
         }

@@ -8,11 +8,14 @@
 //! sent to, nor the wall clock.
 
 mod alert;
+mod carry;
 mod group;
 mod identity;
 mod load;
 mod model;
+mod reload;
 mod restore;
+mod standing;
 mod state;
 mod template;
 pub mod unit_test;
@@ -21,8 +24,9 @@ pub use self::{
     alert::{Alert, AlertChange, AlertState, EndReason, Transition},
     group::{Evaluation, GroupState, Reloaded, RuleError},
     identity::{identity, is_about_a_target},
-    load::load,
+    load::{Loaded, load},
     model::{External, Group, Rule, RuleKind},
+    standing::{Standing, firing_identities},
     state::{Health, RuleState},
 };
 

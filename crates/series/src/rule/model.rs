@@ -67,6 +67,11 @@ pub enum RuleKind {
 }
 
 impl Rule {
+    /// Whether the rule gives alerts.
+    pub fn is_alerting(&self) -> bool {
+        matches!(self.kind, RuleKind::Alerting { .. })
+    }
+
     /// What the expression gives at one moment; a number counts as an element without labels.
     ///
     /// # Errors
@@ -84,14 +89,6 @@ impl Rule {
                 Err("rule result is not a vector or scalar".to_owned())
             }
         }
-    }
-
-    /// Whether `other` continues this rule: the same results from the same expression. Annotations and durations may differ.
-    pub(super) fn continues(&self, other: &Self) -> bool {
-        matches!(self.kind, RuleKind::Recording) == matches!(other.kind, RuleKind::Recording)
-            && self.name == other.name
-            && self.query.text() == other.query.text()
-            && self.labels == other.labels
     }
 }
 

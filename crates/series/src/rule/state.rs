@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ALERT_NAME, ALERT_STATE, ALERTS, ALERTS_FOR_STATE, External, Group, Rule, RuleKind,
-    alert::{self, Alert, Found, Holds, Step, Transition},
+    alert::{self, Alert, AlertState, Change, EndReason, Found, Holds, Step},
+    carry,
     template::Expander,
 };
-use crate::{Database, Labels, Timestamp, labels::METRIC_NAME, stale_marker};
+use crate::{Database, Labels, Timestamp, labels::METRIC_NAME, promql::Element, stale_marker};
 
 /// How the last evaluation of a rule went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +43,11 @@ pub struct RuleState {
     last_error: Option<String>,
     /// Pending and firing alerts.
     pub(super) active: BTreeMap<Labels, Alert>,
-    /// Alerts that were restored from the store and that no evaluation has confirmed yet.
-    pub(super) unconfirmed: BTreeSet<Labels>,
+    /// Those of the active alerts whose own rule was removed, while this one of the same name stayed. The next evaluation
+    /// decides whether they are this rule's as well.
+    pub(super) orphaned: BTreeSet<Labels>,
+    /// After an edit of the rule's labels, and after a start: the labels that it set or sets. `None` once it was evaluated.
+    pub(super) edited: Option<BTreeSet<String>>,
     /// The series that the last good evaluation wrote.
     pub(super) previous: BTreeSet<Labels>,
 }
@@ -59,7 +63,7 @@ pub(super) struct Round<'a> {
 /// What one evaluation of a rule gave.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    pub(super) changes: Vec<(Transition, Alert)>,
+    pub(super) changes: Vec<Change>,
     pub(super) samples: usize,
     pub(super) error: Option<String>,
 }
@@ -72,7 +76,8 @@ impl RuleState {
             health: Health::Unknown,
             last_error: None,
             active: BTreeMap::new(),
-            unconfirmed: BTreeSet::new(),
+            orphaned: BTreeSet::new(),
+            edited: None,
             previous: BTreeSet::new(),
         }
     }
@@ -97,15 +102,14 @@ impl RuleState {
         self.active.values()
     }
 
-    /// Evaluates the rule and writes its results. `elsewhere` holds the restored alerts that another rule of the group has
-    /// too: when this rule does not give them, they were never its own.
-    pub(super) fn evaluate(&mut self, round: &Round<'_>, elsewhere: &BTreeSet<Labels>) -> Outcome {
+    /// Evaluates the rule and writes its results.
+    pub(super) fn evaluate(&mut self, round: &Round<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         let written = match self.rule.kind {
             RuleKind::Recording => self.record(round),
             RuleKind::Alerting { for_ms, keep_firing_for_ms } => {
                 let holds = Holds { for_ms, keep_firing_for_ms };
-                self.alert(round, holds, elsewhere, &mut outcome.changes)
+                self.alert(round, holds, &mut outcome.changes)
             }
         };
         let stored = written.and_then(|samples| {
@@ -149,31 +153,34 @@ impl RuleState {
         &mut self,
         round: &Round<'_>,
         holds: Holds,
-        elsewhere: &BTreeSet<Labels>,
-        changes: &mut Vec<(Transition, Alert)>,
+        changes: &mut Vec<Change>,
     ) -> Result<Vec<(Labels, f64)>, String> {
         let found = self.found(round)?;
-        self.unconfirmed.retain(|labels| !found.contains_key(labels));
+        carry::relabel(&mut self.active, &mut self.orphaned, &found, self.edited.as_ref());
+        self.edited = None;
         let Step { active, changes: mut changed } =
             alert::advance(&self.active, found, holds, round.at);
-        if let Err(message) = round.limit(active.len(), "alerts") {
+        let exceeded = round.limit(active.len(), "alerts").err();
+        if exceeded.is_some() {
             // Prometheus forgets the alerts then. Whoever heard of them must hear their end.
-            let ended = std::mem::take(&mut self.active).into_values();
-            changes.extend(ended.map(|alert| alert::end(alert, round.at)));
-            self.unconfirmed.clear();
-            return Err(message);
+            changed = std::mem::take(&mut self.active)
+                .into_values()
+                .map(|alert| alert::end(alert, round.at))
+                .collect();
+        } else {
+            self.active = active;
         }
-        changed.retain(|(_, alert)| {
-            let foreign = !active.contains_key(&alert.labels) && elsewhere.contains(&alert.labels);
-            if foreign {
-                self.previous.retain(|series| !is_series_of(series, &alert.labels));
-            }
-            !foreign
-        });
-        self.unconfirmed.retain(|labels| active.contains_key(labels));
-        self.active = active;
-        changes.append(&mut changed);
-        Ok(self.active.values().flat_map(alert_samples).collect())
+        changes.extend(changed.into_iter().map(|(transition, alert)| {
+            let orphaned = self.orphaned.contains(&alert.labels);
+            let reason = if orphaned { EndReason::RuleRemoved } else { EndReason::ConditionOver };
+            let ended = alert.state == AlertState::Inactive;
+            Change { transition, alert, reason: ended.then_some(reason) }
+        }));
+        self.orphaned.retain(|labels| self.active.contains_key(labels));
+        match exceeded {
+            Some(message) => Err(message),
+            None => Ok(self.active.values().flat_map(alert_samples).collect()),
+        }
     }
 
     /// The alerts that the expression gives, with their labels and annotations from the templates.
@@ -181,15 +188,11 @@ impl RuleState {
         let expander = Expander::new(round.database, round.at, round.external);
         let mut found = BTreeMap::new();
         for element in self.rule.answer(round.database, round.moment())? {
-            let own = element.labels.without_metric_name();
-            let expand = |(name, text): (&String, &String)| {
+            let labels = self.rule.alert_labels(&element, &expander);
+            let annotations = self.rule.annotations.iter().map(|(name, text)| {
                 (name.clone(), expander.expand(text, &element.labels, element.value))
-            };
-            let templated: Vec<(String, String)> = self.rule.labels.iter().map(expand).collect();
-            let templated = templated.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-            let name = [(ALERT_NAME, self.rule.name.as_str())];
-            let labels = Labels::new(own.iter().chain(templated).chain(name));
-            let annotations = self.rule.annotations.iter().map(expand).collect();
+            });
+            let annotations = annotations.collect();
             if found.insert(labels, Found { value: element.value, annotations }).is_some() {
                 return Err(
                     "vector contains metrics with the same labelset after applying alert labels"
@@ -199,12 +202,22 @@ impl RuleState {
         }
         Ok(found)
     }
+}
 
-    /// Forgets an alert without a word: another rule has it.
-    pub(super) fn forget(&mut self, labels: &Labels) {
-        self.active.remove(labels);
-        self.unconfirmed.remove(labels);
-        self.previous.retain(|series| !is_series_of(series, labels));
+impl Rule {
+    /// The labels of the alert that an element of the expression's answer becomes.
+    pub(super) fn alert_labels(&self, element: &Element, expander: &Expander<'_>) -> Labels {
+        let own = element.labels.without_metric_name();
+        let templated: Vec<(&str, String)> = self
+            .labels
+            .iter()
+            .map(|(name, text)| {
+                (name.as_str(), expander.expand(text, &element.labels, element.value))
+            })
+            .collect();
+        let templated = templated.iter().map(|(name, text)| (*name, text.as_str()));
+        let name = [(ALERT_NAME, self.name.as_str())];
+        Labels::new(own.iter().chain(templated).chain(name))
     }
 }
 
@@ -238,14 +251,4 @@ pub(super) fn alert_series(alert: &Alert) -> [Labels; 2] {
         Labels::new(alert.labels.iter().chain(state)),
         Labels::new(alert.labels.iter().chain([(METRIC_NAME, ALERTS_FOR_STATE)])),
     ]
-}
-
-/// Whether a series tells of the alert with these labels.
-fn is_series_of(series: &Labels, alert: &Labels) -> bool {
-    let extra: &[&str] = match series.metric_name() {
-        ALERTS => &[METRIC_NAME, ALERT_STATE],
-        ALERTS_FOR_STATE => &[METRIC_NAME],
-        _ => return false,
-    };
-    series.filtered(|name| !extra.contains(&name)) == *alert
 }

@@ -11,6 +11,8 @@ mod promqltest_source;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod rules_edits;
+#[cfg(test)]
 mod rules_load;
 #[cfg(test)]
 mod rules_template;

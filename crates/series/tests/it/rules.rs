@@ -14,7 +14,7 @@ use series::{
 const MINUTE: Timestamp = 60_000;
 
 fn groups(rules: &str) -> Vec<Group> {
-    load(rules).unwrap_or_else(|problems| panic!("{problems:?}"))
+    load(rules).unwrap_or_else(|problems| panic!("{problems:?}")).groups
 }
 
 fn group(rules: &str) -> GroupState {
@@ -255,6 +255,10 @@ fn alerts_over_the_limit_are_resolved() {
     assert_eq!(words(&evaluate(&mut state, &store, MINUTE).changes), ["Resolved"]);
 }
 
+fn restore(state: &mut GroupState, store: &Store, now: Timestamp) -> Vec<AlertChange> {
+    GroupState::restore(std::slice::from_mut(state), store, now, &External::default())
+}
+
 /// Runs a rule from minute 1, "restarts" after `before`, and evaluates at minute 10 with `up` as given.
 fn restart(extra: &str, before: &[f64], after: f64) -> (Vec<AlertChange>, Vec<AlertChange>) {
     let store = Store::in_memory();
@@ -265,7 +269,7 @@ fn restart(extra: &str, before: &[f64], after: f64) -> (Vec<AlertChange>, Vec<Al
         evaluate(&mut state, &store, at);
     }
     let mut state = group(&down(extra));
-    let restored = state.restore(&store, 10 * MINUTE);
+    let restored = restore(&mut state, &store, 10 * MINUTE);
     store.append(10 * MINUTE, &[(up("web"), after)]).unwrap();
     (restored, evaluate(&mut state, &store, 10 * MINUTE).changes)
 }
@@ -303,7 +307,7 @@ fn alerts_survive_a_restart() {
 }
 
 #[test]
-fn rules_that_the_store_cannot_tell_apart_report_one_end() {
+fn restored_alerts_go_to_the_rule_that_gave_them() {
     let rules = "groups: [{name: g, rules: [\
         {alert: Down, expr: 'up{job=\"a\"} == 0', labels: {kind: '{{ $labels.job }}1'}}, \
         {alert: Down, expr: 'up{job=\"b\"} == 0', labels: {kind: '{{ $labels.job }}2'}}]}]";
@@ -313,7 +317,7 @@ fn rules_that_the_store_cannot_tell_apart_report_one_end() {
         store.append(0, &[(up("a"), 0.0), (up("b"), 0.0)]).unwrap();
         assert_eq!(evaluate(&mut state, &store, 0).changes.len(), 2);
         let mut state = group(rules);
-        assert_eq!(state.restore(&store, 30_000).len(), 2);
+        assert_eq!(restore(&mut state, &store, 30_000).len(), 2);
         store.append(MINUTE, &[(up("a"), after), (up("b"), after)]).unwrap();
         let changes = evaluate(&mut state, &store, MINUTE).changes;
         assert_eq!(changes.len(), expected);
@@ -323,48 +327,4 @@ fn rules_that_the_store_cannot_tell_apart_report_one_end() {
         let stale = dump(&store, "ALERTS").matches("stale").count();
         assert_eq!(stale, expected);
     }
-}
-
-#[test]
-fn a_reload_keeps_the_state_of_unchanged_rules() {
-    let before = "groups: [{name: g, rules: [{alert: A, expr: up == 0, for: 1m}, {alert: B, expr: up == 0}, \
-        {alert: C, expr: up == 0, for: 1h}, {record: r, expr: up}]}, {name: h, rules: [{record: kept, expr: up}]}]";
-    let after = "groups: [{name: h, rules: [{record: kept, expr: up}]}, {name: g, interval: 5s, rules: [\
-        {alert: New, expr: up == 0, for: 1m}, {alert: A, expr: up == 0, for: 1m, annotations: {new: text}}, {alert: B, expr: up < 1}]}]";
-    let store = Store::in_memory();
-    let mut states: Vec<GroupState> = groups(before).into_iter().map(GroupState::new).collect();
-    store.append(0, &[(up("web"), 0.0)]).unwrap();
-    for state in &mut states {
-        evaluate(state, &store, 0);
-    }
-    let (mut states, reloaded) = GroupState::reload(states, groups(after), MINUTE);
-    let ended = reloaded.changes.iter().map(|change| {
-        (change.alert.labels.get("alertname").unwrap_or_default(), change.transition)
-    });
-    assert_eq!(
-        ended.collect::<Vec<_>>(),
-        [("B", Transition::Resolved), ("C", Transition::Cleared)]
-    );
-    assert!(reloaded.ended.iter().all(|(_, value)| is_stale(*value)));
-    let ended: Vec<&str> = reloaded.ended.iter().map(|(series, _)| series.metric_name()).collect();
-    assert_eq!(ended, ["ALERTS", "ALERTS", "ALERTS_FOR_STATE", "ALERTS_FOR_STATE", "r"]);
-    assert_eq!(states[1].group().interval_ms, Some(5000));
-    assert_eq!(states[1].last_evaluation(), Some(0));
-    let changes = evaluate(&mut states[1], &store, MINUTE).changes;
-    let alerts = changes.iter().map(|change| {
-        (
-            change.alert.labels.get("alertname").unwrap_or_default(),
-            change.transition,
-            change.alert.active_at,
-        )
-    });
-    assert_eq!(
-        alerts.collect::<Vec<_>>(),
-        [
-            ("New", Transition::Pending, MINUTE),
-            ("A", Transition::Firing, 0),
-            ("B", Transition::Firing, MINUTE)
-        ]
-    );
-    assert_eq!(changes[1].alert.annotations.len(), 1);
 }

@@ -26,7 +26,8 @@ fn a_rule_file_becomes_groups() {
   - name: second
 ",
     )
-    .expect("a good file");
+    .expect("a good file")
+    .groups;
     assert_eq!(groups.len(), 2);
     let first = &groups[0];
     assert_eq!((first.name.as_str(), first.interval_ms), ("first", Some(60_000)));
@@ -42,7 +43,12 @@ fn a_rule_file_becomes_groups() {
     assert_eq!(alert.query.text(), "up == 0");
     assert_eq!(alert.annotations.len(), 2);
     assert_eq!((groups[1].rules.len(), groups[1].interval_ms), (0, None));
-    assert!(load("groups:").expect("no groups").is_empty());
+    for none in
+        ["groups:", "groups: []", "", "# Nothing yet.\n", "---\n# Nothing yet.\n", "~", "\u{feff}"]
+    {
+        let loaded = load(none).unwrap_or_else(|problems| panic!("{none:?}: {problems:?}"));
+        assert!(loaded.groups.is_empty(), "{none:?}");
+    }
 }
 
 /// Mistakes and how they are told. The first line of a rule's text is line 4 of the file.
@@ -183,21 +189,52 @@ fn all_mistakes_of_a_file_are_told_at_once() {
     )
     .expect_err("a bad file");
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert_eq!(lines.len(), 6, "{lines:#?}");
+    assert_eq!(lines.len(), 5, "{lines:#?}");
     assert_eq!(
         lines[0],
         "line 3 column 5: unknown key `intervall` (hint: did you mean `interval`?)"
     );
     assert_eq!(lines[1], "line 4 column 15: the interval must be longer than zero");
-    assert!(lines[2].starts_with(
-        "line 7 column 9: the rule `a` stands twice in this group with the same labels"
-    ));
-    assert!(lines[3].starts_with("line 9 column 27: "));
+    assert!(lines[2].starts_with("line 9 column 27: "));
     assert_eq!(
-        lines[4],
-        "line 10 column 11: the group `g` stands twice (hint: the other one is in line 2)"
+        lines[3],
+        "line 10 column 11: duplicate group `g` (hint: the other one is in line 2)"
     );
-    assert!(lines[5].starts_with("line 13 column 12: expected"), "{}", lines[5]);
+    assert!(lines[4].starts_with("line 13 column 12: expected"), "{}", lines[4]);
+}
+
+#[test]
+fn duplicate_rules_are_a_warning() {
+    let loaded = load(
+        "groups:
+  - name: g
+    rules:
+      - {record: a, expr: up, labels: {x: y}}
+      - {record: a, expr: up + 1, labels: {x: y}}
+      - {alert: a, expr: up, labels: {x: y}}
+      - {alert: a, expr: up, labels: {x: z}}
+      - {alert: a, expr: up == 1, labels: {x: y}}
+  - name: h
+    rules:
+      - {record: a, expr: up, labels: {x: y}}
+",
+    )
+    .expect("no mistakes");
+    assert_eq!(loaded.groups[0].rules.len(), 5);
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let hint =
+        "(hint: rename one of them, give it another label, or join the expressions with `or`)";
+    assert_eq!(
+        warnings,
+        [
+            format!(
+                "line 5 column 9: duplicate rule: `a` is in this group with the same labels in line 4 also {hint}"
+            ),
+            format!(
+                "line 8 column 9: duplicate rule: `a` is in this group with the same labels in line 6 also {hint}"
+            ),
+        ]
+    );
 }
 
 fn shipped() -> PathBuf {
@@ -212,8 +249,9 @@ fn the_shipped_rules_load() {
         let line = line.trim_start();
         line.starts_with("- alert:") || line.starts_with("- record:")
     };
-    let groups = load(&text).expect("no mistakes");
-    let rules: usize = groups.iter().map(|group| group.rules.len()).sum();
+    let loaded = load(&text).expect("no mistakes");
+    assert_eq!(loaded.warnings, []);
+    let rules: usize = loaded.groups.iter().map(|group| group.rules.len()).sum();
     assert_eq!(rules, text.lines().filter(begins).count());
     assert!(rules > 50);
 }

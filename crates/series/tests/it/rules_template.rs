@@ -4,7 +4,7 @@
 use series::{
     Database as _, Labels,
     labels::METRIC_NAME,
-    rule::{External, GroupState, load},
+    rule::{External, GroupState, Loaded, load},
     store::Store,
 };
 
@@ -24,7 +24,8 @@ fn expand(text: &str, value: f64) -> String {
     let rules = format!(
         "groups: [{{name: g, rules: [{{alert: A, expr: 'cause == cause or on () cause', annotations: {{text: '{quoted}'}}}}]}}]"
     );
-    let group = load(&rules).unwrap_or_else(|problems| panic!("{text}: {problems:?}")).remove(0);
+    let group =
+        load(&rules).unwrap_or_else(|problems| panic!("{text}: {problems:?}")).groups.remove(0);
     let external = External {
         url: "https://monitor.example/prefix".to_owned(),
         labels: Labels::new([("region", "eu")]),
@@ -191,7 +192,7 @@ fn texts_that_share_a_query_do_not_share_its_missing_labels() {
     let rules = r#"groups: [{name: g, rules: [{alert: A, expr: up, annotations: {
         a: '{{ range query "up" }}{{ .Labels.a }}{{ eq .Labels.a "" }}{{ end }}',
         b: '{{ range query "up" }}{{ .Labels.b }}{{ eq .Labels.b "" }}{{ end }}'}}]}]"#;
-    let group = load(rules).expect("a good file").remove(0);
+    let group = load(rules).expect("a good file").groups.remove(0);
     let evaluation = GroupState::new(group).evaluate(&store, 0, &External::default());
     let annotations = &evaluation.changes[0].alert.annotations;
     assert_eq!((annotations["a"].as_str(), annotations["b"].as_str()), ("true", "true"));
@@ -231,7 +232,7 @@ proptest::proptest! {
         let rules = format!(
             "groups: [{{name: g, rules: [{{alert: A, expr: up, annotations: {{a: '{text}'}}}}]}}]"
         );
-        if let Ok(mut groups) = load(&rules) {
+        if let Ok(Loaded { mut groups, .. }) = load(&rules) {
             let store = Store::in_memory();
             store.append(0, &[(Labels::new([(METRIC_NAME, "up")]), 1.0)]).expect("a store in memory");
             let evaluation = GroupState::new(groups.remove(0)).evaluate(&store, 0, &External::default());

@@ -197,7 +197,7 @@ impl Reader {
         for name in &file.rule_files {
             match load_rule_file(&name.value) {
                 Ok(text) => match load(&text) {
-                    Ok(loaded) => groups.extend(loaded),
+                    Ok(loaded) => groups.extend(loaded.groups),
                     Err(problems) => {
                         for problem in problems {
                             self.add(name, format!("{}: {problem}", name.value));
