@@ -377,9 +377,6 @@ fn log_mistakes(mistakes: &[Diagnostic], what: &str) {
 fn log_configuration(config: &Config, message: &str) {
     let Summary { targets, modules, rules, .. } = config.summary();
     info!(targets, modules, rules, "{message}");
-    for (module, why) in &config.unsupported_modules {
-        warn!(%module, %why, "A module is left out.");
-    }
     for warning in &config.warnings {
         warn!(place = %warning.location(), hint = warning.hint.as_deref().unwrap_or(""),
             "Configuration loaded, but look at this: {}.", warning.message);

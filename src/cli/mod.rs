@@ -40,7 +40,7 @@ pub fn run(options: Options) -> ExitCode {
         Some(Command::Exporter(options)) => serve::exporter(options),
         Some(Command::Check(options)) => check::check(&options),
         Some(Command::Validate(options)) => {
-            Ok(validate::validate(&sources(Some(&options.files), Some(&options.rules))))
+            Ok(validate::validate(&sources(Some(&options.files), options.rules.wanted())))
         }
         Some(Command::TestRules(options)) => Ok(test_rules::test_rules(&options)),
         Some(Command::AlertLog(options)) => alert_log::alert_log(options),

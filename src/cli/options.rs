@@ -2,7 +2,11 @@
 //!
 //! The only place that reads the environment. Must not know what the values do.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -91,10 +95,22 @@ pub struct RuleOptions {
         long = "rules.file",
         env = "WEBSERVICE_MONITOR_RULES_FILE",
         value_name = "FILE",
-        default_value = "config/rules/*.yml",
+        default_value = RULES,
         value_delimiter = ','
     )]
     pub rules: Vec<String>,
+}
+
+/// Where rules are unless a flag says otherwise.
+const RULES: &str = "config/rules/*.yml";
+
+impl RuleOptions {
+    /// The rules to check; `None` where the user named none and the usual folder is not there either, as beside the targets of
+    /// an exporter.
+    pub fn wanted(&self) -> Option<&Self> {
+        let folder = Path::new(RULES).parent().is_some_and(Path::exists);
+        (folder || self.rules != [RULES]).then_some(self)
+    }
 }
 
 /// Where the program listens.

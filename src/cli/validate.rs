@@ -13,9 +13,6 @@ pub(super) fn validate(sources: &Sources) -> ExitCode {
                 println!("read {}", path.display());
             }
             let Summary { targets, modules, groups, rules, files: _ } = config.summary();
-            for (module, why) in &config.unsupported_modules {
-                println!("warning: the module `{module}` is left out: {why}");
-            }
             for warning in &config.warnings {
                 println!("{}\n", Warning(warning));
             }

@@ -11,37 +11,66 @@ use super::Diagnostic;
 
 /// Finds the files of a path or pattern, sorted. `*` and `?` stand for characters of one path component; names that begin with
 /// a dot need a dot in the pattern. A path without them is returned as it is, whether the file exists or not.
-pub(super) fn expand(pattern: &str) -> Vec<PathBuf> {
+///
+/// # Errors
+/// When a directory is there and cannot be read: that it has no such file must not be concluded.
+pub(super) fn expand(pattern: &str) -> Result<Vec<PathBuf>, Diagnostic> {
     if !pattern.contains(['*', '?']) {
-        return vec![PathBuf::from(pattern)];
+        return Ok(vec![PathBuf::from(pattern)]);
     }
     let mut found = vec![PathBuf::new()];
     for component in Path::new(pattern).components() {
         let name = component.as_os_str().to_string_lossy();
         if name.contains(['*', '?']) {
-            found = found.iter().flat_map(|directory| entries(directory, &name)).collect();
+            let mut deeper = Vec::new();
+            for directory in &found {
+                deeper.extend(entries(directory, &name)?);
+            }
+            found = deeper;
         } else {
             for path in &mut found {
                 path.push(component);
             }
         }
     }
-    found.retain(|path| fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()));
+    // What is there and cannot be looked at is not left out: whoever reads it says why.
+    found.retain(|path| match fs::metadata(path) {
+        Ok(metadata) => !metadata.is_dir(),
+        Err(error) => !is_missing(&error),
+    });
     found.sort();
-    found
+    Ok(found)
 }
 
-fn entries(directory: &Path, pattern: &str) -> Vec<PathBuf> {
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn entries(directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, Diagnostic> {
     let place = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-    let Ok(entries) = fs::read_dir(place) else { return Vec::new() };
-    entries
-        .flatten()
+    let entries = match fs::read_dir(place).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+        Ok(entries) => entries,
+        Err(error) if is_missing(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(place, "directory", &error)),
+    };
+    Ok(entries
+        .into_iter()
         .filter(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
             name.starts_with('.') == pattern.starts_with('.') && matches(pattern, &name)
         })
         .map(|entry| directory.join(entry.file_name()))
-        .collect()
+        .collect())
+}
+
+/// Why a file or directory cannot be read, and what to do about it.
+fn unreadable(path: &Path, what: &str, error: &io::Error) -> Diagnostic {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => "create the file, or name another one by its flag",
+        io::ErrorKind::PermissionDenied => "let the user that runs the program read it",
+        _ => "look at the path",
+    };
+    Diagnostic::of_file(path, format!("cannot read the {what}: {error}"), Some(hint.to_owned()))
 }
 
 /// Whether the name fits the pattern: the last `*` is widened when the rest does not fit, so time is at most quadratic.
@@ -89,14 +118,7 @@ pub fn read_text(path: &Path) -> Result<String, Diagnostic> {
 
 /// The file's bytes. Its kind is looked at before it is opened: opening a FIFO would wait for a writer.
 pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
-    let failed = |error: io::Error| {
-        let hint = match error.kind() {
-            io::ErrorKind::NotFound => "create the file, or name another one by its flag",
-            io::ErrorKind::PermissionDenied => "let the user that runs the program read it",
-            _ => "look at the path",
-        };
-        Diagnostic::of_file(path, format!("cannot read the file: {error}"), Some(hint.to_owned()))
-    };
+    let failed = |error: io::Error| unreadable(path, "file", &error);
     let metadata = fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() {
         let hint =
@@ -143,6 +165,30 @@ mod tests {
         assert_eq!(read_text(&path).unwrap_err().message, "line 2 is not UTF-8");
         fs::write(directory.path().join("b.yml"), "").unwrap();
         let pattern = format!("{}/*.yml", directory.path().display());
-        assert_eq!(expand(&pattern), [path, directory.path().join("b.yml")]);
+        assert_eq!(expand(&pattern).unwrap(), [path, directory.path().join("b.yml")]);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_read_is_not_an_empty_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let pattern = |name: &str| format!("{}/{name}/*.yml", directory.path().display());
+        fs::write(directory.path().join("file"), "").unwrap();
+        assert_eq!(expand(&pattern("missing")).unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(expand(&pattern("file")).unwrap(), Vec::<PathBuf>::new());
+        // Not even root reads a link to itself.
+        let circle = directory.path().join("circle");
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        let mistake = expand(&pattern("circle")).unwrap_err();
+        assert_eq!(mistake.path, circle);
+        assert!(mistake.message.starts_with("cannot read the directory: "), "{mistake}");
+        std::os::unix::fs::symlink(&circle, directory.path().join("a.yml")).unwrap();
+        std::os::unix::fs::symlink("gone", directory.path().join("b.yml")).unwrap();
+        let found = expand(&format!("{}/*.yml", directory.path().display())).unwrap();
+        assert_eq!(
+            found,
+            [directory.path().join("a.yml")],
+            "reading it says why it cannot be read"
+        );
+        assert!(read_text(&found[0]).unwrap_err().message.starts_with("cannot read the file: "));
     }
 }

@@ -5,13 +5,16 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use series::rule::Group;
 
 use super::{Config, Diagnostic, Sources, files, targets};
+
+/// What to do where no rules are found.
+const RULES_HINT: &str = "put rule files there, or name them by `--rules.file`; for no rules write a file with `groups: []`";
 
 /// What a configuration holds, in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +83,13 @@ impl Config {
                 // A module of the file takes the place of a built-in one also when it cannot be used.
                 self.modules.retain(|name, _| !modules.unsupported.contains_key(name));
                 self.unsupported_modules = modules.unsupported;
+                self.warnings.extend(self.unsupported_modules.iter().map(|(module, why)| {
+                    Diagnostic::of_file(
+                        path,
+                        format!("the module `{module}` is left out: {why}"),
+                        None,
+                    )
+                }));
             }
             Err(problems) => errors.extend(
                 problems.into_iter().map(|problem| Diagnostic::located(path, &text, problem)),
@@ -92,15 +102,7 @@ impl Config {
         let modules_known = errors.is_empty();
         let mut seen = HashMap::new();
         for pattern in &sources.targets {
-            let paths = files::expand(pattern);
-            if paths.is_empty() {
-                errors.push(Diagnostic::of_file(
-                    Path::new(pattern),
-                    "no file matches",
-                    Some(targets::EXAMPLE.to_owned()),
-                ));
-            }
-            for path in paths {
+            for path in matching(pattern, targets::EXAMPLE, errors) {
                 if self.files.contains(&path) {
                     continue;
                 }
@@ -134,7 +136,9 @@ impl Config {
     }
 
     fn load_rules(&mut self, sources: &Sources, errors: &mut Vec<Diagnostic>) {
-        for path in sources.rules.iter().flat_map(|pattern| files::expand(pattern)) {
+        let patterns = sources.rules.iter();
+        let paths = patterns.flat_map(|pattern| matching(pattern, RULES_HINT, errors));
+        for path in paths.collect::<Vec<_>>() {
             // Patterns may overlap; a file counts once.
             if self.files.contains(&path) {
                 continue;
@@ -158,6 +162,24 @@ impl Config {
                     );
                 }
             }
+        }
+    }
+}
+
+/// The files of a path or pattern. A pattern that fits to no file is a mistake: a folder that was emptied, or not mounted, must
+/// not end what runs.
+fn matching(pattern: &str, hint: &str, errors: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    match files::expand(pattern) {
+        Ok(paths) => {
+            if paths.is_empty() {
+                let hint = Some(hint.to_owned());
+                errors.push(Diagnostic::of_file(Path::new(pattern), "no file matches", hint));
+            }
+            paths
+        }
+        Err(error) => {
+            errors.push(error);
+            Vec::new()
         }
     }
 }

@@ -31,14 +31,19 @@ impl Fingerprint {
     /// Reads all files, with the patterns expanded anew. A file that cannot be read counts as its error.
     pub fn of(sources: &Sources) -> Self {
         let mut hasher = DefaultHasher::new();
+        let modules = Ok(vec![sources.modules.clone()]);
         let patterns = sources.targets.iter().chain(&sources.rules);
-        let paths =
-            patterns.flat_map(|pattern| files::expand(pattern)).chain([sources.modules.clone()]);
-        for path in paths {
-            path.hash(&mut hasher);
-            match files::read_bytes(&path) {
-                Ok(bytes) => bytes.hash(&mut hasher),
-                Err(error) => error.message.hash(&mut hasher),
+        for found in patterns.map(|pattern| files::expand(pattern)).chain([modules]) {
+            let paths = found.unwrap_or_else(|error| {
+                error.message.hash(&mut hasher);
+                Vec::new()
+            });
+            for path in paths {
+                path.hash(&mut hasher);
+                match files::read_bytes(&path) {
+                    Ok(bytes) => bytes.hash(&mut hasher),
+                    Err(error) => error.message.hash(&mut hasher),
+                }
             }
         }
         Self(hasher.finish())

@@ -64,6 +64,8 @@ fn mistakes_are_answered_with_what_to_do() {
     let broken =
         project("- targets: [example.com]\n- targets: [http://a/]\n  labels: { slo: \"42\" }\n");
     let empty = tempfile::tempdir().unwrap();
+    let emptied = project("- targets: [http://127.0.0.1:1/]\n");
+    std::fs::remove_file(emptied.path().join("config/rules/test.yml")).unwrap();
     std::fs::write(fine.path().join("file"), "").unwrap();
     let port = "--web.listen-address=127.0.0.1:0";
     let table: &[(&Path, &[&str], i32, &[&str])] = &[
@@ -109,6 +111,8 @@ fn mistakes_are_answered_with_what_to_do() {
             &["unknown module `nope`", "http_2xx"],
         ),
         (broken.path(), &["validate"], 2, &["config/targets.yml:1:", "2 mistakes"]),
+        (emptied.path(), &[port], 2, &["config/rules/*.yml", "no file matches", "`groups: []`"]),
+        (emptied.path(), &["validate"], 2, &["no file matches", "1 mistake"]),
         (broken.path(), &["--config.check"], 2, &["2 mistakes"]),
         (fine.path(), &["test-rules", "missing.yml"], 2, &["missing.yml"]),
         (fine.path(), &["exporter", "--config.file=missing.yml"], 2, &["missing.yml"]),
@@ -161,6 +165,31 @@ fn check_tells_what_it_saw_when_asked() {
     let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(rows[0]["evidence"][0]["body"], "ok");
     assert!(rows[0]["evidence"][0]["times_seconds"]["connect"].as_f64().unwrap() > 0.0, "{rows}");
+}
+
+#[test]
+fn validate_prints_warnings_and_is_content_without_a_folder_of_rules() {
+    let directory = project("- targets: [http://a.example/]\n");
+    let rule = "{alert: Down, expr: up == 0}";
+    let rules = format!("groups:\n- name: g\n  rules: [{rule}, {rule}]\n");
+    std::fs::write(directory.path().join("config/rules/test.yml"), rules).unwrap();
+    let output = run(directory.path(), &["validate"]);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    for needle in [
+        "warning: duplicate rule",
+        "--> config/rules/test.yml:3:",
+        "hint: rename one",
+        "ok: 1 targets",
+    ] {
+        assert!(told.contains(needle), "{needle}: {told}");
+    }
+    // Beside the targets of an exporter there are no rules.
+    std::fs::remove_dir_all(directory.path().join("config/rules")).unwrap();
+    let output = run(directory.path(), &["validate"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let output = run(directory.path(), &["validate", "--rules.file=config/rules/*.yaml"]);
+    assert_eq!(output.status.code(), Some(2), "the user named them");
 }
 
 #[test]

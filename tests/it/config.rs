@@ -78,3 +78,46 @@ fn the_shipped_targets_carry_their_labels() {
     assert_eq!(own.labels.get("service"), Some("monitor"));
     assert!(config.targets.iter().any(|target| target.interval == Duration::from_mins(1)));
 }
+
+#[test]
+fn rules_that_cannot_be_found_or_read_are_a_mistake() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let write = |name: &str, text: &str| fs::write(path(name), text).unwrap();
+    for name in ["empty", "comments", "twins"] {
+        fs::create_dir(path(name)).unwrap();
+    }
+    write("comments/a.yml", "# Nothing yet.\n");
+    write("comments/b.yml", "");
+    let twins =
+        "groups:\n- name: g\n  rules:\n  - {record: r, expr: up}\n  - {record: r, expr: up}\n";
+    write("twins/a.yml", twins);
+    std::os::unix::fs::symlink(path("circle"), path("circle")).unwrap();
+    let load = |name: &str| {
+        let sources = Sources {
+            targets: Vec::new(),
+            modules: PathBuf::from("tests/config/none.yml"),
+            modules_required: false,
+            rules: vec![path(name).join("*.yml").display().to_string()],
+            interval: Duration::from_secs(15),
+            timeout: Duration::from_secs(10),
+        };
+        Config::load(&sources)
+    };
+    for (name, what) in [
+        ("empty", "no file matches"),
+        ("missing", "no file matches"),
+        ("circle", "cannot read the directory: "),
+    ] {
+        let mistakes = load(name).expect_err(name);
+        assert_eq!(mistakes.len(), 1, "{name}");
+        assert!(mistakes[0].message.starts_with(what), "{name}: {}", mistakes[0]);
+        assert!(mistakes[0].path.starts_with(path(name)), "{name}: {}", mistakes[0]);
+        assert!(mistakes[0].hint.is_some());
+    }
+    let config = load("comments").unwrap();
+    assert_eq!((config.rules.len(), config.files.len(), config.warnings.len()), (0, 2, 0));
+    let config = load("twins").unwrap();
+    assert_eq!((config.rules[0].rules.len(), config.warnings.len()), (2, 1));
+    assert_eq!(config.warnings[0].location(), format!("{}:5:5", path("twins/a.yml").display()));
+}

@@ -259,3 +259,20 @@ async fn groups_of_one_name_in_two_files_are_both_evaluated() {
     assert_eq!(files, ["rules-a.yml", "rules-b.yml"]);
     program.app.stop().await;
 }
+
+/// A folder of rules that is emptied, or a mount that is gone, must not end alerts and their evaluation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emptied_folder_of_rules_is_a_mistake() {
+    let rules = "groups:\n- name: kept\n  rules: [{ record: kept, expr: vector(1) }]\n";
+    let program = Program::all_in_one("[]\n", rules).await;
+    std::fs::remove_file(program.path("rules.yml")).unwrap();
+    let (status, told) = program.post("/-/reload").await;
+    assert_ne!(status, 200);
+    assert!(told.contains("no file matches"), "{told}");
+    assert!(program.get("/api/v1/rules").await.1.contains("kept"));
+    // Nothing but comments says that there are to be none.
+    std::fs::write(program.path("rules.yml"), "# None for now.\n").unwrap();
+    assert_eq!(program.post("/-/reload").await.0, 200);
+    program.wait_for("/api/v1/rules", "no groups", |body| !body.contains("kept")).await;
+    program.app.stop().await;
+}

@@ -165,11 +165,13 @@ fn validated(modules: &Path) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
     let targets = directory.path().join("targets.yml");
     std::fs::write(&targets, "- targets: [http://a.example/]\n").unwrap();
+    let rules = directory.path().join("rules.yml");
+    std::fs::write(&rules, "groups: []\n").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_webservice-monitor"))
         .arg("validate")
         .arg(format!("--config.file={}", modules.display()))
         .arg(format!("--targets.file={}", targets.display()))
-        .arg(format!("--rules.file={}", directory.path().join("*.yml.none").display()))
+        .arg(format!("--rules.file={}", rules.display()))
         .output()
         .unwrap();
     if output.status.success() {

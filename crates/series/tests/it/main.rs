@@ -15,7 +15,11 @@ mod rules_edits;
 #[cfg(test)]
 mod rules_load;
 #[cfg(test)]
+mod rules_program;
+#[cfg(test)]
 mod rules_template;
+#[cfg(test)]
+mod rules_twins;
 #[cfg(test)]
 mod rules_unit_test;
 #[cfg(test)]
