@@ -98,7 +98,69 @@ fn numbers_are_written_for_people() {
     }
 }
 
-const TEXTS: [(&str, &str); 48] = [
+/// A time in an alert's value, 2015-06-23 13:19:44.128, and what is written of it. As promtool 3.5 writes it, where a vector has an order.
+const TIMES: [(&str, &str); 14] = [
+    ("{{ (toTime $value).Format \"15:04\" }}", "13:19"),
+    ("{{ ($value | toTime).Format \"2006-01-02 15:04\" }}", "2015-06-23 13:19"),
+    ("{{ (toTime $value).UTC.Format \"15:04:05.000 MST\" }}", "13:19:44.128 UTC"),
+    ("{{ with toTime $value }}{{ .Format \"3PM\" }} {{ .UTC.Format \"Jan\" }}{{ end }}", "1PM Jun"),
+    (
+        "{{ with $labels.job }}{{ with $value | toTime }}{{ .Format \"15\" }}{{ end }}{{ . }}{{ end }}",
+        "13web",
+    ),
+    (
+        "{{ $time := toTime $value }}{{ $time.Format \"Monday\" }}, {{ $time }}",
+        "Tuesday, 2015-06-23 13:19:44.128 +0000 UTC",
+    ),
+    ("{{ $time := $value | toTime }}{{ with $time }}{{ .Format \"02.01.\" }}{{ end }}", "23.06."),
+    ("{{ if eq ((toTime $value).Format \"15\") \"13\" }}noon{{ end }}", "noon"),
+    ("{{ printf \"%s!\" ((toTime $value).Format \"15:04\") }}", "13:19!"),
+    ("{{ \"15:04\" | (toTime $value).Format }}", "13:19"),
+    ("{{ (toTime $value).Format \"15:04\" | toUpper | len }}", "5"),
+    (
+        "{{ with printf \"metric{instance='%s'}\" \"a\" | query }}{{ (. | first | value | toTime).Format \"05\" }}{{ end }}",
+        "11",
+    ),
+    (
+        "{{ range query \"metric\" }}{{ (.Value | toTime).Format \"05\" }}{{ .Labels.instance }}{{ end }}",
+        "11a21b",
+    ),
+    ("{{ (toTime $value).UTC }}", "2015-06-23 13:19:44.128 +0000 UTC"),
+];
+
+#[test]
+fn times_are_written_by_example() {
+    for (text, expected) in TIMES {
+        assert_eq!(expand(text, 1_435_065_584.128), expected, "{text}");
+    }
+    let failed = "<error expanding template: value is NaN or Inf>";
+    assert_eq!(expand("{{ toTime $value }}", f64::NAN), failed);
+    for text in [
+        "{{ (toTime $value).Hour }}",
+        "{{ (toTime $value).UTC.Add 5 }}",
+        "{{ with toTime $value }}{{ .Weekday }}{{ end }}",
+        "{{ $time := toTime $value }}{{ $time.Local.Format \"15:04\" }}",
+    ] {
+        let rules = format!(
+            "groups: [{{name: g, rules: [{{alert: A, expr: up, annotations: {{a: '{text}'}}}}]}}]"
+        );
+        let problems = load(&rules).expect_err(text);
+        assert!(problems[0].message.contains("of a time is not supported"), "{text}: {problems:?}");
+        assert!(problems[0].hint.is_some());
+    }
+    // A label of that name is a label.
+    assert_eq!(expand("{{ $labels.Hour }}{{ with $labels }}{{ .Weekday }}{{ end }}.", 1.0), ".");
+}
+
+const TEXTS: [(&str, &str); 53] = [
+    ("{{ $externalLabels.monitor_url }}/runbooks/Down", "/runbooks/Down"),
+    (
+        "{{ $externalLabels.dashboard_url }}/d/webservice/webservice?var-instance={{ $labels.instance | urlquery }}",
+        "/d/webservice/webservice?var-instance=host.example%3A80",
+    ),
+    ("{{ with query \"metric{instance='a'}\" }}{{ . | first | value }}{{ end }}", "11"),
+    ("{{ printf \"%.3f\" $value }} {{ printf \"%d of %s\" 3 $labels.job }}", "1.000 3 of web"),
+    ("{{ if and (gt $value 0.5) (or (eq $labels.job \"x\") (lt $value 2.0)) }}yes{{ end }}", "yes"),
     ("plain text } and {", "plain text } and {"),
     ("{{ $labels.instance }}", "host.example:80"),
     ("{{ .Labels.job }}!", "web!"),

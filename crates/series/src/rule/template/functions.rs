@@ -10,7 +10,10 @@ use std::{
 use gotmpl::{FuncMap, TemplateError, Value, ValueFunc};
 use regex::Regex;
 
-use super::{number, tree::SHOW};
+use super::{
+    layout, number,
+    tree::{FORMAT, SHOW, UTC},
+};
 use crate::{Timestamp, time::parse_duration};
 
 /// The functions that the template engine itself brings.
@@ -25,7 +28,8 @@ type Result<T> = std::result::Result<T, TemplateError>;
 
 /// The names of all functions that a text may call.
 pub(super) fn names() -> BTreeSet<String> {
-    let own = pure().into_keys().chain(surroundings("", 0).into_keys()).filter(|name| name != SHOW);
+    let own = pure().into_keys().chain(surroundings("", 0).into_keys());
+    let own = own.filter(|name| ![SHOW, FORMAT, UTC].contains(&name.as_str()));
     own.chain(BUILT_IN.map(str::to_owned)).collect()
 }
 
@@ -91,6 +95,7 @@ fn string(text: impl Into<Arc<str>>) -> Value {
 pub(super) fn pure() -> FuncMap {
     let mut functions = FuncMap::new();
     numbers(&mut functions);
+    times(&mut functions);
     texts(&mut functions);
     results(&mut functions);
     functions
@@ -115,11 +120,10 @@ fn numbers(functions: &mut FuncMap) {
     for (name, format) in plain {
         add(functions, name, move |arguments| Ok(string(format(float(arguments, 0, name)?))));
     }
-    for name in ["humanizeTimestamp", "toTime"] {
-        add(functions, name, move |arguments| {
-            Ok(string(number::humanize_timestamp(float(arguments, 0, name)?).map_err(failed)?))
-        });
-    }
+    add(functions, "humanizeTimestamp", |arguments| {
+        let seconds = float(arguments, 0, "humanizeTimestamp")?;
+        Ok(string(number::humanize_timestamp(seconds).map_err(failed)?))
+    });
     add(functions, "parseDuration", |arguments| {
         let text = text(arguments, 0, "parseDuration")?;
         let milliseconds = parse_duration(&text).map_err(|error| failed(error.to_string()))?;
@@ -136,6 +140,24 @@ fn numbers(functions: &mut FuncMap) {
             None | Some(Value::Nil) => Value::String("".into()),
             Some(other) => other.clone(),
         })
+    });
+}
+
+/// The functions for times. The engine has no value for a time, so it is the text that Go prints for it.
+fn times(functions: &mut FuncMap) {
+    add(functions, "toTime", |arguments| {
+        let seconds = float(arguments, 0, "toTime")?;
+        if !seconds.is_finite() {
+            return Err(failed("value is NaN or Inf"));
+        }
+        Ok(string(number::humanize_timestamp(seconds).map_err(failed)?))
+    });
+    add(functions, UTC, |arguments| argument(arguments, 0, "UTC").cloned());
+    add(functions, FORMAT, |arguments| {
+        let time = text(arguments, 0, "Format")?;
+        let time = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S%.f +0000 UTC", &time)
+            .map_err(|_| failed(format!("`{time}` is not a time")))?;
+        Ok(string(layout::format(&time, &text(arguments, 1, "Format")?)))
     });
 }
 

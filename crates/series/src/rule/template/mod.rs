@@ -3,6 +3,7 @@
 //! Must not know alerts and their states.
 
 mod functions;
+mod layout;
 mod number;
 mod tree;
 
@@ -46,6 +47,12 @@ pub(super) fn check(text: &str) -> Result<(), String> {
         Problem::Variable(name) => (
             format!("there is no variable `${name}`"),
             yaml::did_you_mean(name, tree::VARIABLES.iter().map(|(variable, _)| *variable)),
+        ),
+        Problem::Method(name) => (
+            format!("the method `{name}` of a time is not supported"),
+            Some(
+                "write the time by an example: `{{ (toTime $value).Format \"15:04\" }}`".to_owned(),
+            ),
         ),
     };
     Err(match hint {

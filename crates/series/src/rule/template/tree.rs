@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use gotmpl::{
     TemplateError,
-    parse::{BranchNode, CommandNode, Expr, ListNode, Node, Parser, PipeNode},
+    parse::{BranchNode, CommandNode, Expr, ListNode, Node, Parser, PipeNode, Pos},
 };
 
 /// The function that prints as Go does; no text can name it.
@@ -32,6 +32,11 @@ pub(super) struct Parsed {
     functions: Vec<String>,
     variables: Vec<String>,
     declared: BTreeSet<String>,
+    /// The variables that hold a time.
+    times: BTreeSet<String>,
+    /// Whether `.` is a time at present.
+    dot_is_time: bool,
+    methods: Vec<String>,
 }
 
 /// A name that nothing has.
@@ -41,7 +46,21 @@ pub(super) enum Problem {
     Function(String),
     /// A variable, without its `$`.
     Variable(String),
+    /// A method of a time.
+    Method(String),
 }
+
+/// What gives a time, Go's `time.Time`.
+const TO_TIME: &str = "toTime";
+
+/// The methods of a time that are supported, and the functions that do their work; no text can name these.
+pub(super) const METHODS: [(&str, &str); 2] = [("Format", FORMAT), ("UTC", UTC)];
+
+/// Writes a time by an example.
+pub(super) const FORMAT: &str = "\u{0}format";
+
+/// A time as it is: there is no other zone than UTC.
+pub(super) const UTC: &str = "\u{0}utc";
 
 /// Stands after a text while it is parsed: the parser takes a block without an end, and ends at an end without a block.
 const LAST: &str = "\u{0}last";
@@ -72,6 +91,9 @@ pub(super) fn parse(text: &str) -> Result<Parsed, TemplateError> {
         functions: Vec::new(),
         variables: Vec::new(),
         declared: VARIABLES.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        times: BTreeSet::new(),
+        dot_is_time: false,
+        methods: Vec::new(),
     };
     let body = parsed.list(body);
     parsed.body.nodes = declarations.nodes;
@@ -81,6 +103,12 @@ pub(super) fn parse(text: &str) -> Result<Parsed, TemplateError> {
         parsed.defines.push((define.name.to_string(), body));
     }
     Ok(parsed)
+}
+
+/// Whether a command calls a method.
+fn is_method(command: &CommandNode) -> bool {
+    let Some(Expr::Identifier(_, name)) = command.args.first() else { return false };
+    METHODS.iter().any(|(_, function)| *function == name.as_str())
 }
 
 fn plain_error(text: &str) -> Option<TemplateError> {
@@ -103,6 +131,7 @@ impl Parsed {
         function
             .map(|name| Problem::Function(name.clone()))
             .or_else(|| variable().map(|name| Problem::Variable(name.clone())))
+            .or_else(|| self.methods.first().map(|name| Problem::Method(name.clone())))
     }
 
     fn list(&mut self, list: ListNode) -> ListNode {
@@ -114,18 +143,21 @@ impl Parsed {
         match node {
             Node::List(list) => Node::List(self.list(list)),
             Node::Action(mut action) => {
-                self.pipe(&action.pipe);
+                action.pipe = self.pipe(action.pipe);
                 if action.pipe.decl.is_empty() {
                     let show = Expr::Identifier(action.pos, SHOW.into());
                     action.pipe.commands.push(CommandNode { pos: action.pos, args: vec![show] });
                 }
                 Node::Action(action)
             }
-            Node::If(branch) => Node::If(self.branch(branch)),
-            Node::Range(branch) => Node::Range(self.branch(branch)),
-            Node::With(branch) => Node::With(self.branch(branch)),
-            Node::Template(template) => {
-                template.pipe.iter().for_each(|pipe| self.pipe(pipe));
+            Node::If(branch) => {
+                let dot = self.dot_is_time;
+                Node::If(self.branch(branch, |_| dot))
+            }
+            Node::Range(branch) => Node::Range(self.branch(branch, |_| false)),
+            Node::With(branch) => Node::With(self.branch(branch, |is_time| is_time)),
+            Node::Template(mut template) => {
+                template.pipe = template.pipe.map(|pipe| self.pipe(pipe));
                 Node::Template(template)
             }
             Node::Define(mut define) => {
@@ -136,38 +168,116 @@ impl Parsed {
         }
     }
 
-    fn branch(&mut self, branch: BranchNode) -> BranchNode {
-        self.pipe(&branch.pipe);
-        BranchNode {
-            body: self.list(branch.body),
-            else_body: branch.else_body.map(|body| self.list(body)),
-            ..branch
-        }
+    /// A branch; `dot` says whether `.` is a time in its body, given whether its condition is one.
+    fn branch(&mut self, branch: BranchNode, dot: impl Fn(bool) -> bool) -> BranchNode {
+        let pipe = self.pipe(branch.pipe);
+        let inside = dot(self.gives_time(&pipe));
+        let outside = std::mem::replace(&mut self.dot_is_time, inside);
+        let body = self.list(branch.body);
+        self.dot_is_time = outside;
+        let else_body = branch.else_body.map(|body| self.list(body));
+        BranchNode { pipe, body, else_body, ..branch }
     }
 
-    fn pipe(&mut self, pipe: &PipeNode) {
-        let declared = pipe.decl.iter().map(|name| name.trim_start_matches('$').to_owned());
+    fn pipe(&mut self, mut pipe: PipeNode) -> PipeNode {
+        let declared: Vec<String> =
+            pipe.decl.iter().map(|name| name.trim_start_matches('$').to_owned()).collect();
+        for command in &mut pipe.commands {
+            let mut arguments = std::mem::take(&mut command.args).into_iter();
+            let first = arguments.next().map(|first| self.expression(first));
+            command.args.extend(first);
+            command.args.extend(arguments.map(|argument| self.expression(argument)));
+            // A method with its receiver is a command of its own here; its arguments belong into it.
+            let method = match command.args.first() {
+                Some(Expr::Pipe(_, pipe)) => match pipe.commands.as_slice() {
+                    [inner] if is_method(inner) => Some(inner.args.clone()),
+                    _ => None,
+                },
+                _ => None,
+            };
+            if let Some(mut method) = method {
+                method.extend(command.args.drain(1..));
+                command.args = method;
+            }
+        }
+        if self.gives_time(&pipe) {
+            self.times.extend(declared.iter().cloned());
+        }
         self.declared.extend(declared);
-        for expression in pipe.commands.iter().flat_map(|command| &command.args) {
-            self.expression(expression);
+        pipe
+    }
+
+    /// Whether a pipe gives a time.
+    fn gives_time(&self, pipe: &PipeNode) -> bool {
+        let Some(last) = pipe.commands.last() else { return false };
+        match last.args.as_slice() {
+            [Expr::Identifier(_, name), ..] => [TO_TIME, UTC].contains(&name.as_str()),
+            [Expr::Variable(_, name, fields)] => {
+                fields.is_empty() && self.times.contains(name.trim_start_matches('$'))
+            }
+            [Expr::Dot(_)] => self.dot_is_time,
+            [Expr::Pipe(_, inner)] => self.gives_time(inner),
+            _ => false,
         }
     }
 
-    fn expression(&mut self, expression: &Expr) {
+    /// Notes what an expression mentions, and makes functions of methods.
+    fn expression(&mut self, expression: Expr) -> Expr {
         match expression {
-            Expr::Field(_, fields) => self.path(fields.iter().map(AsRef::as_ref)),
-            Expr::Variable(_, name, fields) => {
-                self.variables.push(name.trim_start_matches('$').to_owned());
-                self.path(fields.iter().map(AsRef::as_ref));
+            Expr::Field(pos, fields) if self.dot_is_time => {
+                self.methods(Expr::Dot(pos), pos, fields.iter().map(AsRef::as_ref))
             }
-            Expr::Chain(_, inner, fields) => {
-                self.expression(inner);
+            Expr::Field(_, ref fields) => {
                 self.path(fields.iter().map(AsRef::as_ref));
+                expression
             }
-            Expr::Identifier(_, name) => self.functions.push(name.to_string()),
-            Expr::Pipe(_, pipe) => self.pipe(pipe),
-            Expr::Dot(_) | Expr::String(..) | Expr::Number(..) | Expr::Bool(..) | Expr::Nil(_) => {}
+            Expr::Variable(pos, name, fields) => {
+                let bare = name.trim_start_matches('$');
+                self.variables.push(bare.to_owned());
+                if self.times.contains(bare) {
+                    let receiver = Expr::Variable(pos, name, Vec::new());
+                    return self.methods(receiver, pos, fields.iter().map(AsRef::as_ref));
+                }
+                self.path(fields.iter().map(AsRef::as_ref));
+                Expr::Variable(pos, name, fields)
+            }
+            Expr::Chain(pos, inner, fields) => {
+                let inner = self.expression(*inner);
+                if let Expr::Pipe(_, pipe) = &inner
+                    && self.gives_time(pipe)
+                {
+                    return self.methods(inner, pos, fields.iter().map(AsRef::as_ref));
+                }
+                self.path(fields.iter().map(AsRef::as_ref));
+                Expr::Chain(pos, Box::new(inner), fields)
+            }
+            Expr::Identifier(_, ref name) => {
+                self.functions.push(name.to_string());
+                expression
+            }
+            Expr::Pipe(pos, pipe) => Expr::Pipe(pos, self.pipe(pipe)),
+            Expr::Dot(_) | Expr::String(..) | Expr::Number(..) | Expr::Bool(..) | Expr::Nil(_) => {
+                expression
+            }
         }
+    }
+
+    /// The methods of a time, one after another, as calls of functions.
+    fn methods<'a>(
+        &mut self,
+        receiver: Expr,
+        pos: Pos,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Expr {
+        names.fold(receiver, |receiver, name| {
+            let Some((_, function)) = METHODS.iter().find(|(method, _)| *method == name) else {
+                self.methods.push(name.to_owned());
+                return receiver;
+            };
+            let args = vec![Expr::Identifier(pos, (*function).into()), receiver];
+            let commands = vec![CommandNode { pos, args }];
+            Expr::Pipe(pos, PipeNode { pos, decl: Vec::new(), commands, is_assign: false })
+        })
     }
 
     /// Notes which label a path such as `.Labels.instance` names: what follows `Labels`, or what stands alone.
