@@ -63,8 +63,24 @@ impl Labels {
     /// The set with one label set to a value; an empty value removes the label.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
-        let kept = self.0.iter().filter(|(candidate, _)| candidate.as_ref() != name).cloned();
-        Self::new(kept.chain(std::iter::once((Arc::from(name), Arc::from(value)))))
+        self.overlaid(&[(Arc::from(name), Arc::from(value))])
+    }
+
+    /// The set with these labels, which are sorted by name and each there once; an empty value removes a label.
+    #[must_use]
+    pub(crate) fn overlaid(&self, labels: &[(Arc<str>, Arc<str>)]) -> Self {
+        let mut all = Vec::with_capacity(self.len() + labels.len());
+        let mut rest = labels.iter().peekable();
+        for pair in self.0.iter() {
+            while let Some(before) = rest.next_if(|label| label.0 < pair.0) {
+                all.push(before.clone());
+            }
+            let replaced = rest.next_if(|label| label.0 == pair.0);
+            all.push(replaced.unwrap_or(pair).clone());
+        }
+        all.extend(rest.cloned());
+        all.retain(|(_, value)| !value.is_empty());
+        Self(all.into())
     }
 
     /// The set without its metric name.
@@ -79,7 +95,9 @@ impl Labels {
         if self.0.iter().all(|(name, _)| keep(name)) {
             return self.clone();
         }
-        Self(self.0.iter().filter(|(name, _)| keep(name)).cloned().collect())
+        let mut kept = Vec::with_capacity(self.len());
+        kept.extend(self.0.iter().filter(|(name, _)| keep(name)).cloned());
+        Self(kept.into())
     }
 }
 
@@ -162,6 +180,10 @@ mod tests {
         assert_eq!(labels.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "3")]);
         assert_eq!(labels.with("a", ""), Labels::new([("b", "3")]));
         assert_eq!(labels.get("missing"), None);
+        let more = ["", "0", "4"].map(|value| labels.with("b", value).with("aa", value));
+        assert_eq!(more[0], Labels::new([("a", "1")]));
+        assert_eq!(more[1], Labels::new([("a", "1"), ("aa", "0"), ("b", "0")]));
+        assert_eq!(Labels::default().with("x", "1").with("y", ""), Labels::new([("x", "1")]));
     }
 
     #[test]

@@ -41,6 +41,29 @@ pub trait Source: Sync {
         after: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Series>, SourceError>;
+
+    /// The latest sample of every series that satisfies all `matchers`, in the left-open interval (`after`, `until`]; with
+    /// `numbers` the latest that is no staleness marker. What a single moment is answered from: a source may know it without
+    /// reading the samples before.
+    ///
+    /// Series without such a sample are left out. The order of the series is unspecified.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    fn latest(
+        &self,
+        matchers: &[Matcher],
+        after: Timestamp,
+        until: Timestamp,
+        numbers: bool,
+    ) -> Result<Vec<(Labels, Sample)>, SourceError> {
+        let series = self.select(matchers, after, until)?.into_iter();
+        let latest = series.filter_map(|Series { labels, samples }| {
+            let wanted = |sample: &Sample| !numbers || !is_stale(sample.value);
+            Some((labels, samples.into_iter().rfind(wanted)?))
+        });
+        Ok(latest.collect())
+    }
 }
 
 /// A source that also takes samples: what rules are evaluated against.

@@ -61,7 +61,7 @@ impl Evaluation<'_> {
             Plan::Number(number) => Ok(Table::Scalar(vec![*number; self.steps.count])),
             Plan::Text(text) => Ok(Table::Text(text.to_string())),
             Plan::Instant(selector) => {
-                Ok(Table::Vector(self.latest(selector, |sample| sample.value)?))
+                Ok(Table::Vector(self.latest(selector, &|sample| sample.value)?))
             }
             Plan::Range(_) => {
                 Err(QueryError::Evaluate("a range vector is not allowed here".to_owned()))
@@ -146,12 +146,58 @@ impl Evaluation<'_> {
     pub(super) fn latest(
         &self,
         selector: &Selector,
-        read: impl Fn(Sample) -> f64,
+        read: &dyn Fn(Sample) -> f64,
     ) -> Result<Vec<Column>, QueryError> {
-        if self.reads_in_pieces(selector.moment, self.options.lookback_ms) {
-            return self.piecewise(|_, single| single.latest_of(selector, &read));
+        if self.steps.count == 1 {
+            let moment = self.moment(selector.moment, self.steps.start);
+            let after = moment.saturating_sub(self.options.lookback_ms);
+            return self.single(&selector.matchers, (after, moment), false, read);
         }
-        self.latest_of(selector, &read)
+        if self.reads_in_pieces(selector.moment, self.options.lookback_ms) {
+            return self.piecewise(|_, single| single.latest(selector, read));
+        }
+        self.latest_of(selector, read)
+    }
+
+    /// The latest sample of each series in the window, at the only step there is: read without the samples before it.
+    fn single(
+        &self,
+        matchers: &[Matcher],
+        (after, until): (Timestamp, Timestamp),
+        numbers: bool,
+        read: &dyn Fn(Sample) -> f64,
+    ) -> Result<Vec<Column>, QueryError> {
+        let mut latest = self.source.latest(matchers, after, until, numbers)?;
+        latest.retain(|(_, sample)| !is_stale(sample.value));
+        self.charge(latest.len())?;
+        latest.sort_by(|left, right| left.0.cmp(&right.0));
+        let columns = latest
+            .into_iter()
+            .map(|(labels, sample)| Column { labels, values: vec![Some(read(sample))] })
+            .collect();
+        merge(columns, SAME_LABELS)
+    }
+
+    /// `last_over_time()`, and what else needs nothing of a window but its last sample.
+    pub(super) fn last_of_windows(
+        &self,
+        selector: &RangeSelector,
+        apply: fn(&Window<'_>) -> Option<f64>,
+    ) -> Result<Vec<Column>, QueryError> {
+        let RangeSource::Series(matchers) = &selector.over else {
+            return self.over_windows(selector, &[], apply);
+        };
+        if self.steps.count != 1 {
+            return self.over_windows(selector, &[], apply);
+        }
+        let at = self.steps.start;
+        let end = self.moment(selector.moment, at);
+        let start = end.saturating_sub(selector.range_ms);
+        let read = |sample: Sample| {
+            let window = Window { samples: &[sample], start, end, at, parameters: &[] };
+            apply(&window).unwrap_or(f64::NAN)
+        };
+        self.single(matchers, (start, end), true, &read)
     }
 
     /// Whether the steps are so far apart that most samples lie between the windows.
@@ -191,7 +237,7 @@ impl Evaluation<'_> {
     fn latest_of(
         &self,
         selector: &Selector,
-        read: &impl Fn(Sample) -> f64,
+        read: &dyn Fn(Sample) -> f64,
     ) -> Result<Vec<Column>, QueryError> {
         let (steps, lookback) = (self.steps, self.options.lookback_ms);
         let first = self.moment(selector.moment, steps.start).saturating_sub(lookback);

@@ -9,7 +9,7 @@ use super::{
     evaluate::Evaluation,
     number,
     plan::{Binary, Cardinality, Grouping, Matching},
-    table::{Column, SAME_LABELS, Table, merge},
+    table::{Column, SAME_LABELS, Table, merge, present},
 };
 use crate::{Labels, labels::METRIC_NAME};
 
@@ -156,9 +156,13 @@ fn combine(
         SetOperator::Or => {
             keep(&mut right, key, &presence(key, &left, count), false);
             left.append(&mut right);
+            // At a single step two elements with the same labels would have the same key.
+            if count > 1 {
+                return merge(left, SAME_LABELS);
+            }
         }
     }
-    merge(left, SAME_LABELS)
+    Ok(present(left))
 }
 
 /// The columns of both sides with one key.

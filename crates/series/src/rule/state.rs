@@ -2,7 +2,10 @@
 //!
 //! Must not know the other rules of its group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     ALERT_NAME, ALERT_STATE, ALERTS, ALERTS_FOR_STATE, External, Group, Rule, RuleKind,
@@ -133,11 +136,11 @@ impl RuleState {
 
     fn record(&self, round: &Round<'_>) -> Result<Vec<(Labels, f64)>, String> {
         let mut samples = BTreeMap::new();
-        let extra = self.rule.labels.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        let extra: Vec<(&str, &str)> =
-            extra.chain([(METRIC_NAME, self.rule.name.as_str())]).collect();
+        let mut extra: Vec<(Arc<str>, Arc<str>)> = self.rule.labels.iter().map(pair).collect();
+        extra.push((METRIC_NAME.into(), self.rule.name.as_str().into()));
+        extra.sort();
         for element in self.rule.answer(round.database, round.moment())? {
-            let labels = Labels::new(element.labels.iter().chain(extra.iter().copied()));
+            let labels = element.labels.overlaid(&extra);
             if samples.insert(labels, element.value).is_some() {
                 return Err(
                     "vector contains metrics with the same labelset after applying rule labels"
@@ -207,18 +210,19 @@ impl RuleState {
 impl Rule {
     /// The labels of the alert that an element of the expression's answer becomes.
     pub(super) fn alert_labels(&self, element: &Element, expander: &Expander<'_>) -> Labels {
-        let own = element.labels.without_metric_name();
-        let templated: Vec<(&str, String)> = self
-            .labels
-            .iter()
-            .map(|(name, text)| {
-                (name.as_str(), expander.expand(text, &element.labels, element.value))
-            })
-            .collect();
-        let templated = templated.iter().map(|(name, text)| (*name, text.as_str()));
-        let name = [(ALERT_NAME, self.name.as_str())];
-        Labels::new(own.iter().chain(templated).chain(name))
+        let templated = self.labels.iter().map(|(name, text)| {
+            let text = expander.expand(text, &element.labels, element.value);
+            (Arc::from(name.as_str()), Arc::from(text))
+        });
+        let name = [(ALERT_NAME.into(), self.name.as_str().into())];
+        let mut extra: Vec<(Arc<str>, Arc<str>)> = templated.chain(name).collect();
+        extra.sort();
+        element.labels.without_metric_name().overlaid(&extra)
     }
+}
+
+fn pair((name, text): (&String, &String)) -> (Arc<str>, Arc<str>) {
+    (name.as_str().into(), text.as_str().into())
 }
 
 impl Round<'_> {
@@ -246,9 +250,8 @@ fn alert_samples(alert: &Alert) -> [(Labels, f64); 2] {
 
 /// The two series that tell of an active alert.
 pub(super) fn alert_series(alert: &Alert) -> [Labels; 2] {
-    let state = [(METRIC_NAME, ALERTS), (ALERT_STATE, alert.state.as_str())];
     [
-        Labels::new(alert.labels.iter().chain(state)),
-        Labels::new(alert.labels.iter().chain([(METRIC_NAME, ALERTS_FOR_STATE)])),
+        alert.labels.with(METRIC_NAME, ALERTS).with(ALERT_STATE, alert.state.as_str()),
+        alert.labels.with(METRIC_NAME, ALERTS_FOR_STATE),
     ]
 }

@@ -43,6 +43,12 @@ impl Chunk {
         self.state.timestamp
     }
 
+    /// The last sample; `None` for an empty chunk. Nothing is decoded for it.
+    pub(super) fn last_sample(&self) -> Option<Sample> {
+        let State { timestamp, value, .. } = self.state;
+        (self.count > 0).then(|| Sample { timestamp, value: f64::from_bits(value) })
+    }
+
     /// The memory the samples take, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bits.bytes.capacity()
@@ -247,6 +253,8 @@ mod tests {
             for (timestamp, bits) in &samples {
                 chunk.push(Sample { timestamp: *timestamp, value: f64::from_bits(*bits) });
             }
+            let last = chunk.last_sample().map(|sample| (sample.timestamp, sample.value.to_bits()));
+            prop_assert_eq!(last, samples.last().copied());
             let read: Vec<_> = chunk.iter().map(|sample| (sample.timestamp, sample.value.to_bits())).collect();
             prop_assert_eq!(read, samples);
         }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{chunk::Chunk, index::Index};
-use crate::{Labels, Matcher, Sample, Series, Timestamp};
+use crate::{Labels, Matcher, Sample, Series, Timestamp, is_stale};
 
 /// A chunk is closed at this many samples or at this span in milliseconds, so that a query decodes little in vain.
 const CHUNK_SAMPLES_MAX: u32 = 240;
@@ -28,6 +28,22 @@ impl Entry {
     fn overlapping(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = &Chunk> {
         let start = self.chunks.partition_point(|chunk| chunk.last() <= after);
         self.chunks.iter().skip(start).take_while(move |chunk| chunk.first() <= until)
+    }
+
+    /// The latest sample in (`after`, `until`]; with `numbers` the latest that is no staleness marker.
+    fn latest(&self, after: Timestamp, until: Timestamp, numbers: bool) -> Option<Sample> {
+        let wanted = |sample: &Sample| !numbers || !is_stale(sample.value);
+        let chunks = self.chunks.iter().rev().skip_while(|chunk| chunk.first() > until);
+        for chunk in chunks.take_while(|chunk| chunk.last() > after) {
+            let last = chunk.last_sample().filter(|last| last.timestamp <= until && wanted(last));
+            let inside = |sample: &Sample| sample.timestamp > after && sample.timestamp <= until;
+            let found = last
+                .or_else(|| chunk.iter().filter(|sample| inside(sample) && wanted(sample)).last());
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
     fn samples(&self, after: Timestamp, until: Timestamp) -> Vec<Sample> {
@@ -92,6 +108,20 @@ impl Head {
                 samples: entry.samples(after, until),
             })
             .filter(|series| !series.samples.is_empty())
+            .collect()
+    }
+
+    /// The series that satisfy the matchers, each with its latest sample, see [`crate::Source::latest`].
+    pub(super) fn latest(
+        &self,
+        matchers: &[Matcher],
+        after: Timestamp,
+        until: Timestamp,
+        numbers: bool,
+    ) -> Vec<(Labels, Sample)> {
+        let found = self.index.select(matchers).into_iter().filter_map(|id| self.entries.get(&id));
+        found
+            .filter_map(|entry| Some((entry.labels.clone(), entry.latest(after, until, numbers)?)))
             .collect()
     }
 

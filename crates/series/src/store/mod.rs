@@ -298,6 +298,16 @@ impl Source for Store {
     ) -> Result<Vec<Series>, SourceError> {
         Ok(self.read().select(matchers, after, until))
     }
+
+    fn latest(
+        &self,
+        matchers: &[Matcher],
+        after: Timestamp,
+        until: Timestamp,
+        numbers: bool,
+    ) -> Result<Vec<(Labels, Sample)>, SourceError> {
+        Ok(self.read().latest(matchers, after, until, numbers))
+    }
 }
 
 impl Database for Store {

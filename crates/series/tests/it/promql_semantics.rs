@@ -131,7 +131,7 @@ fn limits_hold() {
     let instant = |query: &str| Query::parse(query).unwrap().instant(&source, 60_000, &options);
     assert!(instant("count(a)").is_ok());
     for query in [
-        "{__name__=~\".+\"}",
+        "count_over_time({__name__=~\".+\"}[1h])",
         "vector(1)[1h:1s]",
         "count_over_time(vector(1)[30d:1ms])",
         "sum(a)[1h:1s]",

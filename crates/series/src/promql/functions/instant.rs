@@ -131,7 +131,7 @@ pub(super) fn timestamp(
 ) -> Result<Table, QueryError> {
     let plan = argument(arguments, 0)?;
     let mut columns = if let Plan::Instant(selector) = plan {
-        evaluation.latest(selector, |sample| number::seconds(sample.timestamp))?
+        evaluation.latest(selector, &|sample| number::seconds(sample.timestamp))?
     } else {
         let mut columns = evaluation.vector(plan)?;
         for column in &mut columns {

@@ -39,6 +39,8 @@ enum Body {
     Date(fn(f64) -> f64),
     /// The window of each series; scalar arguments are in [`Window::parameters`].
     Window(fn(&Window<'_>) -> Option<f64>),
+    /// The window of each series, when nothing but its last sample matters.
+    Last(fn(&Window<'_>) -> Option<f64>),
     /// Everything else.
     Special(fn(&Evaluation<'_>, &[Plan]) -> Result<Table, QueryError>),
 }
@@ -61,6 +63,14 @@ const fn window(name: &'static str, body: fn(&Window<'_>) -> Option<f64>) -> Fun
 
 const fn named_window(name: &'static str, body: fn(&Window<'_>) -> Option<f64>) -> Function {
     Function { name, keeps_name: true, body: Body::Window(body) }
+}
+
+const fn last(
+    name: &'static str,
+    keeps_name: bool,
+    body: fn(&Window<'_>) -> Option<f64>,
+) -> Function {
+    Function { name, keeps_name, body: Body::Last(body) }
 }
 
 const fn special(
@@ -111,7 +121,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     window("irate", rate::instant_rate),
     special("label_join", label::join),
     special("label_replace", label::replace),
-    named_window("last_over_time", range::last),
+    last("last_over_time", true, range::last),
     value("ln", f64::ln),
     value("log10", f64::log10),
     value("log2", f64::log2),
@@ -124,7 +134,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     date("month", date::month),
     special("pi", instant::pi),
     window("predict_linear", regression::predict),
-    window("present_over_time", range::present),
+    last("present_over_time", false, range::present),
     window("quantile_over_time", range::quantile),
     value("rad", f64::to_radians),
     special("range", instant::range),
@@ -150,7 +160,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     special("time", instant::time),
     special("timestamp", instant::timestamp),
     window("ts_of_first_over_time", range::time_of_first),
-    window("ts_of_last_over_time", range::time_of_last),
+    last("ts_of_last_over_time", false, range::time_of_last),
     window("ts_of_max_over_time", range::time_of_maximum),
     window("ts_of_min_over_time", range::time_of_minimum),
     special("vector", instant::vector),
@@ -181,28 +191,54 @@ pub(super) fn call(
             map_values(times, compute)?
         }
         Body::ValueWith(compute) => value_with_parameters(compute, evaluation, arguments)?,
-        Body::Window(compute) => {
-            let mut parameters = Vec::new();
-            let mut selector = None;
-            for argument in arguments {
-                match argument {
-                    Plan::Range(range) => selector = Some(range),
-                    other => parameters.push(evaluation.scalar(other)?),
-                }
-            }
-            let selector = selector
-                .ok_or_else(|| QueryError::Evaluate("expected a range vector".to_owned()))?;
-            let mut columns = evaluation.over_windows(selector, &parameters, compute)?;
-            if !function.keeps_name {
-                for column in &mut columns {
-                    column.labels = column.labels.without_metric_name();
-                }
-            }
-            merge(columns, SAME_LABELS)?
-        }
+        Body::Window(compute) => over_windows(function, compute, evaluation, arguments)?,
+        Body::Last(compute) => last_of_windows(function, compute, evaluation, arguments)?,
         Body::Special(run) => return run(evaluation, arguments),
     };
     Ok(Table::Vector(columns))
+}
+
+// Functions of their own, so that the frame of `call`, which is nested as deeply as the query, stays small.
+
+fn over_windows(
+    function: &Function,
+    compute: fn(&Window<'_>) -> Option<f64>,
+    evaluation: &Evaluation<'_>,
+    arguments: &[Plan],
+) -> Result<Vec<Column>, QueryError> {
+    let mut parameters = Vec::new();
+    let mut selector = None;
+    for argument in arguments {
+        match argument {
+            Plan::Range(range) => selector = Some(range),
+            other => parameters.push(evaluation.scalar(other)?),
+        }
+    }
+    let selector =
+        selector.ok_or_else(|| QueryError::Evaluate("expected a range vector".to_owned()))?;
+    named(function, evaluation.over_windows(selector, &parameters, compute)?)
+}
+
+fn last_of_windows(
+    function: &Function,
+    compute: fn(&Window<'_>) -> Option<f64>,
+    evaluation: &Evaluation<'_>,
+    arguments: &[Plan],
+) -> Result<Vec<Column>, QueryError> {
+    let Plan::Range(selector) = argument(arguments, 0)? else {
+        return Err(QueryError::Evaluate("expected a range vector".to_owned()));
+    };
+    named(function, evaluation.last_of_windows(selector, compute)?)
+}
+
+/// The results of a function over windows, with the metric names if it keeps them.
+fn named(function: &Function, mut columns: Vec<Column>) -> Result<Vec<Column>, QueryError> {
+    if !function.keeps_name {
+        for column in &mut columns {
+            column.labels = column.labels.without_metric_name();
+        }
+    }
+    merge(columns, SAME_LABELS)
 }
 
 fn value_with_parameters(
