@@ -59,6 +59,50 @@ fn expectations_that_hold_pass() {
     assert_eq!(report.to_string(), "  SUCCESS (12 checks)\n\n");
 }
 
+/// How often an alert began to fire, as tests of long scenarios count it; promtool 3.5 gives the same.
+#[test]
+fn the_series_of_alerts_can_be_asked_for() {
+    let begins = |range: &str| {
+        format!(
+            "count_over_time((ALERTS{{alertstate=\"firing\"}} unless ALERTS{{alertstate=\"firing\"}} offset 1m)[{range}:1m])"
+        )
+    };
+    let report = run_tests(&format!(
+        "  - interval: 1m
+    input_series: [{{series: 'requests', values: '5x5 0x3 5x5 stale'}}]
+    promql_expr_test:
+      - {{expr: 'ALERTS', eval_time: 0m, exp_samples: [{{labels: 'ALERTS{{alertname=\"High\",alertstate=\"pending\",severity=\"page\"}}', value: 1}}]}}
+      - {{expr: '{}', eval_time: 1h, exp_samples: [{{labels: '{{alertname=\"High\",alertstate=\"firing\",severity=\"page\"}}', value: 2}}]}}
+      - {{expr: '{}', eval_time: 5m, exp_samples: [{{labels: '{{alertname=\"High\",alertstate=\"firing\",severity=\"page\"}}', value: 1}}]}}
+      - {{expr: '{}', eval_time: 1h}}
+",
+        begins("1h"),
+        begins("10m"),
+        begins("10m")
+    ));
+    assert!(report.passed(), "{report}");
+    assert_eq!(report.checks, 4);
+}
+
+#[test]
+fn values_are_compared_exactly_unless_a_test_file_says_otherwise() {
+    for (fuzzy, passes) in [("false", false), ("true", true)] {
+        let text = format!(
+            "fuzzy_compare: {fuzzy}
+tests:
+  - promql_expr_test: [{{expr: '0.1 + 0.2', eval_time: 0, exp_samples: [{{labels: '{{}}', value: 0.3}}]}}]
+"
+        );
+        let report =
+            run(&text, &|_| Err("no".to_owned())).unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!(report.passed(), passes, "{report}");
+    }
+    let later = "tests:\n  - start_timestamp: 5\n";
+    let problems =
+        run(later, &|_| Err("no".to_owned())).expect_err("not known to promtool 3.5 either");
+    assert!(problems[0].message.contains("unknown key `start_timestamp`"), "{problems:?}");
+}
+
 #[test]
 fn expectations_that_do_not_hold_are_told_with_what_came_out() {
     let report = run_tests(

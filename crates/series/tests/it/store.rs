@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 use regex::Regex;
 use series::{
-    Database as _, Labels, Matcher, Matching, Source as _,
+    Database as _, Labels, Matcher, Matching, Sample, Source as _, is_stale, stale_marker,
     store::{Store, StoreError, StoreOptions},
 };
 
@@ -227,5 +227,34 @@ proptest! {
         let mut expected: Vec<_> = all.into_iter().filter(|labels| matchers.iter().all(|matcher| matcher.matches(labels))).collect();
         expected.sort();
         prop_assert_eq!(store.series(&matchers, ALWAYS.0, ALWAYS.1), expected);
+    }
+}
+
+/// What a query at one moment reads must be what it would find in all the samples.
+#[test]
+fn the_latest_sample_is_the_last_of_those_selected() {
+    let store = Store::in_memory();
+    let labels = Labels::new([("__name__", "a")]);
+    // Two chunks and a bit, with an end now and then.
+    for number in 0..500_i64 {
+        let value = if number % 7 == 3 || number > 495 { stale_marker() } else { 1.0 };
+        store.append(number * 10, &[(labels.clone(), value)]).unwrap();
+    }
+    let matchers = [Matcher::equal("__name__", "a")];
+    for until in [-1, 0, 5, 30, 31, 2_389, 2_390, 2_400, 4_950, 4_955, 4_960, 4_990, 9_999] {
+        for range in [1, 10, 11, 50, 2_400, 5_000] {
+            let series = store.select(&matchers, until - range, until).unwrap();
+            let samples = series.first().map(|series| series.samples.clone()).unwrap_or_default();
+            for numbers in [false, true] {
+                let wanted = samples.iter().rfind(|sample| !numbers || !is_stale(sample.value));
+                let found = store.latest(&matchers, until - range, until, numbers).unwrap();
+                let bits = |sample: &Sample| (sample.timestamp, sample.value.to_bits());
+                assert_eq!(
+                    found.first().map(|(_, sample)| bits(sample)),
+                    wanted.map(bits),
+                    "{until} {range} {numbers}"
+                );
+            }
+        }
     }
 }
