@@ -17,6 +17,7 @@ use std::{
 
 use probe::Net;
 use series::{
+    Labels,
     rule::{External, Group},
     store::{Store, StoreError, StoreOptions},
 };
@@ -125,11 +126,12 @@ impl App {
     ///
     /// # Errors
     /// When the configuration is not valid, or the store or the alert log cannot be opened. Nothing is left running then.
-    pub async fn start(settings: Settings, world: World) -> Result<Self, StartError> {
+    pub async fn start(mut settings: Settings, world: World) -> Result<Self, StartError> {
+        let address = world.listener.local_addr()?;
+        settings.sources.listen = address;
         // Taken before the files are read: an edit in between is then seen as one.
         let fingerprint = Fingerprint::of(&settings.sources);
         let (config, mistakes) = load_first(&settings).await.map_err(StartError::Config)?;
-        let address = world.listener.local_addr()?;
         world.net.add_own_address(address);
         let store = settings.storage.as_ref().map(storage::open).transpose()?;
         let notifiers = match &settings.notify {
@@ -227,7 +229,7 @@ impl App {
             Arc::clone(store),
             Arc::clone(notifiers),
             storage.evaluation_interval,
-            External { url: settings.external_url.clone(), ..External::default() },
+            external(&settings.external_url),
             rules,
         );
         self.tasks.spawn(evaluator.run(self.stop.clone()));
@@ -301,6 +303,7 @@ impl App {
             Arc::clone(&self.monitor),
             world.net,
             settings.timeout_offset_seconds,
+            self.address,
             self.reloads.clone(),
         );
         let ready = Arc::clone(&self.ready);
@@ -310,6 +313,13 @@ impl App {
             .merge(web::router(Arc::clone(&self.monitor)));
         self.tasks.spawn(serve(world.listener, router, self.stop.clone()));
     }
+}
+
+/// What the rules know of the program's surroundings: the links of their annotations begin with these labels. Behind a Prometheus
+/// the second one is Grafana; here the pages of both are our own.
+fn external(url: &str) -> External {
+    let labels = Labels::new([("monitor_url", url), ("dashboard_url", url)]);
+    External { url: url.to_owned(), labels }
 }
 
 /// Ends all tasks, once the requests in flight are answered or have taken too long.

@@ -7,14 +7,15 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
-use probe::{Label, MetricDef, Outcome, ProbeResult};
+use probe::{Label, MetricDef, Outcome, ProbeResult, Sample};
 use series::{Database as _, Labels, Timestamp, labels::METRIC_NAME, stale_marker, store::Store};
 use tracing::{debug, error};
 
 use crate::{
-    config::Target,
+    config::{Identity, Promises, Target},
     monitor::{Monitor, ProbeRecord, lock},
     schedule::Sink,
     telemetry::{OwnSample, log::PROBE_LOG},
@@ -28,6 +29,42 @@ pub const SCRAPE_DURATION_SECONDS: &str = "scrape_duration_seconds";
 
 /// A sample without labels of its own.
 const NO_LABELS: &[Label] = &[];
+
+/// The sample of a promise `alert_after`.
+pub static ALERT_AFTER: MetricDef = MetricDef {
+    name: "probe_target_alert_after_seconds",
+    help: "How long the target may fail before people are told, as its label alert_after says.",
+};
+
+/// The sample of a promise `max_latency`.
+pub static MAX_LATENCY: MetricDef = MetricDef {
+    name: "probe_target_max_latency_seconds",
+    help: "Above which duration of a probe the target is slow, as its label max_latency says.",
+};
+
+/// The sample of a promise `slo`.
+pub static SLO: MetricDef = MetricDef {
+    name: "probe_target_slo_ratio",
+    help: "The share of probes that is to succeed, as the target's label slo says in percent.",
+};
+
+/// Adds what the target was promised to what was found: rules cannot compute with the text of a label.
+pub fn add_promises(result: &mut ProbeResult, promises: &Promises) {
+    let found = [
+        (&ALERT_AFTER, promises.alert_after.map(seconds)),
+        (&MAX_LATENCY, promises.max_latency.map(seconds)),
+        (&SLO, promises.slo),
+    ];
+    result.samples.extend(found.into_iter().filter_map(|(metric, value)| {
+        value.map(|value| Sample { metric, labels: Vec::new(), value })
+    }));
+}
+
+/// A duration as the number that is written for it: `0.3` for 300ms, not its nearest sum of two numbers.
+fn seconds(duration: Duration) -> f64 {
+    let milliseconds = u32::try_from(duration.as_millis());
+    milliseconds.map_or_else(|_| duration.as_secs_f64(), |number| f64::from(number) / 1000.0)
+}
 
 /// The labels of one sample: the target's, the sample's own, and the metric's name.
 ///
@@ -61,6 +98,8 @@ struct Written {
 
 /// What a target wrote in its last round.
 struct LastRound {
+    /// The target's labels at that time.
+    target: Labels,
     up: Labels,
     duration: Labels,
     written: Vec<Written>,
@@ -70,7 +109,24 @@ struct LastRound {
 pub struct Recorder {
     monitor: Arc<Monitor>,
     store: Arc<Store>,
-    last: Mutex<HashMap<String, LastRound>>,
+    last: Mutex<HashMap<Identity, LastRound>>,
+}
+
+impl LastRound {
+    fn new(target: &Target) -> Self {
+        Self {
+            target: target.labels.clone(),
+            up: sample_labels(&target.labels, UP, NO_LABELS),
+            duration: sample_labels(&target.labels, SCRAPE_DURATION_SECONDS, NO_LABELS),
+            written: Vec::new(),
+        }
+    }
+
+    /// Staleness markers for all its series.
+    fn end(self) -> impl Iterator<Item = (Labels, f64)> {
+        let written = self.written.into_iter().map(|entry| entry.labels);
+        written.chain([self.up, self.duration]).map(|labels| (labels, stale_marker()))
+    }
 }
 
 impl Recorder {
@@ -81,15 +137,17 @@ impl Recorder {
 
     /// The samples of one round: those of the probe, `up`, `scrape_duration_seconds`, and a staleness marker for each
     /// series of the previous round that is not in this one.
+    ///
+    /// The series of labels that were edited end here, where those of the new ones begin: in between there is no moment at which
+    /// nothing is known of the target, at which its alerts would end.
     fn round(&self, target: &Target, result: &ProbeResult) -> Vec<(Labels, f64)> {
         let mut rounds = lock(&self.last);
-        let last = rounds.entry(target.instance.clone()).or_insert_with(|| LastRound {
-            up: sample_labels(&target.labels, UP, NO_LABELS),
-            duration: sample_labels(&target.labels, SCRAPE_DURATION_SECONDS, NO_LABELS),
-            written: Vec::new(),
-        });
+        let last = rounds.entry(target.identity()).or_insert_with(|| LastRound::new(target));
         let fault = matches!(result.outcome, Outcome::Fault(_));
         let mut samples = Vec::with_capacity(result.samples.len() + 2);
+        if last.target != target.labels {
+            samples.extend(std::mem::replace(last, LastRound::new(target)).end());
+        }
         let mut written = Vec::with_capacity(result.samples.len());
         let mut previous = std::mem::take(&mut last.written);
         // Our own fault says nothing about the target: all its series end, as after a failed scrape.
@@ -118,28 +176,23 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
-    fn record(&self, target: &Target, started: Timestamp, result: ProbeResult) {
+    fn record(&self, target: &Target, started: Timestamp, mut result: ProbeResult) {
+        add_promises(&mut result, &target.promises);
         let samples = self.round(target, &result);
         if let Err(error) = self.store.append(started, &samples) {
             error!(target = %target.instance, %error, "Samples lost: the store takes none.");
         }
-        let (instance, module) = (&target.instance, &target.module);
-        log_outcome(&self.monitor.remember_watched(instance, module, started, result).record);
+        log_outcome(&self.monitor.remember_watched(target, started, result).record);
     }
 
     fn forget(&self, target: &Target, at: Timestamp) {
-        lock(&self.monitor.latest).remove(&target.instance);
-        let Some(last) = lock(&self.last).remove(&target.instance) else { return };
-        let ended =
-            last.written.into_iter().map(|entry| entry.labels).chain([last.up, last.duration]);
-        let samples: Vec<(Labels, f64)> = ended.map(|labels| (labels, stale_marker())).collect();
+        let identity = target.identity();
+        self.monitor.forget(target);
+        let Some(last) = lock(&self.last).remove(&identity) else { return };
+        let samples: Vec<(Labels, f64)> = last.end().collect();
         if let Err(error) = self.store.append(at, &samples) {
             error!(target = %target.instance, %error, "Samples lost: the store takes none.");
         }
-    }
-
-    fn retire(&self, target: &Target) {
-        self.monitor.forget(&target.instance);
     }
 }
 
@@ -173,9 +226,9 @@ fn log_outcome(record: &ProbeRecord) {
 
 #[cfg(test)]
 mod tests {
-    use std::{borrow::Cow, time::Duration};
+    use std::borrow::Cow;
 
-    use probe::{Failure, Phase, Reason, Sample};
+    use probe::{Failure, Phase, Reason};
     use series::{Matcher, Source as _, is_stale};
 
     use super::*;
@@ -190,6 +243,7 @@ mod tests {
             address: module.target("http://one/").unwrap(),
             module: "http_2xx".to_owned(),
             internal_labels: Arc::default(),
+            promises: Promises::default(),
             labels: Labels::new([
                 ("job", "webservices"),
                 ("instance", "http://one/"),
@@ -215,6 +269,12 @@ mod tests {
 
     fn sample(metric: &'static MetricDef, value: f64) -> Sample {
         Sample { metric, labels: Vec::new(), value }
+    }
+
+    fn recorder() -> (Recorder, Arc<Store>) {
+        let store = Arc::new(Store::in_memory());
+        let monitor = Arc::new(Monitor::for_tests(Some(Arc::clone(&store))));
+        (Recorder::new(monitor, Arc::clone(&store)), store)
     }
 
     /// Every sample of the store as `labels => values`, with `stale` for a marker.
@@ -244,9 +304,7 @@ mod tests {
 
     #[test]
     fn a_round_writes_what_prometheus_would() {
-        let store = Arc::new(Store::in_memory());
-        let monitor = Arc::new(Monitor::for_tests(Some(Arc::clone(&store))));
-        let recorder = Recorder::new(monitor, Arc::clone(&store));
+        let (recorder, store) = recorder();
         let target = target();
         recorder.record(
             &target,
@@ -267,6 +325,51 @@ mod tests {
                 "up 1 1 0 stale",
             ]
         );
+    }
+
+    #[test]
+    fn promises_are_samples_whether_the_target_is_up_or_not() {
+        let (recorder, store) = recorder();
+        let (alert_after, max_latency) = (Duration::from_mins(25), Duration::from_millis(300));
+        let promises = Promises {
+            alert_after: Some(alert_after),
+            max_latency: Some(max_latency),
+            slo: Some(0.9995),
+        };
+        let target = Target { promises, ..target() };
+        recorder.record(&target, 1000, result(Outcome::Up, vec![sample(&SUCCESS, 1.0)]));
+        let down = Outcome::Down(Failure::new(Phase::Connect, Reason::Refused, ""));
+        recorder.record(&target, 2000, result(down, vec![sample(&SUCCESS, 0.0)]));
+        assert_eq!(
+            contents(&store),
+            [
+                "probe_success 1 0",
+                "probe_target_alert_after_seconds 1500 1500",
+                "probe_target_max_latency_seconds 0.3 0.3",
+                "probe_target_slo_ratio 0.9995 0.9995",
+                "scrape_duration_seconds 0.02 0.02",
+                "up 1 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn series_of_edited_labels_end_where_the_new_ones_begin() {
+        let (recorder, store) = recorder();
+        let old = target();
+        recorder.record(&old, 1000, result(Outcome::Up, vec![sample(&SUCCESS, 1.0)]));
+        let new = Target { labels: old.labels.with("team", "shop"), ..target() };
+        recorder.record(&new, 9000, result(Outcome::Up, vec![sample(&SUCCESS, 1.0)]));
+        let found = store.select(&[Matcher::equal("__name__", "up")], 0, i64::MAX).unwrap();
+        let mut found: Vec<_> = found
+            .iter()
+            .map(|series| {
+                let last = series.samples.last().unwrap();
+                (series.labels.get("team"), last.timestamp, is_stale(last.value))
+            })
+            .collect();
+        found.sort();
+        assert_eq!(found, [(None, 9000, true), (Some("shop"), 9000, false)]);
     }
 
     #[test]

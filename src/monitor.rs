@@ -18,7 +18,7 @@ use series::{Timestamp, rule::GroupState, store::Store};
 pub use self::history::{History, Origin, Remembered, Trace};
 use crate::{
     clock::Clock,
-    config::{Config, Diagnostic},
+    config::{Config, Diagnostic, Identity, Target},
 };
 
 /// The shared state of the running program.
@@ -29,8 +29,8 @@ pub struct Monitor {
     pub config: ArcSwap<Config>,
     /// How the last reload went.
     pub reload: RwLock<ReloadStatus>,
-    /// The last probe of each target, by `instance`.
-    pub latest: Mutex<HashMap<String, Arc<ProbeRecord>>>,
+    /// The last probe of each target.
+    pub latest: Mutex<HashMap<Identity, Arc<ProbeRecord>>>,
     /// The probes that are remembered in full; bounded.
     pub history: Mutex<History>,
     /// The embedded store; absent in the exporter.
@@ -99,47 +99,55 @@ impl Monitor {
         started: Timestamp,
         result: probe::ProbeResult,
     ) -> Remembered {
-        self.push(Origin::Asked, instance, module, started, result)
+        let record = ProbeRecord {
+            id: 0,
+            instance: Arc::from(instance),
+            module: module.to_owned(),
+            prober: String::new(),
+            started,
+            result,
+        };
+        self.push(Origin::Asked, record)
     }
 
     /// Takes a finished probe of a watched target in, which is then that target's latest. What `/probe` is asked for is not
     /// watched, and has no bound.
     pub fn remember_watched(
         &self,
-        instance: &str,
-        module: &str,
+        target: &Target,
         started: Timestamp,
         result: probe::ProbeResult,
     ) -> Remembered {
-        let remembered = self.push(Origin::Watched, instance, module, started, result);
-        lock(&self.latest).insert(instance.to_owned(), Arc::clone(&remembered.record));
+        let identity = target.identity();
+        let record = ProbeRecord {
+            id: 0,
+            instance: Arc::from(target.instance.as_str()),
+            module: target.module.clone(),
+            prober: identity.prober.clone(),
+            started,
+            result,
+        };
+        let remembered = self.push(Origin::Watched, record);
+        lock(&self.latest).insert(identity, Arc::clone(&remembered.record));
         remembered
     }
 
     /// Drops what is remembered of a target that is no longer watched.
-    pub fn forget(&self, instance: &str) {
-        lock(&self.latest).remove(instance);
-        lock(&self.history).forget(instance);
+    pub fn forget(&self, target: &Target) {
+        let identity = target.identity();
+        lock(&self.latest).remove(&identity);
+        lock(&self.history).forget(&target.instance, &target.module, &identity.prober);
     }
 
-    fn push(
-        &self,
-        origin: Origin,
-        instance: &str,
-        module: &str,
-        started: Timestamp,
-        mut result: probe::ProbeResult,
-    ) -> Remembered {
-        let counter = match &result.outcome {
+    fn push(&self, origin: Origin, mut record: ProbeRecord) -> Remembered {
+        let counter = match &record.result.outcome {
             probe::Outcome::Up => &self.counters.probes_up,
             probe::Outcome::Down(_) => &self.counters.probes_down,
             probe::Outcome::Fault(_) => &self.counters.probes_fault,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        let notes = std::mem::take(&mut result.notes);
-        let evidence = std::mem::take(&mut result.evidence);
-        let module = module.to_owned();
-        let record = ProbeRecord { id: 0, instance: Arc::from(instance), module, started, result };
+        let notes = std::mem::take(&mut record.result.notes);
+        let evidence = std::mem::take(&mut record.result.evidence);
         lock(&self.history).push(origin, record, Trace { notes, evidence })
     }
 
@@ -197,6 +205,8 @@ pub struct ProbeRecord {
     pub instance: Arc<str>,
     /// The module's name.
     pub module: String,
+    /// The place that the target's label `prober` names; empty for what was asked for.
+    pub prober: String,
     /// When the probe began.
     pub started: Timestamp,
     /// What it found. Its notes and its evidence are apart, in its [`Trace`], because they are not kept for as long.

@@ -21,6 +21,7 @@ pub(crate) fn check(bytes: &[u8]) {
         rules: Vec::new(),
         interval: Duration::from_secs(15),
         timeout: Duration::from_secs(10),
+        listen: std::net::SocketAddr::from(([127, 0, 0, 1], 9115)),
     };
     match Config::load(&sources) {
         Ok(config) => {

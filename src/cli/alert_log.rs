@@ -14,13 +14,13 @@ use crate::{
 pub(super) fn alert_log(options: AlertLogCommandOptions) -> anyhow::Result<ExitCode> {
     serve::start_log(&options.log);
     let path = options.alert_log.alert_log;
-    let settings = Settings {
-        notify: serve::alert_log(path.clone(), &options.alert_log.alerts),
-        heartbeat_timeout: options.alert_log.alerts.heartbeat_timeout,
-        external_url: serve::external_url(&options.serve),
-    };
     run_until_stopped(async {
         let listener = serve::bind(options.serve.listen.address).await?;
+        let settings = Settings {
+            notify: serve::alert_log(path.clone(), &options.alert_log.alerts),
+            heartbeat_timeout: options.alert_log.alerts.heartbeat_timeout,
+            external_url: serve::external_url(&options.serve, listener.local_addr()?),
+        };
         let app = match AlertLogApp::start(settings, Arc::new(SystemClock), listener) {
             Ok(app) => app,
             Err(error) => return Ok(serve::not_started(&error)),

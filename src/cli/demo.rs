@@ -57,13 +57,14 @@ pub(super) fn demo(options: DemoOptions) -> anyhow::Result<ExitCode> {
             alert_log_stdout: false,
         }),
         heartbeat_timeout: None,
-        external_url: serve::external_url(&options.web.serve),
+        // Known when it listens.
+        external_url: String::new(),
         history_limit: options.web.history_limit,
         timeout_offset_seconds: options.web.timeout_offset,
     };
     settings.sources.interval = INTERVAL;
     settings.sources.timeout = TIMEOUT;
-    let outcome = serve::serve(settings, options.web.serve.listen.address);
+    let outcome = serve::serve(settings, &options.web.serve);
     drop(services);
     outcome
 }

@@ -32,6 +32,9 @@ const MISUSED: u8 = 2;
 /// The modules file that is read when it is there and no other is named.
 const MODULES_FILE: &str = "config/modules.yml";
 
+/// The port that the program listens on by default.
+const PORT_DEFAULT: u16 = 9115;
+
 /// Runs one command.
 pub fn run(options: Options) -> ExitCode {
     let outcome = match options.command {
@@ -67,6 +70,8 @@ fn sources(files: Option<&FileOptions>, rules: Option<&RuleOptions>) -> Sources 
         rules: rules.map(|rules| rules.rules.clone()).unwrap_or_default(),
         interval,
         timeout,
+        // What listens itself says where; the others mean a program that listens where it does by default.
+        listen: std::net::SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT)),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    config::MODULE_DEFAULT,
+    config::{INTERVAL_MAX, INTERVAL_MAX_REASON, MODULE_DEFAULT},
     notify::Format as AlertFormat,
     telemetry::log::{Format as LogFormat, LogLevel},
 };
@@ -77,9 +77,9 @@ pub struct FileOptions {
     /// Where the modules are.
     #[command(flatten)]
     pub modules: ModuleOptions,
-    /// How often a target is probed that does not say so itself
+    /// How often a target is probed that does not say so itself, 4m at most
     #[arg(long = "scrape.interval", env = "WEBSERVICE_MONITOR_SCRAPE_INTERVAL", value_name = "DURATION",
-        default_value = "15s", value_parser = duration)]
+        default_value = "15s", value_parser = interval)]
     pub interval: Duration,
     /// How long a probe may take when the target does not say so itself
     #[arg(long = "scrape.timeout", env = "WEBSERVICE_MONITOR_SCRAPE_TIMEOUT", value_name = "DURATION",
@@ -395,6 +395,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A duration that is not too long between two probes.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval > INTERVAL_MAX {
+        return Err(format!("longer than 4m: {INTERVAL_MAX_REASON}"));
+    }
+    Ok(interval)
+}
+
 fn offset(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     if seconds.is_finite() && seconds >= 0.0 {
@@ -451,6 +460,8 @@ mod tests {
             assert!(size(text).is_err(), "{text}");
         }
         assert!(duration("0s").is_err());
+        assert_eq!(interval("4m"), Ok(Duration::from_mins(4)));
+        assert!(interval("4m1s").unwrap_err().contains("forgets a sample after 5 minutes"));
         assert!(offset("NaN").is_err());
     }
 }

@@ -1,6 +1,11 @@
 //! `run` and `exporter`: start the program, obey signals, stop it.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use probe::Net;
@@ -19,6 +24,7 @@ use super::{
 use crate::{
     app::{App, Settings, StartError, Storage, World},
     clock::SystemClock,
+    config::read_text,
     notify::{self, NotifyError},
     telemetry::log,
 };
@@ -45,11 +51,12 @@ pub(super) fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         notify: Some(alert_log(options.alert_log.alert_log, &options.alert_log.alerts)),
         heartbeat_timeout: options.alert_log.alerts.heartbeat_timeout,
         sources,
-        external_url: external_url(&options.web.serve),
+        // Known when it listens.
+        external_url: String::new(),
         history_limit: options.web.history_limit,
         timeout_offset_seconds: options.web.timeout_offset,
     };
-    serve(settings, options.web.serve.listen.address)
+    serve(settings, &options.web.serve)
 }
 
 /// The exporter.
@@ -77,11 +84,12 @@ pub(super) fn exporter(options: ExporterOptions) -> anyhow::Result<ExitCode> {
         storage: None,
         notify: options.alert_log.map(|path| alert_log(path, &options.alerts)),
         heartbeat_timeout: options.alerts.heartbeat_timeout,
-        external_url: external_url(&options.web.serve),
+        // Known when it listens.
+        external_url: String::new(),
         history_limit: options.web.history_limit,
         timeout_offset_seconds: options.web.timeout_offset,
     };
-    serve(settings, options.web.serve.listen.address)
+    serve(settings, &options.web.serve)
 }
 
 /// The alert log as flags describe it.
@@ -97,19 +105,30 @@ pub(super) fn start_log(options: &LogOptions) {
     log::start(options.level, options.prober, options.format);
 }
 
-/// The URL that links begin with, without a slash at its end.
-pub(super) fn external_url(serve: &ServeOptions) -> String {
-    let url = serve
-        .external_url
-        .as_ref()
-        .map_or_else(|| format!("http://{}", serve.listen.address), ToString::to_string);
+/// The URL that links begin with, without a slash at its end, of a program that listens on an address.
+pub(super) fn external_url(options: &ServeOptions, listen: SocketAddr) -> String {
+    let url = options.external_url.as_ref();
+    let url = url.map_or_else(|| derived_url(listen), ToString::to_string);
     url.trim_end_matches('/').to_owned()
 }
 
+/// The URL that links begin with when none was given: the address that is listened on or, where that is every address of the
+/// machine, the machine's name, as in Prometheus: `localhost` would lead each reader to their own machine.
+fn derived_url(listen: SocketAddr) -> String {
+    if !listen.ip().is_unspecified() {
+        return format!("http://{listen}");
+    }
+    let name = read_text(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
+    let name = name.trim();
+    let host = if name.is_empty() { "localhost" } else { name };
+    format!("http://{host}:{}", listen.port())
+}
+
 /// Runs the program until it is told to stop.
-pub(super) fn serve(settings: Settings, listen: SocketAddr) -> anyhow::Result<ExitCode> {
+pub(super) fn serve(mut settings: Settings, options: &ServeOptions) -> anyhow::Result<ExitCode> {
     run_until_stopped(async {
-        let listener = bind(listen).await?;
+        let listener = bind(options.listen.address).await?;
+        settings.external_url = external_url(options, listener.local_addr()?);
         let net = Arc::new(Net::system());
         let all_in_one = settings.storage.is_some();
         let alert_log = settings.notify.as_ref().map(|notify| notify.alert_log_path.clone());

@@ -3,7 +3,7 @@
 //! Must not know when it is called: watching and swapping are others' work.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,7 +11,10 @@ use std::{
 
 use series::rule::Group;
 
-use super::{Config, Diagnostic, Sources, files, targets};
+use super::{
+    Config, Diagnostic, INTERVAL_MAX, INTERVAL_MAX_REASON, Sources, dependency, files,
+    identity::Seen, promise, targets,
+};
 
 /// What to do where no rules are found.
 const RULES_HINT: &str = "put rule files there, or name them by `--rules.file`; for no rules write a file with `groups: []`";
@@ -100,10 +103,63 @@ impl Config {
     fn load_targets(&mut self, sources: &Sources, errors: &mut Vec<Diagnostic>) {
         // Targets of modules that are themselves broken must not be called unknown.
         let modules_known = errors.is_empty();
-        let mut seen = HashMap::new();
+        let mut seen = Seen::default();
+        let mut dependencies = Vec::new();
+        let mut read: Vec<(PathBuf, String, Vec<yaml::Problem>)> = Vec::new();
+        if sources.interval > INTERVAL_MAX && !sources.targets.is_empty() {
+            let message = format!(
+                "the interval {} of --scrape.interval is longer than 4m",
+                promise::written(sources.interval)
+            );
+            let hint = format!("shorten it: {INTERVAL_MAX_REASON}");
+            let files = sources.targets.join(", ");
+            errors.push(Diagnostic::of_file(Path::new(&files), message, Some(hint)));
+        }
+        for path in self.target_files(sources, errors) {
+            let Some(text) = self.read(&path, errors) else { continue };
+            let mut reading = targets::Reading {
+                path: &path,
+                sources,
+                modules: &self.modules,
+                unsupported: &self.unsupported_modules,
+                modules_known,
+                seen: &mut seen,
+                targets: &mut self.targets,
+                dependencies: &mut dependencies,
+                file: read.len(),
+                problems: Vec::new(),
+                warnings: Vec::new(),
+            };
+            reading.read(&text);
+            let targets::Reading { problems, warnings, .. } = reading;
+            let warnings = warnings.into_iter();
+            self.warnings
+                .extend(warnings.map(|problem| Diagnostic::located(&path, &text, problem)));
+            read.push((path, text, problems));
+        }
+        // What a file depends on may stand in another, and targets of a broken one must not be called missing.
+        if read.iter().all(|(_, _, problems)| problems.is_empty()) && errors.is_empty() {
+            let services = self.targets.iter().filter_map(|target| target.labels.get("service"));
+            let services = services.map(str::to_owned).collect();
+            for (file, problem) in dependency::mistakes(&dependencies, &services) {
+                if let Some((_, _, problems)) = read.get_mut(file) {
+                    problems.push(problem);
+                }
+            }
+        }
+        for (path, text, problems) in read {
+            errors.extend(
+                problems.into_iter().map(|problem| Diagnostic::located(&path, &text, problem)),
+            );
+        }
+    }
+
+    /// The targets files, each once; those that are not there are mistakes.
+    fn target_files(&mut self, sources: &Sources, errors: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+        let mut found: Vec<PathBuf> = Vec::new();
         for pattern in &sources.targets {
             for path in matching(pattern, targets::EXAMPLE, errors) {
-                if self.files.contains(&path) {
+                if self.files.contains(&path) || found.contains(&path) {
                     continue;
                 }
                 if fs::symlink_metadata(&path).is_err() {
@@ -115,24 +171,10 @@ impl Config {
                     ));
                     continue;
                 }
-                let Some(text) = self.read(&path, errors) else { continue };
-                let mut reading = targets::Reading {
-                    path: &path,
-                    sources,
-                    modules: &self.modules,
-                    unsupported: &self.unsupported_modules,
-                    modules_known,
-                    seen: &mut seen,
-                    targets: &mut self.targets,
-                    problems: Vec::new(),
-                };
-                reading.read(&text);
-                let problems = reading.problems;
-                errors.extend(
-                    problems.into_iter().map(|problem| Diagnostic::located(&path, &text, problem)),
-                );
+                found.push(path);
             }
         }
+        found
     }
 
     fn load_rules(&mut self, sources: &Sources, errors: &mut Vec<Diagnostic>) {

@@ -2,23 +2,42 @@
 //!
 //! A configuration is immutable and swapped whole. Must not know sockets, schedules or storage.
 
+mod dependency;
 pub mod diagnostic;
 mod files;
+mod identity;
 mod load;
+pub mod promise;
+mod slip;
 mod targets;
 pub mod watch;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 pub use diagnostic::{Diagnostic, Warning};
 pub use files::read_text;
+pub use identity::{Identity, PROBER};
 pub use load::Summary;
+pub use promise::Promises;
 
 /// The `job` of all targets: what the shipped rules, the pages and a Prometheus know them by.
 pub const JOB: &str = "webservices";
 
 /// The module of a target that names none, as in `blackbox_exporter`.
 pub const MODULE_DEFAULT: &str = "http_2xx";
+
+/// The longest time between two probes of a target. Prometheus, and the store as well, takes a series for gone 5 minutes after its
+/// last sample; what is left is for a probe that comes late.
+pub const INTERVAL_MAX: Duration = Duration::from_mins(4);
+
+/// Why there is a longest interval.
+pub const INTERVAL_MAX_REASON: &str = "Prometheus forgets a sample after 5 minutes, so that with longer intervals a target would seem to have no data";
 
 /// Where the configuration's files are, and the defaults that flags set.
 #[derive(Clone, Debug)]
@@ -35,6 +54,19 @@ pub struct Sources {
     pub interval: Duration,
     /// The timeout of targets that do not set `__scrape_timeout__`.
     pub timeout: Duration,
+    /// Where the program listens: what a target that is only a path, such as `/-/healthy`, is asked of.
+    pub listen: SocketAddr,
+}
+
+/// The address of a target that is only a path: this program itself, wherever it listens. `None` when it is no path.
+pub fn own_url(listen: SocketAddr, target: &str) -> Option<String> {
+    let mut listen = listen;
+    match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    target.starts_with('/').then(|| format!("http://{listen}{target}"))
 }
 
 /// A valid configuration.
@@ -67,10 +99,19 @@ pub struct Target {
     pub labels: series::Labels,
     /// The labels that begin with `__`, as they stand in the file: settings, not facts about its series.
     pub internal_labels: Arc<[(String, String)]>,
+    /// What its labels promise of it.
+    pub promises: Promises,
     /// How often it is probed.
     pub interval: Duration,
     /// How long one probe may take.
     pub timeout: Duration,
     /// The file and line that it comes from.
     pub origin: String,
+}
+
+impl Target {
+    /// What tells it from all others.
+    pub fn identity(&self) -> Identity {
+        Identity::of(&self.labels)
+    }
 }

@@ -1,33 +1,31 @@
 //! A targets file (Prometheus `file_sd`) to valid targets.
 //!
-//! `instance` and `job` cannot be set by a label: both name the series in the shipped rules and pages, and two targets with one
-//! `instance` would write the same series. Must not know files beyond their text.
+//! `instance` and `job` cannot be set by a label: both name the series in the shipped rules and pages. Must not know files beyond
+//! their text.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use yaml::{Problem, Spanned, did_you_mean};
 
-use super::{JOB, MODULE_DEFAULT, Sources, Target};
+use super::{
+    INTERVAL_MAX, INTERVAL_MAX_REASON, JOB, MODULE_DEFAULT, Promises, Sources, Target,
+    dependency::{DEPENDS_ON, Dependency},
+    identity::Seen,
+    own_url, promise, slip,
+};
 
 /// How a targets file looks, for those who have none.
 pub(super) const EXAMPLE: &str = "write one with two lines: `- targets: [https://www.example.com/]` and `  labels: { service: shop }`";
 
-/// The labels that the shipped rules join on, and the values for which they have a rule.
-const CLOSED: &[(&str, &[&str])] = &[
-    ("alert_after", &["5m", "15m", "1h"]),
-    ("slo", &["90", "95", "99", "99.5", "99.9", "99.95", "99.99"]),
-    ("max_latency", &["250ms", "500ms", "1s", "2s", "5s", "10s", "30s"]),
-    ("severity", &["critical", "warning", "info"]),
-];
+/// How urgent an alert can be.
+const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
 
 /// The labels that set something up and are not carried to the series.
 const INTERNAL: &[&str] = &["__scrape_interval__", "__scrape_timeout__", "__param_module"];
+
+/// An objective below this is probably a ratio where a percentage is meant.
+const SLO_LIKELY_MIN: f64 = 0.01;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,10 +69,14 @@ pub(super) struct Reading<'a> {
     pub(super) unsupported: &'a BTreeMap<String, String>,
     /// Whether `modules` is complete; otherwise a name that is missing there is not called unknown.
     pub(super) modules_known: bool,
-    /// Where each instance was seen first.
-    pub(super) seen: &'a mut HashMap<String, String>,
+    /// The targets of this file and of those before.
+    pub(super) seen: &'a mut Seen,
     pub(super) targets: &'a mut Vec<Arc<Target>>,
+    /// Every `depends_on`, and the number of this file for those of its own.
+    pub(super) dependencies: &'a mut Vec<Dependency>,
+    pub(super) file: usize,
     pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
 }
 
 /// What a group's labels say.
@@ -83,6 +85,7 @@ struct Settings {
     name: String,
     labels: Vec<(String, String)>,
     internal_labels: Arc<[(String, String)]>,
+    promises: Promises,
     interval: Duration,
     timeout: Duration,
 }
@@ -102,6 +105,7 @@ impl Reading<'_> {
         }));
         groups.iter().flatten().for_each(|group| self.group(group));
         self.problems.sort_by_key(|problem| (problem.line, problem.column));
+        self.warnings.sort_by_key(|warning| (warning.line, warning.column));
     }
 
     fn wrong(&mut self, at: &Spanned<String>, message: String, hint: impl Into<Option<String>>) {
@@ -115,34 +119,43 @@ impl Reading<'_> {
 
     fn group(&mut self, group: &RawGroup) {
         let settings = self.settings(group);
+        let Some(module) = &settings.module else { return };
         for text in &group.targets {
-            let origin = format!("{}:{}", self.path.display(), text.line);
-            if let Some(first) = self.seen.get(&text.value) {
-                let hint = format!("it stands at {first} already; each target may be listed once");
-                self.wrong(text, format!("duplicate target `{}`", text.value), hint);
-                continue;
-            }
-            self.seen.insert(text.value.clone(), origin.clone());
-            let Some(module) = &settings.module else { continue };
-            match module.target(&text.value) {
-                Ok(address) => {
-                    let own = [("job", JOB), ("instance", text.value.as_str())];
-                    let user =
-                        settings.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-                    self.targets.push(Arc::new(Target {
-                        instance: text.value.clone(),
-                        address,
-                        module: settings.name.clone(),
-                        labels: series::Labels::new(user.chain(own)),
-                        internal_labels: Arc::clone(&settings.internal_labels),
-                        interval: settings.interval,
-                        timeout: settings.timeout,
-                        origin,
-                    }));
+            let address = match self.address(module, &text.value) {
+                Ok(address) => address,
+                Err(error) => {
+                    self.wrong(text, error.message, error.hint);
+                    continue;
                 }
-                Err(error) => self.wrong(text, error.message, error.hint),
+            };
+            let own = [("job", JOB), ("instance", text.value.as_str())];
+            let user = settings.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let target = Arc::new(Target {
+                instance: text.value.clone(),
+                address,
+                module: settings.name.clone(),
+                labels: series::Labels::new(user.chain(own)),
+                internal_labels: Arc::clone(&settings.internal_labels),
+                promises: settings.promises,
+                interval: settings.interval,
+                timeout: settings.timeout,
+                origin: format!("{}:{}", self.path.display(), text.line),
+            });
+            match self.seen.add(&target) {
+                Ok(()) => self.targets.push(target),
+                Err(clash) => self.wrong(text, clash.message, clash.hint),
             }
         }
+    }
+
+    /// An address as the module understands it; a path alone is this program itself.
+    fn address(
+        &self,
+        module: &probe::Module,
+        text: &str,
+    ) -> Result<probe::Target, probe::TargetError> {
+        let own = own_url(self.sources.listen, text).map(|url| module.target(&url));
+        own.and_then(Result::ok).map_or_else(|| module.target(text), Ok)
     }
 
     fn settings(&mut self, group: &RawGroup) -> Settings {
@@ -156,7 +169,75 @@ impl Reading<'_> {
         let find = |wanted: &str| {
             group.labels.iter().find(|(name, _)| name.0.value == wanted).map(|(_, value)| value)
         };
-        let (plain, parameter) = (find("module"), find("__param_module"));
+        self.slips(group);
+        if let Some(on) = find(DEPENDS_ON) {
+            let service = find("service").map(|service| service.value.clone());
+            self.dependencies.push(Dependency { file: self.file, service, on: on.clone() });
+        }
+        let (name, module) = self.module(find("module"), find("__param_module"));
+        let (interval, timeout) =
+            self.times(find("__scrape_interval__"), find("__scrape_timeout__"));
+        Settings {
+            module,
+            name,
+            labels,
+            internal_labels: internal_labels.into(),
+            promises: self.promises(group, interval),
+            interval,
+            timeout,
+        }
+    }
+
+    /// Warns of labels whose names are nearly those with a meaning, once each.
+    fn slips(&mut self, group: &RawGroup) {
+        for LabelName(name) in group.labels.keys() {
+            let Some(known) = slip::meant(&name.value) else { continue };
+            // Who has set the right one too knows its name.
+            if group.labels.keys().any(|other| other.0.value == known) {
+                continue;
+            }
+            let message = format!("the label `{}` has no meaning; `{known}` has one", name.value);
+            if self.warnings.iter().all(|warning| warning.message != message) {
+                let hint = Some(format!("did you mean `{known}`? otherwise nothing is wrong"));
+                self.warnings.push(Problem { line: name.line, column: name.column, message, hint });
+            }
+        }
+    }
+
+    fn promises(&mut self, group: &RawGroup, interval: Duration) -> Promises {
+        let mut promises = Promises::default();
+        for (LabelName(name), value) in &group.labels {
+            let before = promises.alert_after;
+            let set = promises.set(&name.value, &value.value).and_then(|()| {
+                // Once, at the label that it is about.
+                if before == promises.alert_after {
+                    Ok(())
+                } else {
+                    promises.check_interval(interval)
+                }
+            });
+            if let Err(error) = set {
+                self.wrong(value, error.message, error.hint);
+            }
+            if name.value == promise::SLO
+                && promises.slo.is_some_and(|ratio| ratio < SLO_LIKELY_MIN)
+            {
+                self.warnings.push(Problem {
+                    line: value.line,
+                    column: value.column,
+                    message: format!("`slo: {0}` is an objective of {0} percent", value.value),
+                    hint: Some("did you mean a percentage such as 99.9?".to_owned()),
+                });
+            }
+        }
+        promises
+    }
+
+    fn module(
+        &mut self,
+        plain: Option<&Spanned<String>>,
+        parameter: Option<&Spanned<String>>,
+    ) -> (String, Option<Arc<probe::Module>>) {
         if let (Some(plain), Some(parameter)) = (plain, parameter)
             && plain.value != parameter.value
         {
@@ -179,10 +260,26 @@ impl Reading<'_> {
             };
             self.wrong(value, message, hint);
         }
-        let interval_label = find("__scrape_interval__");
-        let timeout_label = find("__scrape_timeout__");
-        let interval =
-            interval_label.and_then(|value| self.duration(value)).unwrap_or(self.sources.interval);
+        (name, module)
+    }
+
+    /// How often, and for how long.
+    fn times(
+        &mut self,
+        interval_label: Option<&Spanned<String>>,
+        timeout_label: Option<&Spanned<String>>,
+    ) -> (Duration, Duration) {
+        let interval = interval_label.and_then(|value| {
+            let interval = self.duration(value)?;
+            if interval > INTERVAL_MAX {
+                let message = format!("the interval {} is longer than 4m", value.value);
+                let hint = format!("shorten it: {INTERVAL_MAX_REASON}");
+                self.wrong(value, message, hint);
+                return None;
+            }
+            Some(interval)
+        });
+        let interval = interval.unwrap_or(self.sources.interval);
         let given = timeout_label.and_then(|value| self.duration(value));
         if let (Some(timeout), Some(value)) = (given, timeout_label)
             && timeout > interval
@@ -195,15 +292,7 @@ impl Reading<'_> {
             );
         }
         // A short interval of its own shortens the timeout that the target did not choose.
-        let timeout = given.unwrap_or(self.sources.timeout.min(interval));
-        Settings {
-            module,
-            name,
-            labels,
-            internal_labels: internal_labels.into(),
-            interval,
-            timeout,
-        }
+        (interval, given.unwrap_or(self.sources.timeout.min(interval)))
     }
 
     fn label(&mut self, name: &Spanned<String>, value: &Spanned<String>) {
@@ -219,16 +308,20 @@ impl Reading<'_> {
             let hint = "rename the label; `instance` is the target itself, `job` is `webservices`"
                 .to_owned();
             self.wrong(name, format!("the label `{text}` is set by the monitor"), hint);
+        } else if let Some(plain) =
+            text.strip_prefix("__param_").filter(|plain| promise::NAMES.contains(plain))
+        {
+            // Prometheus would take it as well, but the target's series and pages would not show it.
+            let hint = format!("write `{plain}`: it becomes the parameter by itself");
+            self.wrong(name, format!("the label `{text}` has no meaning here"), hint);
         } else if text.starts_with("__") && !INTERNAL.contains(&text) {
             let all = format!("known are {}", INTERNAL.join(", "));
             let hint = did_you_mean(text, INTERNAL.iter().copied())
                 .map_or(all.clone(), |near| format!("{near} {all}"));
             self.wrong(name, format!("the label `{text}` has no meaning here"), hint);
         }
-        if let Some((_, allowed)) = CLOSED.iter().find(|(closed, _)| *closed == text)
-            && !allowed.contains(&value.value.as_str())
-        {
-            let hint = format!("the values are {}", allowed.join(", "));
+        if text == "severity" && !SEVERITIES.contains(&value.value.as_str()) {
+            let hint = format!("the values are {}", SEVERITIES.join(", "));
             self.wrong(value, format!("`{text}` cannot be `{}`", value.value), hint);
         }
     }

@@ -10,7 +10,7 @@ pub mod own;
 pub mod probe;
 pub mod text;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 pub use self::operations::{Operations, operations};
 use ::probe::Net;
@@ -43,6 +43,8 @@ pub struct Exposer {
     pub net: Arc<Net>,
     /// Subtracted from Prometheus's scrape timeout (`--timeout-offset`), in seconds.
     pub timeout_offset_seconds: f64,
+    /// Where the program listens: what a target that is only a path is asked of.
+    pub listen: SocketAddr,
     /// Where wishes to reload go.
     pub reloads: mpsc::Sender<ReloadRequest>,
     permits: Semaphore,
@@ -54,12 +56,13 @@ impl Exposer {
         monitor: Arc<Monitor>,
         net: Arc<Net>,
         timeout_offset_seconds: f64,
+        listen: SocketAddr,
         reloads: mpsc::Sender<ReloadRequest>,
     ) -> Self {
         // Beyond this the answer is a fault of ours at once, instead of one for want of descriptors in the middle.
         let permits =
             Semaphore::new(affordable(descriptors_max(), DESCRIPTORS_PER_PROBE, PROBES_MAX));
-        Self { monitor, net, timeout_offset_seconds, reloads, permits }
+        Self { monitor, net, timeout_offset_seconds, listen, reloads, permits }
     }
 }
 

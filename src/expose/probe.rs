@@ -25,8 +25,9 @@ use super::{
     text::{CONTENT_TYPE, Exposition},
 };
 use crate::{
-    config::MODULE_DEFAULT,
+    config::{MODULE_DEFAULT, Promises, own_url},
     explain,
+    flow::add_promises,
     monitor::{Remembered, lock},
 };
 
@@ -43,6 +44,9 @@ const TARGET_BYTES_MAX: usize = 2048;
 struct Request {
     module: Arc<Module>,
     target: ::probe::Target,
+    /// The target as it was asked for.
+    instance: String,
+    promises: Promises,
     timeout: Duration,
     debug: bool,
 }
@@ -68,9 +72,10 @@ pub(super) async fn probe(
         );
     };
     let started = exposer.monitor.clock.now();
-    let result = request.module.probe(&exposer.net, &request.target, request.timeout).await;
-    let (target, module) = (request.target.text(), request.module.name());
-    let remembered = exposer.monitor.remember(target, module, started, result);
+    let mut result = request.module.probe(&exposer.net, &request.target, request.timeout).await;
+    add_promises(&mut result, &request.promises);
+    let (instance, module) = (&request.instance, request.module.name());
+    let remembered = exposer.monitor.remember(instance, module, started, result);
     if request.debug {
         return plain(StatusCode::OK, debug_text(&remembered, Some(&request.module)));
     }
@@ -186,7 +191,10 @@ fn parse(exposer: &Exposer, query: &str, headers: &HeaderMap) -> Result<Request,
     if text.len() > TARGET_BYTES_MAX {
         return Err(bad(format!("target is longer than {TARGET_BYTES_MAX} bytes")));
     }
-    let target = module.target_lenient(text).map_err(|error| bad(error.to_string()))?;
+    // A path alone is this program itself.
+    let own = own_url(exposer.listen, text).map(|url| module.target(&url));
+    let target = own.and_then(Result::ok).map_or_else(|| module.target_lenient(text), Ok);
+    let target = target.map_err(|error| bad(error.to_string()))?;
     let target = match parameters.get("hostname") {
         Some(hostname) => {
             module.with_hostname(target, hostname).map_err(|error| bad(error.to_string()))?
@@ -196,7 +204,17 @@ fn parse(exposer: &Exposer, query: &str, headers: &HeaderMap) -> Result<Request,
     let timeout =
         timeout(headers, exposer.timeout_offset_seconds, module.timeout()).map_err(bad)?;
     let debug = parameters.get("debug").is_some_and(|debug| debug == "true");
-    Ok(Request { module, target, timeout, debug })
+    let promises = promises(&parameters).map_err(bad)?;
+    Ok(Request { module, target, instance: text.to_owned(), promises, timeout, debug })
+}
+
+/// What the target was promised. Its interval, which `alert_after` has to suit, is not known here.
+fn promises(parameters: &BTreeMap<String, String>) -> Result<Promises, String> {
+    let mut promises = Promises::default();
+    for (name, value) in parameters {
+        promises.set(name, value).map_err(|error| format!("parameter {error}"))?;
+    }
+    Ok(promises)
 }
 
 /// How long the probe may take: the scrape timeout less the offset, or the module's timeout when that is shorter.

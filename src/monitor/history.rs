@@ -104,11 +104,15 @@ struct Entry {
     holders: usize,
 }
 
+/// What tells the rings of one address apart: why it was probed, by which module, from which place.
+type Key<'a> = (Origin, &'a str, &'a str);
+
 /// The remembered probes of one target.
 #[derive(Debug)]
 struct Ring {
-    /// The module, for what was asked for; a watched target has one ring whatever its module is.
-    module: Option<String>,
+    origin: Origin,
+    module: String,
+    prober: String,
     recent: VecDeque<u64>,
     failures: VecDeque<u64>,
     last_use: u64,
@@ -139,6 +143,7 @@ impl Remembered {
         let own = size_of::<ProbeRecord>() + size_of::<Trace>() + ENTRY_BYTES;
         own + record.instance.len()
             + record.module.len()
+            + record.prober.len()
             + detail
             + samples.sum::<usize>()
             + notes.sum::<usize>()
@@ -187,7 +192,7 @@ impl History {
         self.push_to_all(id);
         while self.asked.len() > self.limits.asked {
             let Some((_, (instance, module))) = self.asked.pop_first() else { break };
-            self.drop_ring(&instance, Some(&module));
+            self.drop_ring(&instance, (Origin::Asked, &module, ""));
         }
         while self.bytes > self.limits.bytes {
             let Some((_, oldest)) = self.order.first().copied() else { break };
@@ -197,8 +202,8 @@ impl History {
     }
 
     /// Drops what is remembered of a target that is no longer watched; the recent probes of all targets keep theirs.
-    pub fn forget(&mut self, instance: &str) {
-        self.drop_ring(instance, None);
+    pub fn forget(&mut self, instance: &str, module: &str, prober: &str) {
+        self.drop_ring(instance, (Origin::Watched, module, prober));
     }
 
     /// The recent probes of all targets and the failures before them, oldest first.
@@ -213,8 +218,9 @@ impl History {
     }
 
     /// The probes of a watched target, newest first: its last results, and its failures before them.
-    pub fn of_watched(&self, instance: &str) -> Vec<Remembered> {
-        let ring = self.rings.get(instance).into_iter().flatten().find(|ring| ring.is(None));
+    pub fn of_watched(&self, instance: &str, module: &str, prober: &str) -> Vec<Remembered> {
+        let key = (Origin::Watched, module, prober);
+        let ring = self.rings.get(instance).into_iter().flatten().find(|ring| ring.is(key));
         let ids: BTreeSet<u64> = ring.into_iter().flat_map(Ring::ids).collect();
         ids.into_iter().rev().filter_map(|id| self.get(id).cloned()).collect()
     }
@@ -239,20 +245,20 @@ impl History {
 
     fn push_to_ring(&mut self, origin: Origin, record: &ProbeRecord, failed: bool) {
         let (id, instance) = (record.id, &record.instance);
-        let module = (origin == Origin::Asked).then_some(&record.module);
         let rings = self.rings.entry(Arc::clone(instance)).or_default();
-        let index = rings.iter().position(|ring| ring.is(module.map(String::as_str)));
+        let key = (origin, record.module.as_str(), record.prober.as_str());
+        let index = rings.iter().position(|ring| ring.is(key));
         let index = index.unwrap_or_else(|| {
-            let ring =
-                Ring::new(module.cloned(), RING_BYTES + instance.len() + record.module.len());
+            let names = instance.len() + record.module.len() + record.prober.len();
+            let ring = Ring::new(key, RING_BYTES + names);
             self.bytes += ring.bytes;
             rings.push(ring);
             rings.len() - 1
         });
         let Some(ring) = rings.get_mut(index) else { return };
-        if let Some(module) = module {
+        if origin == Origin::Asked {
             self.asked.remove(&ring.last_use);
-            self.asked.insert(id, (Arc::clone(instance), module.clone()));
+            self.asked.insert(id, (Arc::clone(instance), record.module.clone()));
         }
         ring.last_use = id;
         let mut released = [None, None];
@@ -314,20 +320,20 @@ impl History {
         self.order.remove(&(entry.rank, id));
         self.bytes = self.bytes.saturating_sub(entry.bytes);
         let record = &entry.remembered.record;
-        let module = (entry.origin == Origin::Asked).then_some(record.module.as_str());
+        let key = (entry.origin, record.module.as_str(), record.prober.as_str());
         let rings = self.rings.get_mut(&record.instance).into_iter().flatten();
-        let Some(ring) = rings.into_iter().find(|ring| ring.is(module)) else { return };
+        let Some(ring) = rings.into_iter().find(|ring| ring.is(key)) else { return };
         ring.recent.retain(|other| *other != id);
         ring.failures.retain(|other| *other != id);
         // A ring lives as long as it holds something, so that rings are within the bound too.
         if ring.recent.is_empty() && ring.failures.is_empty() {
-            self.drop_ring(&record.instance, module);
+            self.drop_ring(&record.instance, key);
         }
     }
 
-    fn drop_ring(&mut self, instance: &str, module: Option<&str>) {
+    fn drop_ring(&mut self, instance: &str, key: Key<'_>) {
         let Some(rings) = self.rings.get_mut(instance) else { return };
-        let Some(index) = rings.iter().position(|ring| ring.is(module)) else { return };
+        let Some(index) = rings.iter().position(|ring| ring.is(key)) else { return };
         let ring = rings.swap_remove(index);
         if rings.is_empty() {
             self.rings.remove(instance);
@@ -342,13 +348,14 @@ impl History {
 }
 
 impl Ring {
-    fn new(module: Option<String>, bytes: usize) -> Self {
+    fn new((origin, module, prober): Key<'_>, bytes: usize) -> Self {
         let (recent, failures) = (VecDeque::new(), VecDeque::new());
-        Self { module, recent, failures, last_use: 0, bytes }
+        let (module, prober) = (module.to_owned(), prober.to_owned());
+        Self { origin, module, prober, recent, failures, last_use: 0, bytes }
     }
 
-    fn is(&self, module: Option<&str>) -> bool {
-        self.module.as_deref() == module
+    fn is(&self, key: Key<'_>) -> bool {
+        (self.origin, self.module.as_str(), self.prober.as_str()) == key
     }
 
     /// The numbers of its probes; a recent failure comes twice.

@@ -17,9 +17,6 @@ pub trait Sink: Send + Sync + 'static {
     /// Takes the result of a probe of `target` that was begun at `started`.
     fn record(&self, target: &Target, started: Timestamp, result: probe::ProbeResult);
 
-    /// The target is no longer probed as it was, as of `at`: its series end there.
+    /// The target was removed: its series end at `at`.
     fn forget(&self, target: &Target, at: Timestamp);
-
-    /// The target was removed: nothing of its address is watched any more.
-    fn retire(&self, target: &Target);
 }

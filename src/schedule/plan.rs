@@ -1,4 +1,4 @@
-//! The timetable: fixed-rate slots with an offset that is hashed from the target's name.
+//! The timetable: fixed-rate slots with an offset that is hashed from the target's identity.
 //!
 //! A slot depends on the target and its interval alone, so a reload moves nobody, and targets of one interval are spread
 //! evenly over it. Must not know how a probe is made, nor spawn anything.
@@ -13,7 +13,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::config::Target;
+use crate::config::{Identity, Target};
 
 /// New targets are probed at once, but not all in one moment: this much time for each of them.
 const FIRST_PROBE_SPACING: Duration = Duration::from_millis(1);
@@ -26,20 +26,22 @@ const FIRST_PROBE_SPREAD_MIN: Duration = Duration::from_secs(1);
 pub struct Plan {
     /// The moment that all slots are counted from.
     epoch: Instant,
-    targets: BTreeMap<String, Arc<Target>>,
+    targets: BTreeMap<Arc<Identity>, Arc<Target>>,
     /// The next slot of each target; entries of removed or changed targets are skipped when they come up.
-    queue: BinaryHeap<Reverse<(Instant, String)>>,
+    queue: BinaryHeap<Reverse<(Instant, Arc<Identity>)>>,
     /// The slot that counts for each target, to tell stale queue entries.
-    slots: BTreeMap<String, Instant>,
+    slots: BTreeMap<Arc<Identity>, Instant>,
 }
 
 /// What an update of the plan changed.
 #[derive(Debug, Default, PartialEq)]
 pub struct Changes {
-    /// Targets that are gone, or whose labels, module or timing changed: their old series end.
+    /// Targets that are gone: their series end.
     pub removed: Vec<Arc<Target>>,
-    /// How many targets are new or changed.
+    /// How many targets are new.
     pub added: usize,
+    /// How many targets have other labels or times than before.
+    pub changed: usize,
 }
 
 impl Plan {
@@ -52,24 +54,26 @@ impl Plan {
     /// in their slots.
     pub fn update(&mut self, targets: &[Arc<Target>], now: Instant) -> Changes {
         let mut changes = Changes::default();
-        let mut next: BTreeMap<String, Arc<Target>> = BTreeMap::new();
+        let mut next: BTreeMap<Arc<Identity>, Arc<Target>> = BTreeMap::new();
         for target in targets {
-            next.insert(target.instance.clone(), Arc::clone(target));
+            next.insert(Arc::new(target.identity()), Arc::clone(target));
         }
-        for (instance, old) in &self.targets {
-            if next.get(instance).is_none_or(|new| !same_probe(old, new)) {
-                changes.removed.push(Arc::clone(old));
-                self.slots.remove(instance);
+        for (identity, old) in &self.targets {
+            match next.get(identity) {
+                Some(new) if same_probe(old, new) => continue,
+                Some(_) => changes.changed += 1,
+                None => changes.removed.push(Arc::clone(old)),
             }
+            self.slots.remove(identity);
         }
         let spread = FIRST_PROBE_SPREAD_MIN
             .max(FIRST_PROBE_SPACING * u32::try_from(next.len()).unwrap_or(u32::MAX));
-        for (instance, target) in &next {
-            if self.slots.contains_key(instance) {
+        for (identity, target) in &next {
+            if self.slots.contains_key(identity) {
                 continue;
             }
-            changes.added += 1;
-            self.push(instance, now + offset(instance, spread.min(target.interval)));
+            changes.added += usize::from(!self.targets.contains_key(identity));
+            self.push(identity, now + offset(identity, spread.min(target.interval)));
         }
         self.targets = next;
         changes
@@ -83,12 +87,12 @@ impl Plan {
             if *at > now {
                 break;
             }
-            let Some(Reverse((at, instance))) = self.queue.pop() else { break };
-            if self.slots.get(&instance) != Some(&at) {
+            let Some(Reverse((at, identity))) = self.queue.pop() else { break };
+            if self.slots.get(&identity) != Some(&at) {
                 continue;
             }
-            let Some(target) = self.targets.get(&instance).map(Arc::clone) else { continue };
-            self.push(&instance, self.next_slot(&target, now));
+            let Some(target) = self.targets.get(&identity).map(Arc::clone) else { continue };
+            self.push(&identity, self.next_slot(&identity, &target, now));
             due.push(target);
         }
         due
@@ -99,20 +103,20 @@ impl Plan {
         self.queue.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Whether an address is probed, in whatever way.
-    pub fn watches(&self, instance: &str) -> bool {
-        self.targets.contains_key(instance)
+    /// A target as it is to be probed at present.
+    pub fn current(&self, identity: &Identity) -> Option<&Arc<Target>> {
+        self.targets.get(identity)
     }
 
     /// Whether the target is still to be probed as it is.
     pub fn contains(&self, target: &Target) -> bool {
-        self.targets.get(&target.instance).is_some_and(|current| same_probe(current, target))
+        self.current(&target.identity()).is_some_and(|current| same_probe(current, target))
     }
 
     /// The first slot that is at least half an interval away, so that a first probe out of turn is not doubled.
-    fn next_slot(&self, target: &Target, now: Instant) -> Instant {
+    fn next_slot(&self, identity: &Identity, target: &Target, now: Instant) -> Instant {
         let interval = target.interval.max(Duration::from_millis(1));
-        let first = self.epoch + offset(&target.instance, interval);
+        let first = self.epoch + offset(identity, interval);
         let earliest = now + interval / 2;
         let behind = earliest.saturating_duration_since(first).as_nanos();
         let slots = behind.div_ceil(interval.as_nanos());
@@ -122,14 +126,14 @@ impl Plan {
             )
     }
 
-    fn push(&mut self, instance: &str, at: Instant) {
-        self.slots.insert(instance.to_owned(), at);
-        self.queue.push(Reverse((at, instance.to_owned())));
+    fn push(&mut self, identity: &Arc<Identity>, at: Instant) {
+        self.slots.insert(Arc::clone(identity), at);
+        self.queue.push(Reverse((at, Arc::clone(identity))));
     }
 }
 
 /// Whether two targets are probed alike and write the same series; where in a file they stand does not matter.
-fn same_probe(left: &Target, right: &Target) -> bool {
+pub(super) fn same_probe(left: &Target, right: &Target) -> bool {
     left.address == right.address
         && left.module == right.module
         && left.labels == right.labels
@@ -137,10 +141,10 @@ fn same_probe(left: &Target, right: &Target) -> bool {
         && left.timeout == right.timeout
 }
 
-/// A fixed place for a name within a span of time.
-fn offset(name: &str, span: Duration) -> Duration {
+/// A fixed place for a target within a span of time.
+fn offset(identity: &Identity, span: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
+    identity.hash(&mut hasher);
     let nanoseconds = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX).max(1);
     Duration::from_nanos(hasher.finish() % nanoseconds)
 }
@@ -148,6 +152,7 @@ fn offset(name: &str, span: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Promises;
 
     fn target(instance: &str, interval: Duration) -> Arc<Target> {
         let module = probe::Module::builtin().remove("http_2xx").unwrap();
@@ -156,6 +161,7 @@ mod tests {
             address: module.target(instance).unwrap(),
             module: "http_2xx".to_owned(),
             internal_labels: Arc::default(),
+            promises: Promises::default(),
             labels: series::Labels::new([("instance", instance)]),
             interval,
             timeout: Duration::from_secs(1),
@@ -212,18 +218,35 @@ mod tests {
         let mut plan = Plan::new(start);
         plan.update(&[Arc::clone(&one), Arc::clone(&two)], start);
         follow(&mut plan, start, Duration::from_secs(30));
-        let slot = plan.slots["http://one/"];
+        let slot = plan.slots[&one.identity()];
         let changes = plan.update(&[Arc::clone(&one), three], start + Duration::from_secs(30));
-        assert_eq!(changes, Changes { removed: vec![Arc::clone(&two)], added: 1 });
-        assert_eq!(plan.slots["http://one/"], slot);
+        assert_eq!(changes, Changes { removed: vec![Arc::clone(&two)], added: 1, changed: 0 });
+        assert_eq!(plan.slots[&one.identity()], slot);
         let later = follow(&mut plan, start + Duration::from_secs(30), Duration::from_secs(20));
         assert!(later.iter().all(|(_, name)| name != "http://two/"), "{later:?}");
-        // A target whose labels change ends its old series and begins anew.
-        let changed =
-            Arc::new(Target { labels: one.labels.with("team", "shop"), ..(*one).clone() });
-        let changes = plan.update(&[changed], start + Duration::from_secs(50));
-        assert_eq!(changes.added, 1);
-        assert!(changes.removed.contains(&one));
+        // A target whose labels change is not removed, and is probed at once.
+        let labels = one.labels.with("team", "shop");
+        let changed = Arc::new(Target { labels, interval: interval * 20, ..(*one).clone() });
+        let edited = start + Duration::from_secs(50);
+        let changes = plan.update(&[Arc::clone(&changed)], edited);
+        assert_eq!((changes.changed, changes.added, changes.removed.len()), (1, 0, 1));
+        assert!(!changes.removed.contains(&one) && plan.contains(&changed) && !plan.contains(&one));
+        assert!(plan.next_due().unwrap() < edited + Duration::from_secs(1));
+    }
+
+    #[test]
+    fn two_modules_of_one_address_are_two_targets() {
+        let start = Instant::now();
+        let one = target("http://one/", Duration::from_secs(10));
+        let labels = one.labels.with("module", "http_post_2xx");
+        let module = "http_post_2xx".to_owned();
+        let other = Arc::new(Target { module, labels, ..(*one).clone() });
+        let mut plan = Plan::new(start);
+        assert_eq!(plan.update(&[Arc::clone(&one), Arc::clone(&other)], start).added, 2);
+        assert_eq!(follow(&mut plan, start, Duration::from_secs(1)).len(), 2);
+        let changes = plan.update(&[Arc::clone(&one)], start + Duration::from_secs(2));
+        assert_eq!(changes, Changes { removed: vec![other], added: 0, changed: 0 });
+        assert!(plan.contains(&one));
     }
 
     #[test]

@@ -21,10 +21,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{Plan, Sink};
+use super::{
+    Plan, Sink,
+    plan::{Changes, same_probe},
+};
 use crate::{
     clock::Clock,
-    config::{Config, Target},
+    config::{Config, Identity, Target},
     telemetry::{Collect, OwnSample, names, process::affordable, value},
 };
 
@@ -106,7 +109,9 @@ struct InFlight {
     tasks: JoinSet<Finished>,
     /// Task and target of each, to name the target of a task that panicked.
     running: HashMap<Id, (Arc<Target>, Timestamp)>,
-    instances: BTreeSet<String>,
+    identities: BTreeSet<Identity>,
+    /// Targets that were edited while they were being probed, and had their turn meanwhile: theirs is when that probe ends.
+    edited: BTreeSet<Identity>,
     permits: Arc<Semaphore>,
     hosts: Hosts,
 }
@@ -140,7 +145,8 @@ impl Scheduler {
         let mut flight = InFlight {
             tasks: JoinSet::new(),
             running: HashMap::new(),
-            instances: BTreeSet::new(),
+            identities: BTreeSet::new(),
+            edited: BTreeSet::new(),
             permits: Arc::new(Semaphore::new(self.settings.in_flight_max)),
             hosts: Hosts { each_max: self.settings.host_in_flight_max, permits: HashMap::new() },
         };
@@ -157,7 +163,11 @@ impl Scheduler {
                     config = Arc::clone(&self.config.borrow_and_update());
                     self.adopt(&mut plan, &config);
                 }
-                Some(joined) = flight.tasks.join_next_with_id() => self.finish(&plan, &mut flight, joined),
+                Some(joined) = flight.tasks.join_next_with_id() => {
+                    if let Some(edited) = self.finish(&plan, &mut flight, joined) {
+                        self.begin(&config, &mut flight, edited);
+                    }
+                }
                 () = sleep_until(next_due.unwrap_or_else(Instant::now)), if next_due.is_some() => {
                     for target in plan.take_due(Instant::now()) {
                         self.begin(&config, &mut flight, target);
@@ -169,18 +179,17 @@ impl Scheduler {
         flight.tasks.shutdown().await;
     }
 
-    /// Takes a new configuration: removed targets end at once.
+    /// Takes a new configuration: the series of removed targets end at once. Those of edited ones go on until the first probe with
+    /// the new labels, which is due at once: see [`Plan::update`].
     fn adopt(&self, plan: &mut Plan, config: &Config) {
         let changes = plan.update(&config.targets, Instant::now());
         let now = self.clock.now();
         for target in &changes.removed {
             self.sink.forget(target, now);
-            if !plan.watches(&target.instance) {
-                self.sink.retire(target);
-            }
         }
-        if changes.added > 0 || !changes.removed.is_empty() {
-            info!(added = changes.added, removed = changes.removed.len(), "Targets changed.");
+        let Changes { added, changed, removed } = changes;
+        if added + changed + removed.len() > 0 {
+            info!(added, changed, removed = removed.len(), "Targets changed.");
         }
     }
 
@@ -189,7 +198,14 @@ impl Scheduler {
             error!(target = %target.instance, module = %target.module, "The module of a valid target is missing.");
             return;
         };
-        if !flight.instances.insert(target.instance.clone()) {
+        let identity = target.identity();
+        if !flight.identities.insert(identity.clone()) {
+            let previous =
+                flight.running.values().find(|(running, _)| running.identity() == identity);
+            if previous.is_some_and(|(running, _)| !same_probe(running, &target)) {
+                flight.edited.insert(identity);
+                return;
+            }
             self.counts.slots_missed.fetch_add(1, Ordering::Relaxed);
             warn!(target = %target.instance, "Probe skipped: the previous one has not ended.");
             return;
@@ -218,18 +234,20 @@ impl Scheduler {
         flight.running.insert(task.id(), begun);
     }
 
+    /// Takes the result of a probe. What comes back is to be probed now, because it was edited in the meantime.
     fn finish(
         &self,
         plan: &Plan,
         flight: &mut InFlight,
         joined: Result<(Id, Finished), tokio::task::JoinError>,
-    ) {
+    ) -> Option<Arc<Target>> {
         let id = match &joined {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
         };
-        let Some((target, started)) = flight.running.remove(&id) else { return };
-        flight.instances.remove(&target.instance);
+        let (target, started) = flight.running.remove(&id)?;
+        let identity = target.identity();
+        flight.identities.remove(&identity);
         flight.hosts.tidy(&target.address.host());
         let finished = match joined {
             Ok((_, finished)) => finished,
@@ -248,8 +266,10 @@ impl Scheduler {
         if plan.contains(&finished.target) {
             self.sink.record(&finished.target, finished.started, finished.result);
         } else {
-            debug!(target = %finished.target.instance, "Result dropped: the target was removed.");
+            debug!(target = %finished.target.instance, "Result dropped: the target was removed or edited.");
         }
+        let edited = flight.edited.remove(&identity);
+        edited.then(|| plan.current(&identity).map(Arc::clone)).flatten()
     }
 }
 
@@ -272,6 +292,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::config::Promises;
 
     #[test]
     fn probes_leave_descriptors_to_the_others() {
@@ -301,8 +322,6 @@ mod tests {
         }
 
         fn forget(&self, _: &Target, _: Timestamp) {}
-
-        fn retire(&self, _: &Target) {}
     }
 
     struct Stopped;
@@ -362,6 +381,7 @@ mod tests {
             Arc::new(Target {
                 address: module.target(&instance).unwrap(),
                 internal_labels: Arc::default(),
+                promises: Promises::default(),
                 labels: series::Labels::new([("instance", instance.as_str())]),
                 instance,
                 module: "http_2xx".to_owned(),

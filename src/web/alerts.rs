@@ -12,9 +12,12 @@ use super::{
     runbooks, words,
 };
 use crate::{
-    config::JOB,
+    config::{Identity, JOB},
     monitor::{Monitor, lock},
 };
+
+/// The severity of the heartbeat.
+const SEVERITY_NONE: &str = "none";
 
 /// An alert that is firing or pending.
 pub(super) struct Alert {
@@ -35,6 +38,16 @@ impl Alert {
     /// The rule's name.
     pub(super) fn name(&self) -> &str {
         self.labels.get("alertname").unwrap_or("")
+    }
+
+    /// Whether it only shows that alerts arrive: it always fires, and nothing is wrong.
+    fn is_heartbeat(&self) -> bool {
+        self.labels.get("severity") == Some(SEVERITY_NONE)
+    }
+
+    /// Whether it fires and says that something is wrong.
+    pub(super) fn needs_attention(&self) -> bool {
+        self.firing && !self.is_heartbeat()
     }
 
     /// The state in a word with a sign, so that it reads without colours.
@@ -68,6 +81,7 @@ struct RuleLine {
     error: Option<String>,
     firing: usize,
     pending: usize,
+    heartbeat: bool,
 }
 
 /// All firing and pending alerts: firing ones first, then by name and age.
@@ -124,6 +138,11 @@ fn rules(monitor: &Monitor) -> Vec<RuleLine> {
                 expression: state.rule().query.text().to_owned(),
                 health: state.health().as_str().to_owned(),
                 error: state.last_error().map(str::to_owned),
+                heartbeat: state
+                    .rule()
+                    .labels
+                    .get("severity")
+                    .is_some_and(|severity| severity == SEVERITY_NONE),
                 firing: count(AlertState::Firing),
                 pending: count(AlertState::Pending),
             });
@@ -135,7 +154,8 @@ fn rules(monitor: &Monitor) -> Vec<RuleLine> {
 /// The page `/alerts`.
 pub(super) fn page(monitor: &Monitor) -> Page {
     let now = monitor.clock.now();
-    let alerts = active(monitor);
+    let (heartbeats, alerts): (Vec<Alert>, Vec<Alert>) =
+        active(monitor).into_iter().partition(Alert::is_heartbeat);
     let firing = alerts.iter().filter(|alert| alert.firing).count();
     let body = html! {
         h1 { "Alerts" }
@@ -151,6 +171,7 @@ pub(super) fn page(monitor: &Monitor) -> Page {
             } @else {
                 (table(&alerts, now, false))
             }
+            @for heartbeat in &heartbeats { (beat(heartbeat, now)) }
             (rule_list(&rules(monitor)))
         }
     };
@@ -159,6 +180,17 @@ pub(super) fn page(monitor: &Monitor) -> Page {
         title: format!("Alerts ({firing} firing)"),
         tab: Some(Tab::Alerts),
         body,
+    }
+}
+
+/// The heartbeat, which is no alert to a reader: it would be one if it were missing.
+fn beat(alert: &Alert, now: Timestamp) -> Markup {
+    html! {
+        p.note {
+            "Heartbeat: " (words::breakable(alert.name())) " "
+            @if alert.firing { "beats, since " } @else { "is about to beat, since " }
+            (words::when(alert.since, now)) ". It shows that rules are evaluated; nothing is wrong."
+        }
     }
 }
 
@@ -214,7 +246,7 @@ pub(super) fn table<'a>(
 fn subject(alert: &Alert, instance: &str) -> Markup {
     html! {
         @if alert.labels.get("job") == Some(JOB) {
-            a href=(words::target_path(instance)) { (instance) }
+            a href=(words::target_path(&Identity::of(&alert.labels))) { (instance) }
         } @else {
             (instance)
         }
@@ -258,9 +290,13 @@ fn rule_list(rules: &[RuleLine]) -> Markup {
                                     div.detail { code { (words::shortened(&rule.expression, 300)) } }
                                 }
                                 td {
-                                    @if rule.firing > 0 { (rule.firing) " firing " }
-                                    @if rule.pending > 0 { (rule.pending) " pending" }
-                                    @if rule.firing + rule.pending == 0 { (words::NOTHING) }
+                                    @if rule.heartbeat && rule.firing > 0 {
+                                        "heartbeat"
+                                    } @else {
+                                        @if rule.firing > 0 { (rule.firing) " firing " }
+                                        @if rule.pending > 0 { (rule.pending) " pending" }
+                                        @if rule.firing + rule.pending == 0 { (words::NOTHING) }
+                                    }
                                 }
                                 td {
                                     (rule.health)

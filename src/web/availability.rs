@@ -12,7 +12,7 @@ use series::{
 };
 
 use super::words;
-use crate::config::JOB;
+use crate::config::{Identity, JOB};
 
 /// How many spans a range is cut into.
 pub(super) const BUCKETS: i64 = 60;
@@ -219,14 +219,14 @@ pub(super) struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Hands every series of a metric of the wanted instances to `take`, in pieces of bounded size.
+    /// Hands every series of a metric of the wanted instances to `take`, with the target that it is of, in pieces of bounded size.
     ///
     /// # Errors
     /// When stored data cannot be read.
     pub(super) fn run(
         &self,
         metric: &str,
-        mut take: impl FnMut(&str, &Series),
+        mut take: impl FnMut(&Identity, &Series),
     ) -> Result<(), SourceError> {
         let matchers = self.matchers(metric);
         let instances = i64::try_from(self.instances.len()).unwrap_or(i64::MAX);
@@ -239,10 +239,9 @@ impl Scan<'_> {
             for series in
                 self.store.select(&matchers, self.range.begin(first), self.range.begin(until))?
             {
-                if let Some(instance) =
-                    series.labels.get("instance").and_then(|name| self.instances.get(name))
-                {
-                    take(instance, &series);
+                let instance = series.labels.get("instance").unwrap_or("");
+                if self.instances.contains(instance) {
+                    take(&Identity::of(&series.labels), &series);
                 }
             }
             first = until;

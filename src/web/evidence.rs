@@ -13,6 +13,7 @@ use super::{
     probes, words,
 };
 use crate::{
+    config::PROBER,
     explain,
     expose::evidence::hop_facts,
     monitor::{Monitor, Remembered, lock},
@@ -32,14 +33,18 @@ pub(super) fn page(monitor: &Monitor, id: &str) -> Page {
     };
     let now = monitor.clock.now();
     let record = &remembered.record;
-    let watched =
-        monitor.config.load().targets.iter().any(|target| *target.instance == *record.instance);
+    let config = monitor.config.load();
+    let watched = config.targets.iter().find(|target| {
+        *target.instance == *record.instance
+            && target.module == record.module
+            && target.labels.get(PROBER).unwrap_or("") == record.prober
+    });
     let body = html! {
         h1.address { (record.instance) }
         p.tags {
             span.tag { span.name { "module=" } (record.module) } " "
             (words::time(record.started)) " UTC, " (words::when(record.started, now)) " "
-            @if watched { a href=(words::target_path(&record.instance)) { "All of this target" } " " }
+            @if let Some(target) = watched { a href=(words::target_path(&target.identity())) { "All of this target" } " " }
         }
         (seen(&remembered))
     };

@@ -29,17 +29,26 @@ use axum::{
     Router,
     extract::{Path, RawQuery, State},
     http::{HeaderName, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use tokio::sync::Semaphore;
 use url::form_urlencoded;
 
 use self::layout::{Page, Tab};
-use crate::monitor::Monitor;
+use crate::{
+    config::{Identity, MODULE_DEFAULT},
+    monitor::Monitor,
+};
 
 /// How many pages are drawn at once. More wait their turn, so that readers never take the processor from the probes.
 const DRAWING_MAX: usize = 2;
+
+/// Where alerts link to: the addresses of the dashboards in Grafana, which lead to our own pages here.
+const WEBSERVICES_DASHBOARD: &str = "/d/webservices/webservices";
+
+/// The dashboard of one target, which the parameter `var-instance` names.
+const WEBSERVICE_DASHBOARD: &str = "/d/webservice/webservice";
 
 /// What browsers are told with every page. Nothing but our own files may be loaded, no other site may frame a page, and a
 /// followed link does not tell where it was found.
@@ -73,6 +82,8 @@ pub fn router(monitor: Arc<Monitor>) -> Router {
         .route("/alerts", get(alerts))
         .route("/probes", get(probes))
         .route("/probes/{id}", get(probe))
+        .route(WEBSERVICES_DASHBOARD, get(webservices_dashboard))
+        .route(WEBSERVICE_DASHBOARD, get(webservice_dashboard))
         .route("/runbooks/", get(runbooks))
         .route("/runbooks/{alert}", get(runbook))
         .fallback(not_found)
@@ -117,6 +128,28 @@ async fn runbooks(State(pages): State<Arc<Pages>>) -> Response {
 
 async fn runbook(State(pages): State<Arc<Pages>>, Path(alert): Path<String>) -> Response {
     draw(&pages, move |_| runbooks::runbook(&alert)).await
+}
+
+async fn webservices_dashboard() -> Redirect {
+    Redirect::to("/")
+}
+
+async fn webservice_dashboard(
+    State(pages): State<Arc<Pages>>,
+    RawQuery(query): RawQuery,
+) -> Redirect {
+    let parameters = parameters(query.as_deref());
+    let of = |name: &str| parameters.get(name).cloned().unwrap_or_default();
+    let identity = Identity {
+        instance: of("var-instance"),
+        module: parameters.get("var-module").cloned().unwrap_or_else(|| MODULE_DEFAULT.to_owned()),
+        prober: of("var-prober"),
+    };
+    // The exporter has no pages of targets.
+    if identity.instance.is_empty() || pages.monitor.store.is_none() {
+        return Redirect::to("/");
+    }
+    Redirect::to(&words::target_path(&identity))
 }
 
 async fn not_found(State(pages): State<Arc<Pages>>) -> Response {

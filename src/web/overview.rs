@@ -17,7 +17,7 @@ use super::{
     words,
 };
 use crate::{
-    config::{MODULE_DEFAULT, Target},
+    config::{Identity, MODULE_DEFAULT, Target},
     explain,
     monitor::Monitor,
 };
@@ -41,7 +41,7 @@ pub(super) fn page(monitor: &Monitor, store: &Store, parameters: &Parameters) ->
         Ok(statuses) => overview(monitor, store, statuses, query, range),
         Err(error) => unreadable(&error),
     };
-    let firing = alerts.iter().filter(|alert| alert.firing).count();
+    let firing = alerts.iter().filter(|alert| alert.needs_attention()).count();
     let title =
         if firing > 0 { format!("Targets ({firing} firing)") } else { "Targets".to_owned() };
     Page { status: StatusCode::OK, title, tab: Some(Tab::Targets), body }
@@ -68,7 +68,7 @@ fn overview(
         statuses.into_iter().filter(|status| fits(status.target, query)).collect();
     let found = shown.len();
     shown.sort_by_cached_key(|status| {
-        (!status.is_firing(), status.state != State::Down, status.target.instance.clone())
+        (!status.is_firing(), status.state != State::Down, status.target.identity())
     });
     shown.truncate(ROWS_MAX);
     let instances: BTreeSet<&str> =
@@ -80,7 +80,7 @@ fn overview(
         interval_ms: i64::try_from(interval_ms).unwrap_or(i64::MAX),
         range,
     };
-    let past = if shown.is_empty() { Ok(HashMap::new()) } else { past(&scan) };
+    let past = if shown.is_empty() { Ok(HashMap::new()) } else { past(&scan, &shown) };
     html! {
         h1 { "Targets" }
         (counts)
@@ -152,22 +152,19 @@ fn controls(query: &str, range: &Range) -> Markup {
     }
 }
 
-/// What the store says of each instance.
-type Past = HashMap<String, (Availability, Failures)>;
+/// What the store says of each target.
+type Past = HashMap<Identity, (Availability, Failures)>;
 
-fn past(scan: &Scan<'_>) -> Result<Past, SourceError> {
-    let mut past: Past = scan
-        .instances
-        .iter()
-        .map(|instance| ((*instance).to_owned(), Default::default()))
-        .collect();
-    scan.run("probe_success", |instance, series| {
-        if let Some((availability, _)) = past.get_mut(instance) {
+fn past(scan: &Scan<'_>, shown: &[Status<'_>]) -> Result<Past, SourceError> {
+    let identities = shown.iter().map(|status| status.target.identity());
+    let mut past: Past = identities.map(|identity| (identity, Default::default())).collect();
+    scan.run("probe_success", |identity, series| {
+        if let Some((availability, _)) = past.get_mut(identity) {
             series.samples.iter().for_each(|sample| availability.add(&scan.range, *sample));
         }
     })?;
-    scan.run("probe_failure_info", |instance, series| {
-        if let Some((_, failures)) = past.get_mut(instance) {
+    scan.run("probe_failure_info", |identity, series| {
+        if let Some((_, failures)) = past.get_mut(identity) {
             failures.add(series);
         }
     })?;
@@ -192,7 +189,7 @@ fn table(shown: &[Status<'_>], past: &Past, range: &Range, now: Timestamp) -> Ma
             }
             tbody {
                 @for status in shown {
-                    @let (availability, failures) = past.get(&status.target.instance).unwrap_or(&nothing);
+                    @let (availability, failures) = past.get(&status.target.identity()).unwrap_or(&nothing);
                     (row(status, availability, failures, range, now))
                 }
             }
@@ -217,7 +214,7 @@ fn row(
                 }
             }
             th scope="row" {
-                a href=(words::target_path(&target.instance)) { (target.instance) }
+                a href=(words::target_path(&target.identity())) { (target.instance) }
                 div.tags {
                     @if target.module != MODULE_DEFAULT { span.tag { span.name { "module=" } (target.module) } " " }
                     (words::tags(&target.labels, HIDDEN))

@@ -2,7 +2,10 @@
 //!
 //! Must not know how it is shown.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use maud::{Markup, html};
 use probe::Outcome;
@@ -12,7 +15,7 @@ use series::{
 
 use super::{alerts::Alert, words};
 use crate::{
-    config::{JOB, Target},
+    config::{Config, Identity, JOB, PROBER, Target},
     monitor::{Monitor, ProbeRecord, lock},
 };
 
@@ -107,19 +110,14 @@ pub(super) fn all<'a>(
     alerts: &'a [Alert],
 ) -> Result<Vec<Status<'a>>, SourceError> {
     let now = monitor.clock.now();
-    let mut by_instance: HashMap<&str, Vec<&Alert>> = HashMap::new();
-    for alert in alerts {
-        if let Some(instance) = alert.labels.get("instance") {
-            by_instance.entry(instance).or_default().push(alert);
-        }
-    }
+    let about = About::new(&monitor.config.load(), alerts);
     let latest = lock(&monitor.latest);
     let mut statuses: Vec<Status<'a>> = targets
         .into_iter()
         .map(|target| {
-            let record = latest.get(&target.instance).map(Arc::clone);
+            let record = latest.get(&target.identity()).map(Arc::clone);
             let state = record.as_ref().map_or(State::Unknown, |record| state(target, record, now));
-            let alerts = by_instance.remove(target.instance.as_str()).unwrap_or_default();
+            let alerts = about.target(target);
             Status { target, state, latest: record, alerts }
         })
         .collect();
@@ -129,7 +127,7 @@ pub(super) fn all<'a>(
         let stored = stored(store, now)?;
         for status in statuses.iter_mut().filter(|status| status.latest.is_none()) {
             status.state =
-                stored.get(&status.target.instance).map_or(State::Unknown, |(_, state)| *state);
+                stored.get(&status.target.identity()).map_or(State::Unknown, |(_, state)| *state);
         }
     }
     Ok(statuses)
@@ -147,24 +145,61 @@ fn state(target: &Target, record: &ProbeRecord, now: Timestamp) -> State {
     }
 }
 
-/// The last stored result of each instance that has a fresh one.
+/// Which alerts are about which target.
+struct About<'a> {
+    by_instance: HashMap<&'a str, Vec<&'a Alert>>,
+    /// The addresses that some target has without the label `module`: alerts without one are about that target.
+    plain: HashSet<String>,
+}
+
+impl<'a> About<'a> {
+    fn new(config: &Config, alerts: &'a [Alert]) -> Self {
+        let mut by_instance: HashMap<&str, Vec<&Alert>> = HashMap::new();
+        for alert in alerts {
+            if let Some(instance) = alert.labels.get("instance") {
+                by_instance.entry(instance).or_default().push(alert);
+            }
+        }
+        let targets = config.targets.iter();
+        let plain = targets.filter(|target| target.labels.get("module").is_none());
+        let plain = plain
+            .filter(|target| by_instance.contains_key(target.instance.as_str()))
+            .map(|target| target.instance.clone())
+            .collect();
+        Self { by_instance, plain }
+    }
+
+    /// The alerts of a target: of its module and, when they name one, of its prober. A rule that leaves the module out speaks of
+    /// all checks of the address, unless one of them has no such label itself.
+    fn target(&self, target: &Target) -> Vec<&'a Alert> {
+        let is_about = |alert: &&&Alert| {
+            let label = |name| alert.labels.get(name);
+            let module = match (label("module"), target.labels.get("module")) {
+                (None, Some(_)) => !self.plain.contains(&target.instance),
+                (alert, target) => alert == target,
+            };
+            module && label(PROBER).is_none_or(|prober| target.labels.get(PROBER) == Some(prober))
+        };
+        let alerts = self.by_instance.get(target.instance.as_str());
+        alerts.into_iter().flatten().filter(is_about).copied().collect()
+    }
+}
+
+/// The last stored result of each target that has a fresh one.
 fn stored(
     store: &Store,
     now: Timestamp,
-) -> Result<HashMap<String, (Timestamp, State)>, SourceError> {
+) -> Result<HashMap<Identity, (Timestamp, State)>, SourceError> {
     let matchers = [Matcher::equal(METRIC_NAME, "probe_success"), Matcher::equal("job", JOB)];
-    let mut states: HashMap<String, (Timestamp, State)> = HashMap::new();
+    let mut states: HashMap<Identity, (Timestamp, State)> = HashMap::new();
     for series in store.select(&matchers, now.saturating_sub(FRESH_MS), now)? {
-        let (Some(instance), Some(last)) = (series.labels.get("instance"), series.samples.last())
-        else {
-            continue;
-        };
+        let Some(last) = series.samples.last() else { continue };
         let state = match last.value {
             value if is_stale(value) => continue,
             value if value > 0.0 => State::Up,
             _ => State::Down,
         };
-        let entry = states.entry(instance.to_owned()).or_insert((last.timestamp, state));
+        let entry = states.entry(Identity::of(&series.labels)).or_insert((last.timestamp, state));
         if entry.0 <= last.timestamp {
             *entry = (last.timestamp, state);
         }

@@ -18,7 +18,7 @@ use super::{
     words,
 };
 use crate::{
-    config::Target,
+    config::{Identity, MODULE_DEFAULT, PROBER, Target},
     explain,
     monitor::{Monitor, lock},
 };
@@ -41,7 +41,13 @@ pub(super) fn page(monitor: &Monitor, instance: &str, parameters: &Parameters) -
         );
     };
     let config = monitor.config.load();
-    let Some(target) = config.targets.iter().find(|target| target.instance == instance) else {
+    let siblings: Vec<&Target> = config
+        .targets
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|target| target.instance == instance)
+        .collect();
+    let Some(target) = chosen(&siblings, parameters) else {
         return layout::not_found(
             &format!("“{}” is not among the targets.", words::shortened(instance, 300)),
             "It may have been removed from config/targets.yml, or is spelled differently there: the address must be the \
@@ -51,9 +57,9 @@ pub(super) fn page(monitor: &Monitor, instance: &str, parameters: &Parameters) -
     let name = parameters.get("range").map(String::as_str);
     let range = Range::parse(name, monitor.clock.now(), monitor.data_since);
     let alerts = alerts::active(monitor);
-    let body = match status::all(monitor, store, [target.as_ref()], &alerts) {
+    let body = match status::all(monitor, store, [target], &alerts) {
         Ok(statuses) => {
-            html! { @for status in &statuses { (details(monitor, store, status, range)) } }
+            html! { @for status in &statuses { (details(monitor, store, status, &siblings, range)) } }
         }
         Err(error) => unreadable(&error),
     };
@@ -63,6 +69,21 @@ pub(super) fn page(monitor: &Monitor, instance: &str, parameters: &Parameters) -
         tab: Some(Tab::Targets),
         body,
     }
+}
+
+/// The target that the parameters `module` and `prober` name. Without them it is the one with the default module or, where there
+/// is none, the first.
+fn chosen<'a>(siblings: &[&'a Target], parameters: &Parameters) -> Option<&'a Target> {
+    let wanted =
+        |name: &str| parameters.get(name).map(String::as_str).filter(|name| !name.is_empty());
+    let (module, prober) = (wanted("module"), wanted(PROBER));
+    let fits = |target: &&&Target| {
+        let identity = target.identity();
+        module.is_none_or(|module| identity.module == module)
+            && prober.is_none_or(|prober| identity.prober == prober)
+    };
+    let fitting = siblings.iter().filter(fits);
+    fitting.min_by_key(|target| target.identity().module != MODULE_DEFAULT).copied()
 }
 
 /// What the store says of the target.
@@ -76,6 +97,7 @@ struct Past {
 impl Past {
     fn read(store: &Store, target: &Target, range: Range) -> Result<Self, SourceError> {
         let instances = BTreeSet::from([target.instance.as_str()]);
+        let own = target.identity();
         let interval_ms = i64::try_from(target.interval.as_millis()).unwrap_or(i64::MAX);
         let scan = Scan { store, instances: &instances, selective: true, interval_ms, range };
         let mut past = Self {
@@ -84,13 +106,23 @@ impl Past {
             phases: PHASES.into_iter().map(|(name, class)| Band::new(name, class)).collect(),
             whole: Band::new("whole probe", "p-whole"),
         };
-        scan.run("probe_success", |_, series| {
-            series.samples.iter().for_each(|sample| past.availability.add(&range, *sample));
+        scan.run("probe_success", |identity, series| {
+            let samples = series.samples.iter().filter(|_| *identity == own);
+            samples.for_each(|sample| past.availability.add(&range, *sample));
         })?;
-        scan.run("probe_failure_info", |_, series| past.failures.add(series))?;
-        scan.run("probe_http_duration_seconds", |_, series| past.add_phase(series, &range))?;
-        scan.run("probe_duration_seconds", |_, series| {
-            series.samples.iter().for_each(|sample| past.whole.add(&range, *sample));
+        scan.run("probe_failure_info", |identity, series| {
+            if *identity == own {
+                past.failures.add(series);
+            }
+        })?;
+        scan.run("probe_http_duration_seconds", |identity, series| {
+            if *identity == own {
+                past.add_phase(series, &range);
+            }
+        })?;
+        scan.run("probe_duration_seconds", |identity, series| {
+            let samples = series.samples.iter().filter(|_| *identity == own);
+            samples.for_each(|sample| past.whole.add(&range, *sample));
         })?;
         Ok(past)
     }
@@ -103,11 +135,21 @@ impl Past {
     }
 }
 
-fn details(monitor: &Monitor, store: &Store, status: &Status<'_>, range: Range) -> Markup {
+fn details(
+    monitor: &Monitor,
+    store: &Store,
+    status: &Status<'_>,
+    siblings: &[&Target],
+    range: Range,
+) -> Markup {
     let now = monitor.clock.now();
     let target = status.target;
-    let path = words::target_path(&target.instance);
-    let remembered = lock(&monitor.history).of_watched(&target.instance);
+    let identity = target.identity();
+    let path = format!("/targets/{}", words::encoded(&target.instance));
+    let query = words::target_query(&identity);
+    let further = if query.is_empty() { query } else { format!("&{query}") };
+    let remembered =
+        lock(&monitor.history).of_watched(&target.instance, &target.module, &identity.prober);
     html! {
         h1.address { (target.instance) }
         p.tags {
@@ -116,11 +158,12 @@ fn details(monitor: &Monitor, store: &Store, status: &Status<'_>, range: Range) 
                 a href=(address) rel="noopener noreferrer" { "Open" }
             }
         }
+        (others(target, siblings))
         @match Past::read(store, target, range) {
             Err(error) => (unreadable(&error)),
             Ok(past) => {
                 (tiles(status, &past, &range, now))
-                (range.links(&path, ""))
+                (range.links(&path, &further))
                 h2 { "Availability" }
                 div.wide { (past.availability.bar(&range)) }
                 div.ends aria-hidden="true" { span { (range.label(range.start)) } span { (range.label(range.end())) } }
@@ -133,7 +176,31 @@ fn details(monitor: &Monitor, store: &Store, status: &Status<'_>, range: Range) 
         }
         (evidence::section(&remembered, now))
         (settings(target))
-        (queries(target))
+        (queries(target, siblings))
+    }
+}
+
+/// The links to the other targets of the same address.
+fn others(target: &Target, siblings: &[&Target]) -> Markup {
+    let own = target.identity();
+    let others: Vec<Identity> =
+        siblings.iter().map(|sibling| sibling.identity()).filter(|other| *other != own).collect();
+    html! {
+        @if !others.is_empty() {
+            p.note {
+                "This is the check by " code { (target.module) }
+                @if !own.prober.is_empty() { " from " (own.prober) }
+                ". The address is also checked by "
+                @for (index, other) in others.iter().enumerate() {
+                    @if index > 0 { ", " }
+                    a href=(words::target_path(other)) {
+                        (other.module)
+                        @if !other.prober.is_empty() { " from " (other.prober) }
+                    }
+                }
+                "."
+            }
+        }
     }
 }
 
@@ -229,8 +296,18 @@ fn settings(target: &Target) -> Markup {
 }
 
 /// Links to the stored numbers, for those who want to go on by themselves.
-fn queries(target: &Target) -> Markup {
-    let instance = target.instance.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+fn queries(target: &Target, siblings: &[&Target]) -> Markup {
+    let matcher = |name: &str| {
+        let text = target.labels.get(name).unwrap_or("");
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        format!("{name}=\"{text}\"")
+    };
+    let differs = |name: &&str| {
+        siblings.iter().any(|sibling| sibling.labels.get(name) != target.labels.get(name))
+    };
+    let names = ["module", PROBER].into_iter().filter(differs);
+    let matchers: Vec<String> = ["instance"].into_iter().chain(names).map(matcher).collect();
+    let matchers = matchers.join(",");
     let queries = [
         "probe_success",
         "probe_duration_seconds",
@@ -242,7 +319,7 @@ fn queries(target: &Target) -> Markup {
         h2 { "Numbers" }
         ul {
             @for metric in queries {
-                @let query = format!("{metric}{{instance=\"{instance}\"}}");
+                @let query = format!("{metric}{{{matchers}}}");
                 li { a href=(format!("/api/v1/query?query={}", words::encoded(&query))) { code { (query) } } }
             }
         }

@@ -6,6 +6,8 @@ use maud::{Markup, html};
 use series::{Labels, Timestamp};
 use url::Url;
 
+use crate::config::{Identity, MODULE_DEFAULT, PROBER};
+
 const SECOND_MS: i64 = 1000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -91,9 +93,21 @@ pub(super) fn encoded(text: &str) -> String {
     encoded
 }
 
-/// The address of a target's page.
-pub(super) fn target_path(instance: &str) -> String {
-    format!("/targets/{}", encoded(instance))
+/// The address of a target's page. What its address alone does not say is in the query.
+pub(super) fn target_path(identity: &Identity) -> String {
+    let query = target_query(identity);
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("/targets/{}{separator}{query}", encoded(&identity.instance))
+}
+
+/// What tells a target from others of its address, as parameters of its page.
+pub(super) fn target_query(identity: &Identity) -> String {
+    let module = Some(("module", &identity.module)).filter(|(_, name)| *name != MODULE_DEFAULT);
+    let prober = Some((PROBER, &identity.prober)).filter(|(_, name)| !name.is_empty());
+    let parameters = [module, prober].into_iter().flatten();
+    let parameters: Vec<String> =
+        parameters.map(|(name, text)| format!("{name}={}", encoded(text))).collect();
+    parameters.join("&")
 }
 
 /// The address of a target as a link that may be followed: web pages only, never `javascript:` and the like.
@@ -190,6 +204,23 @@ mod tests {
         ] {
             assert_eq!(web_address(text), None, "{text}");
         }
-        assert_eq!(target_path("http://a/?q=é&x"), "/targets/http%3A%2F%2Fa%2F%3Fq%3D%C3%A9%26x");
+    }
+
+    #[test]
+    fn the_address_of_a_page_says_which_target_is_meant() {
+        let instance = "http://a/?q=é&x";
+        for (labels, query) in [
+            (&[][..], ""),
+            (&[("module", "http_2xx")], ""),
+            (&[("module", "a&b")], "?module=a%26b"),
+            (&[("prober", "here")], "?prober=here"),
+            (&[("module", "tls_connect"), ("prober", "here")], "?module=tls_connect&prober=here"),
+        ] {
+            let labels = Labels::new(labels.iter().copied().chain([("instance", instance)]));
+            assert_eq!(
+                target_path(&Identity::of(&labels)),
+                format!("/targets/http%3A%2F%2Fa%2F%3Fq%3D%C3%A9%26x{query}")
+            );
+        }
     }
 }

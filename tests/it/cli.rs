@@ -62,7 +62,7 @@ fn mistakes_are_answered_with_what_to_do() {
     let taken_address = format!("--web.listen-address={}", taken.local_addr().unwrap());
     let fine = project("- targets: [http://127.0.0.1:1/]\n");
     let broken =
-        project("- targets: [example.com]\n- targets: [http://a/]\n  labels: { slo: \"42\" }\n");
+        project("- targets: [example.com]\n- targets: [http://a/]\n  labels: { slo: \"142\" }\n");
     let empty = tempfile::tempdir().unwrap();
     let emptied = project("- targets: [http://127.0.0.1:1/]\n");
     std::fs::remove_file(emptied.path().join("config/rules/test.yml")).unwrap();

@@ -6,18 +6,22 @@ use std::{
     time::Duration,
 };
 
-use webservice_monitor::config::{Config, Sources};
+use webservice_monitor::config::{Config, Promises, Sources, Warning};
 
-fn load(targets: &Path) -> Result<Config, String> {
-    let sources = Sources {
+fn sources(targets: &Path) -> Sources {
+    Sources {
         targets: vec![targets.display().to_string()],
         modules: PathBuf::from("tests/config/none.yml"),
         modules_required: false,
         rules: Vec::new(),
         interval: Duration::from_secs(15),
         timeout: Duration::from_secs(10),
-    };
-    Config::load(&sources).map_err(|errors| {
+        listen: std::net::SocketAddr::from(([127, 0, 0, 1], 9115)),
+    }
+}
+
+fn load(targets: &Path) -> Result<Config, String> {
+    Config::load(&sources(targets)).map_err(|errors| {
         errors
             .iter()
             .flat_map(|error| {
@@ -70,10 +74,69 @@ fn bad_files_are_told_as_written_beside_them() {
 }
 
 #[test]
+fn promises_are_values_of_their_targets() {
+    let config = load(Path::new("tests/config/promises.good.yml")).unwrap();
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    let [first, second, ..] = config.targets.as_slice() else { panic!("{:?}", config.targets) };
+    let (alert_after, max_latency) = (Duration::from_mins(25), Duration::from_secs(3));
+    let promised = Promises {
+        alert_after: Some(alert_after),
+        max_latency: Some(max_latency),
+        slo: Some(0.9995),
+    };
+    assert_eq!(first.promises, promised);
+    assert_eq!((second.promises.slo, second.module.as_str()), (Some(0.05), "http_post_2xx"));
+    assert_eq!(first.instance, second.instance);
+    assert_ne!(first.identity(), second.identity());
+    let own = config.targets.last().unwrap();
+    assert_eq!(own.address.text(), "http://127.0.0.1:9115/-/healthy");
+    assert_eq!((own.instance.as_str(), own.promises), ("/-/healthy", Promises::default()));
+}
+
+#[test]
+fn a_label_that_is_nearly_one_with_a_meaning_is_pointed_out_once() {
+    let config = load(Path::new("tests/config/slips.good.yml")).unwrap();
+    let warnings: Vec<String> =
+        config.warnings.iter().map(|warning| Warning(warning).to_string()).collect();
+    let told = warnings.join("\n\n");
+    let golden = Path::new("tests/config/slips.good.txt");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(golden, &told).unwrap();
+    }
+    assert_eq!(told, String::from_utf8(fs::read(golden).unwrap()).unwrap());
+}
+
+/// What one file depends on may be in another, and the mistake is told where it stands.
+#[test]
+fn dependencies_are_found_across_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let pattern = directory.path().join("*.yml");
+    write("a.yml", "- targets: [http://a/]\n  labels: { service: a, depends_on: b }\n");
+    assert!(load(&pattern).unwrap_err().contains("no target has the service `b`"));
+    write("b.yml", "- targets: [http://b/]\n  labels: { service: b }\n");
+    assert_eq!(load(&pattern).unwrap().targets.len(), 2);
+    write("b.yml", "- targets: [http://b/]\n  labels: { service: b, depends_on: a }\n");
+    let errors = load(&pattern).unwrap_err();
+    assert!(errors.contains("a → b → a") && errors.contains("a.yml:2:37"), "{errors}");
+    assert_eq!(errors.matches("error:").count(), 1, "{errors}");
+}
+
+#[test]
+fn the_interval_of_all_targets_is_bounded_too() {
+    let mut sources = sources(Path::new("tests/config/json.good.yml"));
+    sources.interval = Duration::from_mins(5);
+    let errors = Config::load(&sources).unwrap_err();
+    assert!(errors[0].message.contains("5m of --scrape.interval is longer than 4m"), "{errors:?}");
+    assert!(errors[0].hint.as_deref().unwrap().contains("forgets a sample"), "{errors:?}");
+}
+
+#[test]
 fn the_shipped_targets_carry_their_labels() {
     let config = load(Path::new("config/targets.yml")).unwrap();
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     let own = config.targets.first().unwrap();
-    assert_eq!(own.instance, "http://127.0.0.1:9115/-/healthy");
+    assert_eq!(own.instance, "/-/healthy");
     assert_eq!(own.labels.get("job"), Some("webservices"));
     assert_eq!(own.labels.get("service"), Some("monitor"));
     assert!(config.targets.iter().any(|target| target.interval == Duration::from_mins(1)));

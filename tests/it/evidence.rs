@@ -108,7 +108,8 @@ async fn a_reload_drops_what_is_known_of_removed_targets_only() {
     };
     let both = format!("{}{}", line(&one.url(), "a"), line(&two.url(), "a"));
     let program = Program::all_in_one(&both, "groups: []\n").await;
-    let remembered = |url: &str| lock(&program.app.monitor().history).of_watched(url);
+    let remembered =
+        |url: &str| lock(&program.app.monitor().history).of_watched(url, "http_2xx", "");
     let logs = |url: &str| format!("/logs?target={url}");
     for service in [&one, &two] {
         program.wait_for(&logs(&service.url()), "a probe", |text| text.contains("Evidence:")).await;

@@ -62,6 +62,7 @@ impl Program {
                 rules: if all_in_one { vec![file("rules*.yml")] } else { Vec::new() },
                 interval: Duration::from_millis(200),
                 timeout: Duration::from_millis(150),
+                listen: SocketAddr::from(([127, 0, 0, 1], 9115)),
             },
             storage: all_in_one.then(|| Storage {
                 store: StoreOptions {

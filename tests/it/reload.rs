@@ -20,6 +20,7 @@ fn sources(directory: &Path) -> Sources {
         rules: Vec::new(),
         interval: Duration::from_secs(15),
         timeout: Duration::from_secs(10),
+        listen: std::net::SocketAddr::from(([127, 0, 0, 1], 9115)),
     }
 }
 

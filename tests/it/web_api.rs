@@ -13,7 +13,7 @@ use tokio::{
 };
 use webservice_monitor::{
     clock::Clock,
-    config::{Config, Target},
+    config::{Config, Promises, Target},
     monitor::Monitor,
     telemetry::names,
     web::api,
@@ -387,6 +387,7 @@ fn target(instance: &str) -> Arc<Target> {
         address: probe::Module::builtin()["http_2xx"].target(instance).unwrap(),
         module: "http_2xx".to_owned(),
         internal_labels: Arc::default(),
+        promises: Promises::default(),
         labels: Labels::new(labels),
         interval: Duration::from_secs(15),
         timeout: Duration::from_millis(9500),
@@ -405,7 +406,7 @@ async fn targets_tell_whether_they_could_be_probed_and_whether_they_are_up() {
         Outcome::Down(failure(Phase::Connect, Reason::Refused)),
         Outcome::Fault(failure(Phase::Internal, Reason::NoFds)),
     ]) {
-        monitor.remember_watched(instance, "http_2xx", 1_500, result(outcome));
+        monitor.remember_watched(&target(instance), 1_500, result(outcome));
     }
     let server = Server::start(monitor).await;
     let tail = r#""scrapeInterval":"15s","scrapeTimeout":"9s500ms""#;

@@ -18,7 +18,7 @@ use webservice_monitor::{
 
 use self::setup::{
     DOWN, MINUTE, NEW, NOW, RESTORED, Server, UP, append, assert_order, assert_shows, down,
-    encoded, lively, monitor, result,
+    encoded, lively, monitor, result, watched,
 };
 
 #[tokio::test]
@@ -145,13 +145,9 @@ async fn the_exporter_shows_its_probes_and_how_to_ask_for_them() {
         &server.get("/").await.body,
         &["No probe yet", "/probe?target=", "metrics_path: /probe", "href=\"/config\""],
     );
-    monitor.remember_watched(
-        "db.example:5432",
-        "tcp_connect",
-        NOW - 90_000,
-        down(Phase::Connect, Reason::Timeout, ""),
-    );
-    monitor.remember_watched(UP, "http_2xx", NOW - 2500, result(Outcome::Up, Vec::new()));
+    let timeout = down(Phase::Connect, Reason::Timeout, "");
+    monitor.remember("db.example:5432", "tcp_connect", NOW - 90_000, timeout);
+    monitor.remember(UP, "http_2xx", NOW - 2500, result(Outcome::Up, Vec::new()));
     for path in ["/", "/probes"] {
         let page = server.get(path).await;
         assert_shows(
@@ -219,15 +215,11 @@ async fn text_of_targets_stays_text() {
     let label: &[(&str, &str)] = &[("service", "<img src=x onerror=alert(1)>\" onload='x'")];
     let monitor = monitor(&[(hostile, label), (script, &[])], true);
     let detail = "<script>detail</script>\u{0}\u{202e}";
-    monitor.remember_watched(
-        hostile,
-        "<i>module</i>",
-        NOW,
-        down(Phase::Check, Reason::Status, detail),
-    );
-    monitor.remember_watched(
+    watched(&monitor, hostile, NOW, down(Phase::Check, Reason::Status, detail));
+    monitor.remember(hostile, "<i>module</i>", NOW, down(Phase::Check, Reason::Status, detail));
+    watched(
+        &monitor,
         script,
-        "http_2xx",
         NOW,
         result(Outcome::Fault(Failure::new(Phase::Internal, Reason::NoFds, detail)), Vec::new()),
     );
@@ -341,7 +333,7 @@ async fn ten_thousand_targets_fit_on_a_page() {
         } else {
             result(Outcome::Up, Vec::new())
         };
-        monitor.remember_watched(name, "http_2xx", NOW - 1000, outcome);
+        watched(&monitor, name, NOW - 1000, outcome);
     }
     let server = Server::start(&monitor).await;
     for path in ["/", "/?range=7d", "/?q=service-077"] {

@@ -30,7 +30,8 @@ fn push(
         evidence: Evidence::default(),
     };
     let (instance, module) = (Arc::from(name.0), name.1.to_owned());
-    let record = ProbeRecord { id: 0, instance, module, started: 0, result };
+    let prober = String::new();
+    let record = ProbeRecord { id: 0, instance, module, prober, started: 0, result };
     let hop = Hop { head: "x".repeat(bytes), ..Hop::default() };
     let evidence = Evidence { hops: vec![hop], ..Evidence::default() };
     history.push(origin, record, Trace { notes: Vec::new(), evidence })
@@ -38,6 +39,10 @@ fn push(
 
 fn watch(history: &mut History, instance: &str, up: bool, bytes: usize) -> u64 {
     push(history, Origin::Watched, (instance, "http_2xx"), up, bytes).record.id
+}
+
+fn of_watched(history: &History, instance: &str) -> Vec<Remembered> {
+    history.of_watched(instance, "http_2xx", "")
 }
 
 fn ids(remembered: &[Remembered]) -> Vec<u64> {
@@ -54,7 +59,7 @@ fn assert_sound(history: &History) {
     for instance in instances {
         for ring in &history.rings[&instance] {
             rings += ring.bytes;
-            asked += usize::from(ring.module.is_some());
+            asked += usize::from(ring.origin == Origin::Asked);
             assert!(ring.recent.len() <= RESULTS_MAX && ring.failures.len() <= FAILURES_MAX);
             assert!(ring.ids().next().is_some(), "a ring without probes");
             assert!(ring.ids().all(|id| history.get(id).is_some()), "a ring of what is gone");
@@ -77,12 +82,12 @@ fn failures_of_a_target_outlive_its_successes_and_those_of_others() {
         watch(&mut history, "steady", true, 0);
     }
     // Its last five results, and ten failures, of which none is among them: one in ten rounds, the last in round 90.
-    let flaky = history.of_watched("flaky");
+    let flaky = of_watched(&history, "flaky");
     assert_eq!(flaky.len(), RESULTS_MAX + FAILURES_MAX);
     assert_eq!(flaky.iter().filter(|remembered| !remembered.is_up()).count(), FAILURES_MAX);
     assert!(ids(&flaky).is_sorted_by(|left, right| left > right));
-    assert_eq!(history.of_watched("steady").len(), RESULTS_MAX);
-    assert!(history.of_watched("other").is_empty());
+    assert_eq!(of_watched(&history, "steady").len(), RESULTS_MAX);
+    assert!(of_watched(&history, "other").is_empty());
     // Of all targets together: the last three probes, and the last three failures before them.
     let all: Vec<u64> = history.iter().map(|remembered| remembered.record.id).collect();
     assert_eq!(all, [141, 161, 181, 198, 199, 200]);
@@ -106,10 +111,10 @@ fn successes_go_before_failures_and_the_last_failures_go_last() {
         failures.push(watch(&mut history, "d", false, 10_000));
         assert_sound(&history);
     }
-    assert!(history.of_watched("c").is_empty());
+    assert!(of_watched(&history, "c").is_empty());
     failures.push(watch(&mut history, "d", false, 10_000));
     assert!(history.get(early).is_none());
-    assert_eq!(ids(&history.of_watched("a")), [last]);
+    assert_eq!(ids(&of_watched(&history, "a")), [last]);
     // The failures of one target drive out its own before the last one of another.
     for _ in 0..20 {
         watch(&mut history, "d", false, 10_000);
@@ -174,10 +179,10 @@ fn a_removed_target_is_forgotten_and_the_others_are_not() {
         watch(&mut history, instance, false, 0);
     }
     let asked = push(&mut history, Origin::Asked, ("a", "http_2xx"), true, 0).record.id;
-    history.forget("a");
-    history.forget("never there");
-    assert!(history.of_watched("a").is_empty());
-    assert_eq!(ids(&history.of_watched("b")), [4, 2]);
+    history.forget("a", "http_2xx", "");
+    history.forget("never there", "http_2xx", "");
+    assert!(of_watched(&history, "a").is_empty());
+    assert_eq!(ids(&of_watched(&history, "b")), [4, 2]);
     assert_eq!(history.latest("a", None, false).unwrap().record.id, asked);
     // Among the probes of all targets it is still to be seen.
     assert_eq!(history.latest("a", None, true).unwrap().record.id, 3);
@@ -198,7 +203,7 @@ proptest! {
         for (action, instance, module, up, bytes) in steps {
             let name = (instances[instance], modules[module]);
             match action {
-                0 => history.forget(name.0),
+                0 => history.forget(name.0, name.1, ""),
                 1..4 => drop(push(&mut history, Origin::Asked, name, up, bytes)),
                 _ => drop(push(&mut history, Origin::Watched, name, up, bytes)),
             }

@@ -89,7 +89,7 @@ pub(super) async fn targets(
     if active && pool_wanted {
         let latest = lock(&api.monitor.latest);
         let records: Vec<Option<Arc<ProbeRecord>>> =
-            config.targets.iter().map(|target| latest.get(&target.instance).cloned()).collect();
+            config.targets.iter().map(|target| latest.get(&target.identity()).cloned()).collect();
         drop(latest);
         let both = config.targets.iter().zip(&records);
         active_targets.extend(both.map(|(target, record)| describe(target, record.as_deref())));

@@ -6,7 +6,7 @@ use probe::{Evidence, Hop, Phase, ProbeResult, Reason, Timing, Warning};
 
 use super::setup::{
     DOWN, MINUTE, NEW, NOW, Server, UP, assert_order, assert_shows, down, encoded, lively, monitor,
-    result,
+    result, watched,
 };
 
 /// A result that saw a redirect and then an answer.
@@ -37,9 +37,9 @@ fn redirected(outcome: ProbeResult) -> ProbeResult {
 async fn a_target_s_page_shows_what_its_probes_saw() {
     let monitor = lively();
     let seen = redirected(down(Phase::Check, Reason::Status, "503"));
-    let failed = monitor.remember_watched(UP, "http_2xx", NOW - MINUTE, seen).record.id;
+    let failed = watched(&monitor, UP, NOW - MINUTE, seen).record.id;
     let plain = result(probe::Outcome::Up, Vec::new());
-    let last = monitor.remember_watched(UP, "http_2xx", NOW - 2000, plain).record.id;
+    let last = watched(&monitor, UP, NOW - 2000, plain).record.id;
     let server = Server::start(&monitor).await;
     let page = server.get(&format!("/targets/{}", encoded(UP))).await.body;
     assert_order(
@@ -93,7 +93,7 @@ async fn the_last_failures_of_a_target_are_shown_whatever_others_do() {
     let monitor = lively();
     for number in 0..2000 {
         let fine = result(probe::Outcome::Up, Vec::new());
-        monitor.remember_watched(if number % 2 == 0 { UP } else { DOWN }, "http_2xx", NOW, fine);
+        watched(&monitor, if number % 2 == 0 { UP } else { DOWN }, NOW, fine);
         monitor.remember(
             "http://asked.example/",
             "http_2xx",
@@ -120,7 +120,7 @@ async fn no_failure_is_unknown_on_any_page() {
         names.iter().map(|name| (name.as_str(), &[] as &[_])).collect();
     let monitor = monitor(&targets, true);
     for ((phase, reason), name) in failures.iter().zip(&names) {
-        monitor.remember_watched(name, "http_2xx", NOW - 1000, down(*phase, *reason, "the detail"));
+        watched(&monitor, name, NOW - 1000, down(*phase, *reason, "the detail"));
     }
     let server = Server::start(&monitor).await;
     let own = names.iter().map(|name| format!("/targets/{}", encoded(name)));

@@ -17,8 +17,8 @@ use tokio::{
 };
 use webservice_monitor::{
     clock::Clock,
-    config::{Config, Target},
-    monitor::Monitor,
+    config::{Config, Promises, Target},
+    monitor::{Monitor, Remembered},
     web,
 };
 
@@ -50,6 +50,7 @@ pub(super) fn monitor(targets: &[(&str, &[(&str, &str)])], with_store: bool) -> 
             address: address.clone(),
             module: "http_2xx".to_owned(),
             internal_labels: Arc::default(),
+            promises: Promises::default(),
             labels: Labels::new(labels.iter().copied().chain(own)),
             interval: Duration::from_secs(15),
             timeout: Duration::from_secs(10),
@@ -98,6 +99,24 @@ pub(super) fn append(
     let own = [("__name__", metric), ("job", "webservices"), ("instance", instance)];
     let labels = Labels::new(labels.iter().copied().chain(own));
     monitor.store.as_ref().unwrap().append(at, &[(labels, value)]).unwrap();
+}
+
+/// The scheduler's probe of a target of the configuration, or of one that was removed from it.
+pub(super) fn watched(
+    monitor: &Monitor,
+    instance: &str,
+    started: Timestamp,
+    result: ProbeResult,
+) -> Remembered {
+    let config = monitor.config.load();
+    let target = config.targets.iter().find(|target| target.instance == instance);
+    let elsewhere = |first: &Arc<Target>| Target {
+        instance: instance.to_owned(),
+        labels: first.labels.with("instance", instance),
+        ..(**first).clone()
+    };
+    let target = target.map_or_else(|| elsewhere(&config.targets[0]), |target| (**target).clone());
+    monitor.remember_watched(&target, started, result)
 }
 
 /// The pages on a socket, until dropped.
@@ -206,12 +225,7 @@ pub(super) fn lively() -> Arc<Monitor> {
     append(&monitor, NOW - MINUTE, RESTORED, "probe_success", &[], 1.0);
     let expiry =
         Sample { metric: &EXPIRY, labels: Vec::new(), value: 1_767_225_600.0 + 30.5 * 86_400.0 };
-    monitor.remember_watched(UP, "http_2xx", NOW - 5000, result(Outcome::Up, vec![expiry]));
-    monitor.remember_watched(
-        DOWN,
-        "http_2xx",
-        NOW - 4000,
-        down(Phase::Connect, Reason::Refused, "os error 111"),
-    );
+    watched(&monitor, UP, NOW - 5000, result(Outcome::Up, vec![expiry]));
+    watched(&monitor, DOWN, NOW - 4000, down(Phase::Connect, Reason::Refused, "os error 111"));
     monitor
 }

@@ -1,0 +1,133 @@
+//! Names of labels that are nearly those with a meaning: a slip of the keyboard that would silently do nothing.
+//!
+//! A user's own labels are carried along as they are, so this only warns, and only when the name is one slip away.
+
+/// The labels with a meaning.
+const KNOWN: [&str; 11] = [
+    "module",
+    "service",
+    "team",
+    "severity",
+    "alert_after",
+    "max_latency",
+    "slo",
+    "depends_on",
+    "prober",
+    "__scrape_interval__",
+    "__scrape_timeout__",
+];
+
+/// Of shorter names other words are one letter away: `slow` of `slo`, `teams` of `team`.
+const LETTERS_MIN: usize = 6;
+
+/// A name that other words are one letter away from although it is long: `probe`, `proper`.
+const EXACT: [&str; 1] = ["prober"];
+
+/// The label with a meaning that a name is nearly, if there is one.
+pub(super) fn meant(name: &str) -> Option<&'static str> {
+    if KNOWN.contains(&name) {
+        return None;
+    }
+    let letters = plain(name);
+    KNOWN.into_iter().find(|known| {
+        let wanted = plain(known);
+        let may_slip = wanted.len() >= LETTERS_MIN && !EXACT.contains(known);
+        letters == wanted || (may_slip && is_one_slip(letters.as_bytes(), wanted.as_bytes()))
+    })
+}
+
+/// The letters alone, in lower case: `alertAfter` and `alert_after` are one name to a reader.
+fn plain(name: &str) -> String {
+    name.chars().filter(|character| *character != '_').collect::<String>().to_ascii_lowercase()
+}
+
+/// Whether one letter too many, too few or another, or two exchanged, make one word of the other.
+fn is_one_slip(left: &[u8], right: &[u8]) -> bool {
+    let same = left.iter().zip(right).take_while(|(one, other)| one == other).count();
+    let (left, right) = (left.get(same..).unwrap_or(&[]), right.get(same..).unwrap_or(&[]));
+    match (left, right) {
+        ([], [_]) | ([_], []) => true,
+        ([one, rest_left @ ..], [other, rest_right @ ..]) => {
+            let exchanged = matches!((rest_left, rest_right), ([next, behind_left @ ..], [after, behind_right @ ..])
+                if one == after && other == next && behind_left == behind_right);
+            exchanged || rest_left == rest_right || rest_left == right || left == rest_right
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_seen_and_words_of_ones_own_are_not() {
+        for (name, known) in [
+            ("alertafter", "alert_after"),
+            ("alertAfter", "alert_after"),
+            ("alert_aftr", "alert_after"),
+            ("alerts_after", "alert_after"),
+            ("maxlatency", "max_latency"),
+            ("max_latancy", "max_latency"),
+            ("SLO", "slo"),
+            ("dependson", "depends_on"),
+            ("depend_on", "depends_on"),
+            ("severty", "severity"),
+            ("severtiy", "severity"),
+            ("Severity", "severity"),
+            ("serverity", "severity"),
+            ("modul", "module"),
+            ("modules", "module"),
+            ("servcie", "service"),
+            ("Team", "team"),
+            ("scrape_interval", "__scrape_interval__"),
+            ("scrape_timeout", "__scrape_timeout__"),
+            ("scrapeInterval", "__scrape_interval__"),
+        ] {
+            assert_eq!(meant(name), Some(known), "{name}");
+        }
+        for name in [
+            "tier",
+            "owner",
+            "slow",
+            "slos",
+            "model",
+            "mode",
+            "node",
+            "mobile",
+            "teams",
+            "tea",
+            "steam",
+            "security",
+            "device",
+            "server",
+            "probe",
+            "probes",
+            "proper",
+            "depends",
+            "min_latency",
+            "latency",
+            "alert",
+            "alert_name",
+            "alerting",
+            "after",
+            "region",
+            "env",
+            "environment",
+            "cluster",
+            "zone",
+            "interval",
+            "timeout",
+            "customer",
+            "product",
+            "host",
+            "phase",
+            "",
+            "_",
+            "é",
+        ] {
+            assert_eq!(meant(name), None, "{name}");
+        }
+        assert!(KNOWN.into_iter().all(|known| meant(known).is_none()));
+    }
+}
