@@ -332,25 +332,29 @@ mod tests {
         }
     }
 
-    /// Probes the targets for a span of virtual time.
-    async fn follow(
-        targets: Vec<Arc<Target>>,
-        settings: Settings,
-        span: Duration,
-    ) -> Arc<Recorder> {
+    fn config(targets: Vec<Arc<Target>>) -> Arc<Config> {
         let modules = probe::Module::builtin()
             .into_iter()
             .map(|(name, module)| (name, Arc::new(module)))
             .collect();
-        let config = Config {
+        Arc::new(Config {
             targets,
             modules,
             unsupported_modules: std::collections::BTreeMap::default(),
             rules: Vec::new(),
             files: Vec::new(),
             warnings: Vec::new(),
-        };
-        let (_config, changes) = watch::channel(Arc::new(config));
+        })
+    }
+
+    /// Probes the targets for a span of virtual time, and others from a moment of it on.
+    async fn follow(
+        targets: Vec<Arc<Target>>,
+        edit: Option<(Duration, Vec<Arc<Target>>)>,
+        settings: Settings,
+        span: Duration,
+    ) -> Arc<Recorder> {
+        let (edits, changes) = watch::channel(config(targets));
         // Nobody reads what this name server is asked: only virtual time ends a look-up.
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let net = Net::for_tests(silent.local_addr().ok(), &[]).unwrap();
@@ -366,35 +370,56 @@ mod tests {
         let stop = CancellationToken::new();
         let running = scheduler.run(stop.clone());
         let stopping = async {
-            tokio::time::sleep(span).await;
+            let end = Instant::now() + span;
+            if let Some((after, targets)) = edit {
+                tokio::time::sleep(after).await;
+                edits.send_replace(config(targets));
+            }
+            sleep_until(end).await;
             stop.cancel();
         };
         tokio::join!(running, stopping);
         sink
     }
 
+    fn target(instance: String, interval: Duration) -> Arc<Target> {
+        let module = probe::Module::builtin().remove("http_2xx").unwrap();
+        Arc::new(Target {
+            address: module.target(&instance).unwrap(),
+            internal_labels: Arc::default(),
+            promises: Promises::default(),
+            labels: series::Labels::new([("instance", instance.as_str())]),
+            instance,
+            module: "http_2xx".to_owned(),
+            interval,
+            timeout: Duration::from_secs(9),
+            origin: String::new(),
+        })
+    }
+
+    /// Until its next slot, minutes later, nothing would be known of it under its new labels.
+    #[tokio::test(start_paused = true)]
+    async fn a_target_that_is_edited_while_it_is_probed_is_probed_again_at_once() {
+        let old = target("http://dead.test/".to_owned(), Duration::from_mins(4));
+        let new = Arc::new(Target { labels: old.labels.with("team", "b"), ..(*old).clone() });
+        let settings = Settings { in_flight_max: 32, host_in_flight_max: 8 };
+        let edit = Some((Duration::from_secs(3), vec![new]));
+        let found = follow(vec![old], edit, settings, Duration::from_mins(1)).await;
+        // The first probe waits for the name server beyond the edit and counts for nothing, the second one waits as long.
+        let times = found.times.0.lock().unwrap();
+        assert_eq!(times.get("http://dead.test/").map(Vec::len), Some(1), "{times:?}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_dead_host_does_not_keep_the_others_waiting() {
-        let module = probe::Module::builtin().remove("http_2xx").unwrap();
         let interval = Duration::from_secs(10);
-        let target = |instance: String| {
-            Arc::new(Target {
-                address: module.target(&instance).unwrap(),
-                internal_labels: Arc::default(),
-                promises: Promises::default(),
-                labels: series::Labels::new([("instance", instance.as_str())]),
-                instance,
-                module: "http_2xx".to_owned(),
-                interval,
-                timeout: Duration::from_secs(9),
-                origin: String::new(),
-            })
-        };
+        let target = |instance| target(instance, interval);
         let dead = (0..1000).map(|index| target(format!("http://dead.test/{index}")));
         // Nobody listens there, which the system says at once.
         let fine = (0..20).map(|index| target(format!("http://127.0.0.{}:1/", index + 2)));
         let settings = Settings { in_flight_max: 32, host_in_flight_max: 8 };
-        let found = follow(dead.chain(fine).collect(), settings, Duration::from_secs(61)).await;
+        let found =
+            follow(dead.chain(fine).collect(), None, settings, Duration::from_secs(61)).await;
         let times = found.times.0.lock().unwrap();
         for index in 0..20 {
             let times = &times[&format!("http://127.0.0.{}:1/", index + 2)];

@@ -17,6 +17,8 @@ mod discovery;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod flow;
@@ -28,6 +30,8 @@ mod parts;
 mod peer;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod promises;
 #[cfg(test)]
 mod receive;
 #[cfg(test)]

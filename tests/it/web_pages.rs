@@ -3,6 +3,7 @@
 
 mod evidence;
 mod setup;
+mod twins;
 
 use std::sync::Arc;
 
