@@ -71,7 +71,7 @@ def prometheus_rule():
     """The rules as a resource of the operator. Runbooks are read inside the cluster; where Grafana is, nobody knows yet."""
     groups = []
     for path in sorted((ROOT / "config/rules").glob("*.yml")):
-        text = path.read_text(encoding="utf-8").replace("http://localhost:9115/", f"http://exporter.{NAMESPACE}.svc:9115/")
+        text = path.read_text(encoding="utf-8").replace("{{ $externalLabels.monitor_url }}", f"http://exporter.{NAMESPACE}.svc:9115")
         groups += yaml.safe_load(text)["groups"]
     for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
         rule.get("annotations", {}).pop("dashboard_url", None)

@@ -72,8 +72,24 @@ class Pod:
             # An alert from before Prometheus knew its Alertmanager is sent again after this, a minute by default.
             arguments.append("--rules.alert.resend-delay=5s")
         self.log = self.root / "log"
+        environment = {**os.environ, **self.environment()}
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen([program, *arguments], stdout=log, stderr=log, cwd=self.root)
+            self.process = subprocess.Popen([program, *arguments], stdout=log, stderr=log, cwd=self.root, env=environment)
+
+    def environment(self):
+        """The variables that come from ConfigMaps."""
+
+        def data(reference):
+            return self.application.config("ConfigMap", reference["name"], self.document["metadata"].get("namespace"))
+
+        variables = {}
+        for source in self.container.get("envFrom", []):
+            variables.update(data(source["configMapRef"]))
+        for variable in self.container.get("env", []):
+            reference = variable.get("valueFrom", {}).get("configMapKeyRef")
+            if reference:
+                variables[variable["name"]] = data(reference)[reference["key"]]
+        return variables
 
     def write_config(self):
         for volume in self.spec.get("volumes", []):

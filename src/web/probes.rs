@@ -58,7 +58,7 @@ fn how_to(monitor: &Monitor) -> Markup {
             pre {
                 "scrape_configs:\n  - job_name: webservices\n    metrics_path: /probe\n    file_sd_configs:\n"
                 "      - files: [targets.yml]\n    relabel_configs:\n"
-                "      - source_labels: [module]\n        regex: (.+)\n        target_label: __param_module\n"
+                "      - regex: (module|alert_after|max_latency|slo)\n        action: labelmap\n        replacement: __param_${1}\n"
                 "      - source_labels: [__address__]\n        target_label: __param_target\n"
                 "      - source_labels: [__param_target]\n        target_label: instance\n"
                 "      - target_label: __address__\n        replacement: the address of this exporter"

@@ -13,9 +13,11 @@ The files are taken as text and never run through `tpl`: what is in braces there
 {{- end -}}
 {{- $groups := list -}}
 {{- range $path, $_ := .Files.Glob "files/rules/*.yml" -}}
-{{- $text := $.Files.Get $path | replace "http://localhost:9115/runbooks" $runbooks -}}
+{{- $text := $.Files.Get $path -}}
+{{- $text = $text | replace "{{ $externalLabels.monitor_url }}/runbooks" $runbooks -}}
+{{- $text = $text | replace "{{ $externalLabels.monitor_url }}" (trimSuffix "/runbooks" $runbooks) -}}
 {{- with $values.dashboardBaseUrl -}}
-{{- $text = $text | replace "http://localhost:3000" (trimSuffix "/" .) -}}
+{{- $text = $text | replace "{{ $externalLabels.dashboard_url }}" (trimSuffix "/" .) -}}
 {{- end -}}
 {{- range (fromYaml $text).groups -}}
 {{- $rules := list -}}
