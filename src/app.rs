@@ -139,12 +139,10 @@ impl App {
             None => None,
         };
         log_configuration(&config, "Configuration loaded.");
-        let monitor = Arc::new(Monitor::new(
-            Arc::clone(&world.clock),
-            config,
-            store.clone(),
-            settings.history_limit,
-        ));
+        let clock = Arc::clone(&world.clock);
+        let mut monitor = Monitor::new(clock, config, store.clone(), settings.history_limit);
+        monitor.external_url.clone_from(&settings.external_url);
+        let monitor = Arc::new(monitor);
         if !mistakes.is_empty() {
             log_mistakes(
                 &mistakes,

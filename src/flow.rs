@@ -3,6 +3,8 @@
 //! The exposition of `/probe` and the samples of the embedded store come from the same [`ProbeResult`], so that a rule
 //! that works in one mode works in the other. Must not know how samples are written down or stored.
 
+mod earlier;
+
 use std::{
     borrow::Cow,
     collections::HashMap,
@@ -103,6 +105,8 @@ struct LastRound {
     up: Labels,
     duration: Labels,
     written: Vec<Written>,
+    /// What is left of it from before the start of the program.
+    earlier: Vec<Labels>,
 }
 
 /// Writes results into the monitor's state and the embedded store.
@@ -119,20 +123,48 @@ impl LastRound {
             up: sample_labels(&target.labels, UP, NO_LABELS),
             duration: sample_labels(&target.labels, SCRAPE_DURATION_SECONDS, NO_LABELS),
             written: Vec::new(),
+            earlier: Vec::new(),
+        }
+    }
+
+    /// The last round before the start of the program.
+    fn before(old: earlier::Old) -> Self {
+        Self {
+            up: sample_labels(&old.target, UP, NO_LABELS),
+            duration: sample_labels(&old.target, SCRAPE_DURATION_SECONDS, NO_LABELS),
+            target: old.target,
+            written: Vec::new(),
+            earlier: old.series,
         }
     }
 
     /// Staleness markers for all its series.
     fn end(self) -> impl Iterator<Item = (Labels, f64)> {
-        let written = self.written.into_iter().map(|entry| entry.labels);
-        written.chain([self.up, self.duration]).map(|labels| (labels, stale_marker()))
+        let mut series: Vec<Labels> = self.written.into_iter().map(|entry| entry.labels).collect();
+        series.extend([self.up, self.duration]);
+        let earlier = self.earlier.into_iter().filter(|labels| !series.contains(labels));
+        let earlier: Vec<Labels> = earlier.collect();
+        series.into_iter().chain(earlier).map(|labels| (labels, stale_marker()))
     }
 }
 
 impl Recorder {
-    /// A recorder for a monitor with a store.
+    /// A recorder for a monitor with a store, from before whose start the store may have series: those of targets that were
+    /// removed while the program stood still end now, those of labels that were edited with the first probe.
     pub fn new(monitor: Arc<Monitor>, store: Arc<Store>) -> Self {
-        Self { monitor, store, last: Mutex::new(HashMap::new()) }
+        let now = monitor.clock.now();
+        let found = earlier::find(&store, &monitor.config.load().targets, now);
+        let last = found.and_then(|earlier| {
+            let gone = earlier.gone.into_iter().map(|labels| (labels, stale_marker()));
+            store.append(now, &gone.collect::<Vec<_>>())?;
+            let edited = earlier.edited.into_iter();
+            Ok(edited.map(|(identity, old)| (identity, LastRound::before(old))).collect())
+        });
+        let last = last.unwrap_or_else(|error| {
+            error!(%error, "Series of removed targets stay for some minutes.");
+            HashMap::new()
+        });
+        Self { monitor, store, last: Mutex::new(last) }
     }
 
     /// The samples of one round: those of the probe, `up`, `scrape_duration_seconds`, and a staleness marker for each
@@ -370,6 +402,35 @@ mod tests {
             .collect();
         found.sort();
         assert_eq!(found, [(None, 9000, true), (Some("shop"), 9000, false)]);
+    }
+
+    #[test]
+    fn what_was_removed_or_edited_while_the_program_stood_still_ends_too() {
+        let (recorder, store) = recorder();
+        let [kept, edited, removed] = ["kept", "edited", "removed"].map(|instance| Target {
+            instance: instance.to_owned(),
+            labels: target().labels.with("instance", instance),
+            ..target()
+        });
+        let up = || result(Outcome::Up, vec![sample(&SUCCESS, 1.0)]);
+        for target in [&kept, &edited, &removed] {
+            recorder.record(target, 900_000, up());
+        }
+        let now = Target { labels: edited.labels.with("team", "shop"), ..edited.clone() };
+        let mut monitor = Monitor::for_tests(Some(Arc::clone(&store)));
+        let mut config = (**monitor.config.load()).clone();
+        config.targets = vec![Arc::new(kept), Arc::new(now.clone())];
+        monitor.config = Arc::new(config).into();
+        let recorder = Recorder::new(Arc::new(monitor), Arc::clone(&store));
+        let stale = |instance: &str| {
+            let matchers = [Matcher::equal("instance", instance)];
+            let series = store.select(&matchers, 0, i64::MAX).unwrap();
+            let stale = |series: &&series::Series| is_stale(series.samples.last().unwrap().value);
+            (series.iter().filter(stale).count(), series.len())
+        };
+        assert_eq!([stale("kept"), stale("edited"), stale("removed")], [(0, 3), (0, 3), (3, 3)]);
+        recorder.record(&now, 1_001_000, up());
+        assert_eq!(stale("edited"), (3, 6));
     }
 
     #[test]

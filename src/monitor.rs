@@ -39,6 +39,8 @@ pub struct Monitor {
     pub rules: Mutex<Vec<GroupState>>,
     /// What the program counts about itself.
     pub counters: Counters,
+    /// The address that people reach the program by, without a slash at its end; empty while it is unknown.
+    pub external_url: String,
     /// When the program started.
     pub started: Timestamp,
     /// Since when there is data: from before the start when the store had some.
@@ -86,6 +88,7 @@ impl Monitor {
             store,
             rules: Mutex::new(rules),
             counters: Counters::default(),
+            external_url: String::new(),
             started: now,
             data_since,
         }

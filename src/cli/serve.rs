@@ -220,3 +220,28 @@ pub(super) async fn obey_signals(on_hangup: impl AsyncFn()) -> anyhow::Result<()
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::options::ListenOptions;
+
+    #[test]
+    fn links_lead_to_where_the_program_listens_unless_they_are_told_otherwise() {
+        let url = |listen: &str, external: Option<&str>| {
+            let address: SocketAddr = listen.parse().unwrap();
+            let external_url = external.map(|url| url.parse().unwrap());
+            let options = ServeOptions { listen: ListenOptions { address }, external_url };
+            super::external_url(&options, address)
+        };
+        assert_eq!(url("127.0.0.1:9116", None), "http://127.0.0.1:9116");
+        assert_eq!(url("[::1]:9116", None), "http://[::1]:9116");
+        let external = Some("https://monitor.example.com/probes/");
+        assert_eq!(url("0.0.0.0:9115", external), "https://monitor.example.com/probes");
+        for every in ["0.0.0.0:9115", "[::]:9115"] {
+            let found = url(every, None);
+            assert!(found.ends_with(":9115") && found.starts_with("http://"), "{found}");
+            assert!(!found.contains("0.0.0.0") && !found.contains("[::]"), "{found}");
+        }
+    }
+}

@@ -103,7 +103,7 @@ pub(super) fn active(monitor: &Monitor) -> Vec<Alert> {
                 value: alert.value,
                 summary: annotation("summary"),
                 description: annotation("description"),
-                runbook: runbook(&alert.labels, &annotation("runbook_url")),
+                runbook: runbook(monitor, &alert.labels, &annotation("runbook_url")),
             });
         }
     }
@@ -120,9 +120,9 @@ pub(super) fn active(monitor: &Monitor) -> Vec<Alert> {
 }
 
 /// Where an alert's runbook is: a page of ours when there is one, whatever name this program is reached by.
-fn runbook(labels: &Labels, url: &str) -> Option<String> {
+fn runbook(monitor: &Monitor, labels: &Labels, url: &str) -> Option<String> {
     let alert = labels.get("alertname").unwrap_or("");
-    runbooks::own_link(alert, url).or_else(|| words::web_address(url))
+    runbooks::own_link(alert, url, &monitor.external_url).or_else(|| words::web_address(url))
 }
 
 fn rules(monitor: &Monitor) -> Vec<RuleLine> {

@@ -50,14 +50,11 @@ runbooks![
 /// The index of the runbooks.
 const INDEX: &str = include_str!("../../docs/runbooks/README.md");
 
-/// Where the links of the shipped rules lead to.
-const SHIPPED: &str = "http://localhost:9115";
-
-/// The page of an alert's runbook, relative to this program, when the link of the alert is the shipped one: people may reach
-/// this program by another name.
-pub(super) fn own_link(alert: &str, url: &str) -> Option<String> {
+/// The page of an alert's runbook, relative to this program, when the link of the alert leads to `external_url`, which is this
+/// program: people may reach it by another name.
+pub(super) fn own_link(alert: &str, url: &str, external_url: &str) -> Option<String> {
     let path = format!("/runbooks/{alert}");
-    (url.strip_prefix(SHIPPED) == Some(&path) && text(alert).is_some()).then_some(path)
+    (url.strip_prefix(external_url) == Some(&path) && text(alert).is_some()).then_some(path)
 }
 
 /// The page `/runbooks/`: which runbooks there are.
@@ -144,13 +141,15 @@ mod tests {
         {
             assert!(html.contains(link), "{html}");
         }
-        assert_eq!(
-            own_link("WebserviceDown", "http://localhost:9115/runbooks/WebserviceDown").as_deref(),
-            Some("/runbooks/WebserviceDown")
-        );
-        assert_eq!(
-            own_link("WebserviceDown", "https://wiki.example.com/runbooks/WebserviceDown"),
-            None
-        );
+        let own = "http://monitor.example:9115";
+        for (url, external_url, found) in [
+            ("http://monitor.example:9115/runbooks/WebserviceDown", own, true),
+            ("/runbooks/WebserviceDown", "", true),
+            ("https://wiki.example.com/runbooks/WebserviceDown", own, false),
+            ("http://monitor.example:9115/runbooks/Other", own, false),
+        ] {
+            let expected = found.then_some("/runbooks/WebserviceDown");
+            assert_eq!(own_link("WebserviceDown", url, external_url).as_deref(), expected, "{url}");
+        }
     }
 }

@@ -23,6 +23,8 @@ mod evidence;
 #[cfg(test)]
 mod flow;
 #[cfg(test)]
+mod links;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod parts;
