@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, collections::HashSet, fs, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
-use webservice_monitor::config::{Config, Sources};
+use webservice_monitor::config::{Config, INTERVAL_MAX, Sources};
 
 thread_local! {
     static FOLDER: OnceCell<TempDir> = const { OnceCell::new() };
@@ -54,9 +54,17 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 fn targets_are_sound(config: &Config, text: &str) {
-    let mut instances = HashSet::new();
+    let mut identities = HashSet::new();
     for target in &config.targets {
-        assert!(instances.insert(&target.instance), "{} stands twice", target.instance);
+        assert!(identities.insert(target.identity()), "{} is there twice", target.instance);
+        assert!(target.interval <= INTERVAL_MAX, "{target:?}");
+        let promises = target.promises;
+        assert!(
+            promises.alert_after.is_none_or(|time| time >= target.interval * 3),
+            "{promises:?}"
+        );
+        assert!(promises.max_latency.is_none_or(|time| !time.is_zero()), "{promises:?}");
+        assert!(promises.slo.is_none_or(|ratio| ratio > 0.0 && ratio < 1.0), "{promises:?}");
         assert!(!target.instance.is_empty());
         assert_eq!(target.labels.get("instance"), Some(target.instance.as_str()));
         assert_eq!(target.labels.get("job"), Some(webservice_monitor::config::JOB));

@@ -40,6 +40,13 @@ async fn targets_are_served_with_the_labels_of_the_file_and_followed_live() {
         "{metrics}"
     );
 
+    // What Prometheus would forget between two probes is no interval.
+    let rare = "- targets: [https://example.com/]\n  labels: { __scrape_interval__: 5m }\n";
+    std::fs::write(&file, rare).unwrap();
+    let (status, reason) = request(address, "POST", "/-/reload", "").await;
+    assert!(status == 500 && reason.contains("forgets a sample after 5 minutes"), "{reason}");
+    assert_eq!(discovered().await, whole);
+
     std::fs::write(&file, "- targets: [https://example.net/]\n").unwrap();
     assert_eq!(request(address, "POST", "/-/reload", "").await.0, 200);
     assert_eq!(discovered().await, serde_json::json!([net]));

@@ -79,9 +79,8 @@ spec:
       args:
         - {{ ternary "run" "exporter" $allInOne }}
         - --web.listen-address={{ .Values.listenHost }}:{{ .Values.containerPort }}
-        {{- with include "webservice-monitor.externalUrl" . }}
-        - --web.external-url={{ . }}
-        {{- end }}
+        # The pod's own name, the default, leads nobody anywhere.
+        - --web.external-url={{ default (printf "http://%s" (include "webservice-monitor.exporterAddress" .)) (include "webservice-monitor.externalUrl" .) }}
         - --config.file=/etc/webservice-monitor/modules.yml
         - --targets.file=/etc/webservice-monitor/targets.yml
         {{- if $allInOne }}
