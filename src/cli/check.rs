@@ -89,6 +89,7 @@ impl Exchange {
 /// Probes and prints.
 pub(super) fn check(options: &CheckOptions) -> anyhow::Result<ExitCode> {
     let mut sources = sources(Some(&options.files), None);
+    sources.listen = options.listen.address;
     if !options.urls.is_empty() {
         // The URLs given are all that is wanted; the targets file may be missing.
         sources.targets.clear();

@@ -318,6 +318,9 @@ pub struct CheckOptions {
     /// Where the configuration's files are.
     #[command(flatten)]
     pub files: FileOptions,
+    /// Where the program listens that a target such as /-/healthy means.
+    #[command(flatten)]
+    pub listen: ListenOptions,
 }
 
 /// How `check` prints.

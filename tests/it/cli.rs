@@ -241,3 +241,33 @@ fn the_demo_fires_and_resolves() {
     let log = text(&std::fs::read(files.join("alerts.jsonl")).unwrap());
     assert!(log.contains("Reason now: connect/refused."), "the alert does not say why:\n{log}");
 }
+
+#[test]
+fn slips_are_pointed_out_and_are_no_mistakes() {
+    let directory = project("- targets: [http://a/]\n  labels: { alertafter: 5m, tier: one }\n");
+    let found = run(directory.path(), &["validate"]);
+    let told = text(&found.stdout);
+    assert_eq!(found.status.code(), Some(0), "{told}");
+    for needle in [
+        "warning: the label `alertafter`",
+        "config/targets.yml:2:13",
+        "did you mean `alert_after`?",
+    ] {
+        assert!(told.contains(needle), "{told}");
+    }
+    assert!(!told.contains("`tier`"), "{told}");
+
+    let found = run(directory.path(), &["validate", "--scrape.interval=5m"]);
+    assert_eq!(found.status.code(), Some(2));
+    assert!(text(&found.stderr).contains("forgets a sample after 5 minutes"));
+}
+
+#[test]
+fn a_check_of_the_monitor_itself_follows_where_it_listens() {
+    let directory = project("- targets: [/-/healthy]\n");
+    let address = service().replace("http://", "").replace('/', "");
+    let listen = format!("--web.listen-address={address}");
+    let found = run(directory.path(), &["check", &listen]);
+    assert_eq!(found.status.code(), Some(0), "{}", text(&found.stdout));
+    assert!(text(&found.stdout).contains("/-/healthy"));
+}
