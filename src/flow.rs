@@ -35,7 +35,7 @@ const NO_LABELS: &[Label] = &[];
 /// The sample of a promise `alert_after`.
 pub static ALERT_AFTER: MetricDef = MetricDef {
     name: "probe_target_alert_after_seconds",
-    help: "How long the target may fail before people are told, as its label alert_after says.",
+    help: "How long the target may fail before that is reported, as its label alert_after says.",
 };
 
 /// The sample of a promise `max_latency`.

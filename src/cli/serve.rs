@@ -227,7 +227,7 @@ mod tests {
     use crate::cli::options::ListenOptions;
 
     #[test]
-    fn links_lead_to_where_the_program_listens_unless_they_are_told_otherwise() {
+    fn links_lead_to_where_the_program_listens_unless_a_flag_says_otherwise() {
         let url = |listen: &str, external: Option<&str>| {
             let address: SocketAddr = listen.parse().unwrap();
             let external_url = external.map(|url| url.parse().unwrap());

@@ -35,11 +35,11 @@ impl Identity {
     }
 }
 
-/// The targets that were read so far, to find those that cannot be told apart.
+/// The targets that were read so far, to find those that cannot be distinguished.
 #[derive(Debug, Default)]
 pub(super) struct Seen(HashMap<String, Vec<Arc<Target>>>);
 
-/// Why two targets cannot be told apart, with what to do about it.
+/// Why two targets cannot be distinguished, with what to do about it.
 pub(super) struct Clash {
     pub(super) message: String,
     pub(super) hint: String,
@@ -49,7 +49,7 @@ impl Seen {
     /// Takes a target in.
     ///
     /// # Errors
-    /// When it cannot be told from one that was there before.
+    /// When it cannot be distinguished from one that was there before.
     pub(super) fn add(&mut self, target: &Arc<Target>) -> Result<(), Clash> {
         let others = self.0.entry(target.instance.clone()).or_default();
         let clash = others.iter().find_map(|first| clash(first, target));
@@ -64,10 +64,10 @@ fn clash(first: &Target, second: &Target) -> Option<Clash> {
     let (one, other) = (first.identity(), second.identity());
     let place = &first.origin;
     if first.module != second.module {
-        // The label is what series are told apart by; a parameter alone leaves no trace in them.
+        // The label is what series differ in; a parameter alone leaves no trace in them.
         return (one.module == other.module).then(|| Clash {
             message: format!(
-                "the series of `{}` cannot be told from those at {place}: the modules differ, the label `module` does not",
+                "the series of `{}` cannot be distinguished from those at {place}: the modules differ, the label `module` does not",
                 second.instance
             ),
             hint: "name both modules by the label `module`, not by `__param_module`".to_owned(),

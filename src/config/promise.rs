@@ -1,11 +1,11 @@
-//! What a target was promised: how long it may fail before people are told, how fast it answers, how often it works.
+//! What a target was promised: how long it may fail before that is reported, how fast it answers, how often it works.
 //!
 //! The same parser reads the labels of a targets file and the parameters of `/probe`, so that both modes accept the same values.
 //! Must not know what becomes of a promise: the rules compare it with what was measured.
 
 use std::time::Duration;
 
-/// The label or parameter with the length of a disruption that people are told of.
+/// The label or parameter with the length of a disruption that is reported.
 pub const ALERT_AFTER: &str = "alert_after";
 
 /// The label or parameter with the duration above which the service is slow.
@@ -23,7 +23,7 @@ const CHECKS_MIN: u32 = 3;
 /// The promises of a target; `None` where the rules have a default.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Promises {
-    /// How long it fails before people are told.
+    /// How long it fails before that is reported.
     pub alert_after: Option<Duration>,
     /// The duration above which it is slow.
     pub max_latency: Option<Duration>,
@@ -61,7 +61,7 @@ impl Promises {
         Ok(())
     }
 
-    /// Looks whether a disruption can be told apart from a few failed checks.
+    /// Looks whether a disruption differs from a few failed checks.
     ///
     /// # Errors
     /// When `alert_after` is below three intervals, with the numbers.

@@ -36,8 +36,8 @@ pub(super) struct Old {
     pub(super) series: Vec<Labels>,
 }
 
-/// Looks for live series of targets that are not as they were. Only series without labels of their own are told from those of other
-/// targets; the rest is gone by itself after some minutes.
+/// Looks for live series of targets that are not as they were. Only series without labels of their own can be distinguished from
+/// those of other targets; the rest is gone by itself after some minutes.
 ///
 /// # Errors
 /// When the store cannot be read.

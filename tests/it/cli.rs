@@ -246,16 +246,16 @@ fn the_demo_fires_and_resolves() {
 fn slips_are_pointed_out_and_are_no_mistakes() {
     let directory = project("- targets: [http://a/]\n  labels: { alertafter: 5m, tier: one }\n");
     let found = run(directory.path(), &["validate"]);
-    let told = text(&found.stdout);
-    assert_eq!(found.status.code(), Some(0), "{told}");
+    let output = text(&found.stdout);
+    assert_eq!(found.status.code(), Some(0), "{output}");
     for needle in [
         "warning: the label `alertafter`",
         "config/targets.yml:2:13",
         "did you mean `alert_after`?",
     ] {
-        assert!(told.contains(needle), "{told}");
+        assert!(output.contains(needle), "{output}");
     }
-    assert!(!told.contains("`tier`"), "{told}");
+    assert!(!output.contains("`tier`"), "{output}");
 
     let found = run(directory.path(), &["validate", "--scrape.interval=5m"]);
     assert_eq!(found.status.code(), Some(2));

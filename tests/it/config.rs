@@ -98,15 +98,15 @@ fn a_label_that_is_nearly_one_with_a_meaning_is_pointed_out_once() {
     let config = load(Path::new("tests/config/slips.good.yml")).unwrap();
     let warnings: Vec<String> =
         config.warnings.iter().map(|warning| Warning(warning).to_string()).collect();
-    let told = warnings.join("\n\n");
+    let found = warnings.join("\n\n");
     let golden = Path::new("tests/config/slips.good.txt");
     if std::env::var_os("BLESS").is_some() {
-        fs::write(golden, &told).unwrap();
+        fs::write(golden, &found).unwrap();
     }
-    assert_eq!(told, String::from_utf8(fs::read(golden).unwrap()).unwrap());
+    assert_eq!(found, String::from_utf8(fs::read(golden).unwrap()).unwrap());
 }
 
-/// What one file depends on may be in another, and the mistake is told where it stands.
+/// What one file depends on may be in another, and the mistake is reported at its place.
 #[test]
 fn dependencies_are_found_across_files() {
     let directory = tempfile::tempdir().unwrap();

@@ -29,7 +29,7 @@ fn series(body: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether all targets were probed, and both failures told.
+/// Whether all targets were probed, and both failures reported.
 fn complete(body: &str) -> bool {
     let series = series(body);
     ["connect", "status"].iter().all(|word| series.iter().any(|labels| labels.contains(word)))

@@ -79,7 +79,7 @@ spec:
       args:
         - {{ ternary "run" "exporter" $allInOne }}
         - --web.listen-address={{ .Values.listenHost }}:{{ .Values.containerPort }}
-        # The pod's own name, the default, leads nobody anywhere.
+        # Not the pod's own name, which is the default and no address.
         - --web.external-url={{ default (printf "http://%s" (include "webservice-monitor.exporterAddress" .)) (include "webservice-monitor.externalUrl" .) }}
         - --config.file=/etc/webservice-monitor/modules.yml
         - --targets.file=/etc/webservice-monitor/targets.yml
