@@ -25,6 +25,10 @@ pub enum DnsAnswer {
     AliasAlone(String),
     /// The first of these to the first question for its family, the next to the next one; the last for ever.
     Turns(Vec<IpAddr>),
+    /// The same for any answers.
+    InTurn(Vec<DnsAnswer>),
+    /// One answer for IPv4 addresses, another one for IPv6 addresses.
+    Families(Box<DnsAnswer>, Box<DnsAnswer>),
     /// The name does not exist.
     Nxdomain,
     /// The name exists, with records of other types only.
@@ -35,6 +39,8 @@ pub enum DnsAnswer {
     Refused,
     /// The server does not know such questions.
     NotImplemented,
+    /// The server could not read the question.
+    FormatError,
     /// Nothing comes back.
     Silent,
     /// Bytes that are no DNS message, behind the right identifier.
@@ -56,7 +62,8 @@ impl DnsAnswer {
     }
 }
 
-/// A name server on the loopback address; it stops when it is dropped. Names without an answer do not exist.
+/// A name server on the loopback address; it stops when it is dropped. What is said of `.some.test` is said of every name below
+/// it that has no answer of its own; other names do not exist.
 #[derive(Debug)]
 pub struct DnsServer {
     address: SocketAddr,
@@ -83,7 +90,8 @@ struct Zone {
 }
 
 impl DnsServer {
-    /// Starts a server with these names (without final dot, in lower case) and their answers.
+    /// Starts a server with these names (without final dot, in lower case) and their answers. A name that begins with a dot is
+    /// a domain, and stands for the names below it.
     pub async fn start<'a>(answers: impl IntoIterator<Item = (&'a str, DnsAnswer)>) -> Self {
         let (udp, tcp) = bind_both().await.expect("a loopback port that is free for UDP and TCP");
         Self::serve(answers, udp, Some(tcp))
@@ -190,7 +198,9 @@ impl Zone {
         let request = Message::from_vec(question).ok()?;
         let query = request.queries.first()?;
         let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
-        let Some(DnsAnswer::Forged(_)) = self.answers.get(&name) else { return None };
+        let Some(DnsAnswer::Forged(_)) = self.answer(&name, query.query_type()) else {
+            return None;
+        };
         let forge = |id: u16, name: &Name| {
             let mut response = Message::response(id, request.metadata.op_code);
             response.metadata.recursion_available = true;
@@ -217,7 +227,7 @@ impl Zone {
         response.metadata = Metadata::response_from_request(&request.metadata);
         response.metadata.recursion_available = true;
         response.add_query(query.clone());
-        match self.answers.get(&name) {
+        match self.answer(&name, query.query_type()) {
             Some(DnsAnswer::Silent | DnsAnswer::Forged(None)) => return None,
             Some(DnsAnswer::Bytes(bytes)) => return Some([question.get(..2)?, bytes].concat()),
             Some(DnsAnswer::Malformed) => {
@@ -235,6 +245,24 @@ impl Zone {
         }
     }
 
+    /// What is said about a name, or about the nearest domain that it is below, to a question of this type.
+    fn answer(&self, name: &str, kind: RecordType) -> Option<&DnsAnswer> {
+        let domains = name.match_indices('.').filter_map(|(dot, _)| name.get(dot..));
+        let mut keys = std::iter::once(name).chain(domains);
+        let mut answer = keys.find_map(|key| self.answers.get(key))?;
+        loop {
+            answer = match answer {
+                DnsAnswer::InTurn(turns) => {
+                    let turn = self.times_asked(name, kind).min(turns.len()).saturating_sub(1);
+                    turns.get(turn)?
+                }
+                DnsAnswer::Families(_, ipv6) if kind == RecordType::AAAA => ipv6,
+                DnsAnswer::Families(ipv4, _) => ipv4,
+                other => return Some(other),
+            };
+        }
+    }
+
     /// How often a name was asked for with this record type.
     fn times_asked(&self, name: &str, kind: RecordType) -> usize {
         let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -245,7 +273,7 @@ impl Zone {
     /// Adds the records for a name, following aliases at most sixteen times as a name server would.
     fn fill(&self, response: &mut Message, name: &Name, kind: RecordType, depth: usize) {
         let key = name.to_ascii().trim_end_matches('.').to_ascii_lowercase();
-        let code = match self.answers.get(&key) {
+        let code = match self.answer(&key, kind) {
             Some(DnsAnswer::Addresses(addresses)) => {
                 add_addresses(response, name, kind, addresses);
                 ResponseCode::NoError
@@ -278,8 +306,11 @@ impl Zone {
             Some(DnsAnswer::Servfail) => ResponseCode::ServFail,
             Some(DnsAnswer::Refused) => ResponseCode::Refused,
             Some(DnsAnswer::NotImplemented) => ResponseCode::NotImp,
+            Some(DnsAnswer::FormatError) => ResponseCode::FormErr,
             Some(
                 DnsAnswer::Nxdomain
+                | DnsAnswer::InTurn(_)
+                | DnsAnswer::Families(..)
                 | DnsAnswer::Silent
                 | DnsAnswer::Malformed
                 | DnsAnswer::Bytes(_),
@@ -353,6 +384,18 @@ mod tests {
             ("empty.test", DnsAnswer::Nodata),
             ("refusing.test", DnsAnswer::Refused),
             ("many.test", DnsAnswer::addresses(&["127.0.0.1"; 200])),
+            (".below.test", DnsAnswer::Servfail),
+            (
+                "turns.test",
+                DnsAnswer::InTurn(vec![DnsAnswer::Servfail, DnsAnswer::addresses(&["127.0.0.1"])]),
+            ),
+            (
+                "mixed.test",
+                DnsAnswer::Families(
+                    Box::new(DnsAnswer::addresses(&["127.0.0.1"])),
+                    Box::new(DnsAnswer::FormatError),
+                ),
+            ),
         ])
         .await;
         for (name, kind, code, answers, truncated) in [
@@ -364,6 +407,14 @@ mod tests {
             ("gone.test.", RecordType::A, ResponseCode::NXDomain, 0, false),
             ("refusing.test.", RecordType::A, ResponseCode::Refused, 0, false),
             ("many.test.", RecordType::A, ResponseCode::NoError, 0, true),
+            ("a.b.below.test.", RecordType::A, ResponseCode::ServFail, 0, false),
+            ("below.test.", RecordType::A, ResponseCode::NXDomain, 0, false),
+            ("turns.test.", RecordType::A, ResponseCode::ServFail, 0, false),
+            ("turns.test.", RecordType::AAAA, ResponseCode::ServFail, 0, false),
+            ("turns.test.", RecordType::A, ResponseCode::NoError, 1, false),
+            ("turns.test.", RecordType::A, ResponseCode::NoError, 1, false),
+            ("mixed.test.", RecordType::A, ResponseCode::NoError, 1, false),
+            ("mixed.test.", RecordType::AAAA, ResponseCode::FormErr, 0, false),
         ] {
             let answer = ask(&server, name, kind).await;
             assert_eq!(answer.metadata.response_code, code, "{name}");

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     net::{TcpSocket, TcpStream},
-    time::sleep,
+    time::{Instant, sleep},
 };
 use url::Host;
 
@@ -87,9 +87,9 @@ pub(crate) async fn resolve(
     let Destination { host, preferred, fallback, .. } = *destination;
     let net = scope.net;
     // A silent name server must leave its name to the failure, and the connection its time.
-    let budget = scope.timeout() / 2;
+    let budget = (scope.timeout() / 2).min(scope.time_left());
     let journal = Journal::default();
-    let wanted = Wanted { host, preferred, fallback, budget };
+    let wanted = Wanted { host, preferred, fallback, until: Instant::now() + budget };
     let looking_up = net.resolver.resolve(net, wanted, &journal);
     let looked_up = scope.phase_within(budget, Phase::Resolve, Timing::Resolve, looking_up).await;
     let (notes, first_server_dead) = journal.into_parts();

@@ -31,7 +31,7 @@ const IS_ANSWER: u8 = 0x80;
 const IS_TRUNCATED: u8 = 0x02;
 
 /// What a name server says about a name, after this many aliases.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// These are its addresses of the family asked for; at least one.
     Addresses(Vec<IpAddr>),

@@ -16,6 +16,7 @@ mod race;
 pub(crate) mod resolve;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod script;
+mod search;
 pub(crate) mod tls;
 pub(crate) mod transport;
 
@@ -102,7 +103,8 @@ impl Net {
     /// The same network with other files than `/etc/resolv.conf` and `/etc/hosts`, for tests.
     #[must_use]
     pub fn with_resolver_files(self, resolv_conf: String, hosts: String) -> Self {
-        Self { resolver: Resolver::Files { resolv_conf, hosts }, ..self }
+        let hostname = String::new();
+        Self { resolver: Resolver::Files { resolv_conf, hosts, hostname }, ..self }
     }
 
     /// A network in memory: each connection of an HTTP check, to whatever host, brings the next of `answers` and ends. There

@@ -2,7 +2,12 @@
 //!
 //! Read as resolv.conf(5) and hosts(5) describe, as far as it concerns us. Must not know how a question is asked.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use super::search::Candidates;
 
 /// The port of name servers (RFC 1035 §4.2).
 const PORT: u16 = 53;
@@ -10,26 +15,32 @@ const PORT: u16 = 53;
 /// How many name servers are asked; the C library takes three.
 const SERVERS_MAX: usize = 6;
 
-/// How many domains a short name is searched in; the C library took six for decades.
-const SEARCH_MAX: usize = 6;
+/// How many domains a name is searched in. The C library took six for decades and takes any number today; Kubernetes writes up
+/// to 32.
+const SEARCH_MAX: usize = 32;
 
 /// How many dots a name may be asked to have before it counts as complete; the C library's limit.
 const DOTS_MAX: usize = 15;
+
+/// How often each name server is asked: at least twice, because datagrams get lost, and at most as often as the C library does.
+const ATTEMPTS: std::ops::RangeInclusive<u32> = 2..=5;
 
 /// How names are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Configuration {
     /// Whom to ask, in this order.
     pub(super) servers: Vec<SocketAddr>,
-    /// Where short names are looked for.
-    search: Vec<String>,
-    /// Names with fewer dots are short.
+    /// How often each of them is asked.
+    pub(super) attempts: u32,
+    /// Below which domains names are looked for too; `None` when nothing is said about it.
+    search: Option<Vec<String>>,
+    /// Names with fewer dots are looked for there first.
     dots: usize,
 }
 
 impl Configuration {
     pub(super) fn of_servers(servers: Vec<SocketAddr>) -> Self {
-        Self { servers, search: Vec::new(), dots: 1 }
+        Self { servers, attempts: *ATTEMPTS.start(), search: None, dots: 1 }
     }
 
     /// Reads `resolv.conf`. What is not understood is passed over, as the C library does.
@@ -42,14 +53,15 @@ impl Configuration {
                 Some("nameserver") => configuration.servers.extend(words.next().and_then(server)),
                 // The last of these lines counts.
                 Some("search" | "domain") => {
-                    let domains = words.map(|domain| domain.trim_end_matches('.').to_owned());
-                    configuration.search =
-                        domains.filter(|domain| !domain.is_empty()).take(SEARCH_MAX).collect();
+                    let mut domains = words.map(|domain| domain.trim_end_matches('.')).peekable();
+                    if domains.peek().is_some() {
+                        let domains = domains.filter(|domain| !domain.is_empty());
+                        let domains = domains.take(SEARCH_MAX).map(str::to_owned);
+                        configuration.search = Some(domains.collect());
+                    }
                 }
                 Some("options") => {
-                    let dots =
-                        words.rev().find_map(|option| option.strip_prefix("ndots:")?.parse().ok());
-                    configuration.dots = dots.unwrap_or(configuration.dots).min(DOTS_MAX);
+                    words.for_each(|option| configuration.set(option));
                 }
                 _ => {}
             }
@@ -58,16 +70,34 @@ impl Configuration {
         configuration
     }
 
-    /// The complete names to ask for, in this order, until one exists. A name that is not short is never searched for: a
-    /// search domain that answers for everything would make a name that is gone look alive.
-    pub(super) fn candidates(&self, name: &str) -> Vec<String> {
-        if name.ends_with('.') {
-            return vec![name.to_owned()];
+    /// Where nothing is said about it, names are looked for below the domain of this host (resolv.conf(5)).
+    pub(super) fn or_domain_of(mut self, hostname: impl FnOnce() -> Option<Arc<[u8]>>) -> Self {
+        let domain = || {
+            let hostname = hostname()?;
+            let (_, domain) = std::str::from_utf8(&hostname).ok()?.trim().split_once('.')?;
+            Some(vec![domain.to_owned()])
+        };
+        self.search = self.search.or_else(domain);
+        self
+    }
+
+    /// Takes in one word behind `options`; the last of its kind counts.
+    fn set(&mut self, option: &str) {
+        let Some((key, value)) = option.split_once(':') else { return };
+        match (key, value.parse::<u32>()) {
+            ("ndots", Ok(dots)) => {
+                self.dots = usize::try_from(dots).unwrap_or(DOTS_MAX).min(DOTS_MAX);
+            }
+            ("attempts", Ok(attempts)) => {
+                self.attempts = attempts.clamp(*ATTEMPTS.start(), *ATTEMPTS.end());
+            }
+            _ => {}
         }
-        let is_short = name.matches('.').count() < self.dots;
-        let search = self.search.iter().filter(|_| is_short);
-        let found_in = search.map(|domain| format!("{name}.{domain}."));
-        found_in.chain([format!("{name}.")]).collect()
+    }
+
+    /// The complete names that a name may mean; `None` when nobody can be asked for such a name.
+    pub(super) fn candidates(&self, name: &str) -> Option<Candidates> {
+        Candidates::new(name, self.search.as_deref().unwrap_or_default(), self.dots)
     }
 }
 
@@ -107,17 +137,33 @@ mod tests {
     fn the_files_of_the_system_are_read() {
         let text = b"# made by hand\nnameserver 10.0.0.1 ; first\nnameserver fe80::1%3\nnameserver fd00::1\n\
             nameserver [127.0.0.1]:5353\nnameserver 127.0.0.1:54\nnameserver nonsense\n\
-            domain old.example\nsearch shop.svc.cluster.local. svc.cluster.local\noptions timeout:1 ndots:5 rotate\n\xff\n";
+            domain old.example\nsearch shop.svc.cluster.local. svc.cluster.local\noptions timeout:1 ndots:2 attempts:3 rotate\noptions ndots:5 ndots:many\n\xff\n";
         let found = Configuration::parse(text);
         let servers: Vec<String> = found.servers.iter().map(ToString::to_string).collect();
         assert_eq!(servers, ["10.0.0.1:53", "[fe80::1%3]:53", "[fd00::1]:53", "127.0.0.1:54"]);
-        let asked = ["web.shop.svc.cluster.local.", "web.svc.cluster.local.", "web."];
-        assert_eq!(found.candidates("web"), asked);
-        assert_eq!(found.candidates("a.b.c.d.e.f"), ["a.b.c.d.e.f."]);
-        assert_eq!(found.candidates("web."), ["web."]);
-        let plain = Configuration::parse(b"search corp.example\n");
-        assert_eq!(plain.candidates("www.example.com"), ["www.example.com."]);
+        let asked = |configuration: &Configuration, name: &str| {
+            let candidates = configuration.candidates(name).unwrap();
+            candidates.names().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let expected = ["web.shop.svc.cluster.local.", "web.svc.cluster.local.", "web."];
+        assert_eq!(asked(&found, "web"), expected);
+        assert_eq!((found.dots, found.attempts), (5, 3));
+        let plain = Configuration::parse(b"search corp.example\noptions attempts:1\n");
+        assert_eq!((plain.dots, plain.attempts), (1, 2));
+        assert_eq!(asked(&plain, "web.dmz"), ["web.dmz.", "web.dmz.corp.example."]);
         assert_eq!(plain.servers, []);
+        for (text, hostname, expected) in [
+            ("", "host.corp.example\n", &["web.corp.example.", "web."][..]),
+            ("search\n", "host.corp.example", &["web.corp.example.", "web."]),
+            ("", "host", &["web."]),
+            ("", "", &["web."]),
+            ("search .\n", "host.corp.example", &["web."]),
+            ("search a.example\n", "host.corp.example", &["web.a.example.", "web."]),
+        ] {
+            let found = Configuration::parse(text.as_bytes())
+                .or_domain_of(|| Some(hostname.as_bytes().into()));
+            assert_eq!(asked(&found, "web"), expected, "{text:?} on {hostname:?}");
+        }
         let hosts = b"127.0.0.1 localhost\n10.1.1.1 Web.example web # ours\nfd00::1\tweb.example\n#10.2.2.2 web.example\n";
         let expected: [IpAddr; 2] = ["10.1.1.1".parse().unwrap(), "fd00::1".parse().unwrap()];
         assert_eq!(in_hosts(hosts, "web.example"), expected);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use hickory_proto::rr::{Name, RecordType};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 use url::Host;
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     names::{self, Configuration},
     port::Port,
     race::Race,
+    search::{Candidates, written},
 };
 use crate::{
     result::{Failure, Phase, Reason},
@@ -28,8 +29,8 @@ use crate::{
 /// How long a name server may take before the next one is asked beside it; the first may still answer.
 const STAGGER_MAX: Duration = Duration::from_secs(1);
 
-/// How often each name server is asked, because datagrams get lost.
-const ROUNDS: u32 = 2;
+/// How long one of several names that may be meant is waited for before the next one is asked for beside it.
+const CANDIDATE_MAX: Duration = Duration::from_secs(2);
 
 /// How long the addresses of one family wait for those of the other. RFC 8305 §3 has 50 ms, for people who wait; a probe
 /// would rather find the same family each time.
@@ -37,8 +38,8 @@ const OTHER_FAMILY_MAX: Duration = Duration::from_millis(500);
 
 /// Where names are looked up.
 pub(crate) enum Resolver {
-    /// As `/etc/resolv.conf` and `/etc/hosts` say, each read again when it changes.
-    Files { resolv_conf: String, hosts: String },
+    /// As `/etc/resolv.conf`, `/etc/hosts` and the name of this host say, each read again when it changes.
+    Files { resolv_conf: String, hosts: String, hostname: String },
     /// By these name servers alone.
     Servers(Vec<SocketAddr>),
 }
@@ -51,8 +52,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) preferred: Family,
     /// Whether the other family's are wanted too.
     pub(crate) fallback: bool,
-    /// How long all of it may take. Whoever asks sees to that; here it says how soon the next server is asked.
-    pub(crate) budget: Duration,
+    /// When all of it has to end.
+    pub(crate) until: Instant,
 }
 
 /// What is told of a look-up, also when it is cut off.
@@ -79,7 +80,12 @@ impl Journal {
 
 impl Resolver {
     pub(crate) fn system() -> Self {
-        Self::Files { resolv_conf: "/etc/resolv.conf".to_owned(), hosts: "/etc/hosts".to_owned() }
+        Self::Files {
+            resolv_conf: "/etc/resolv.conf".to_owned(),
+            hosts: "/etc/hosts".to_owned(),
+            // Linux; elsewhere the domain has to be in resolv.conf.
+            hostname: "/proc/sys/kernel/hostname".to_owned(),
+        }
     }
 
     /// The addresses of a host, those of the preferred family first and then by turns; at least one.
@@ -115,36 +121,73 @@ impl Resolver {
         }
         let configuration = match self {
             Self::Servers(servers) => Configuration::of_servers(servers.clone()),
-            Self::Files { resolv_conf, hosts } => {
+            Self::Files { resolv_conf, hosts, hostname } => {
                 // A system without a file of hosts knows none.
                 let hosts = net.files.read(hosts, net.now()).map(|file| file.bytes);
                 let found = hosts.map(|bytes| names::in_hosts(&bytes, bare)).unwrap_or_default();
                 if !found.is_empty() {
                     return Ok(found);
                 }
-                configuration(net, resolv_conf, journal)?
+                let hostname = || Some(net.files.read(hostname, net.now()).ok()?.bytes);
+                configuration(net, resolv_conf, journal)?.or_domain_of(hostname)
             }
+        };
+        let Some(candidates) = configuration.candidates(name) else {
+            let detail = format!("{name:?} is no name that a name server can be asked for");
+            return Err(Failure::new(Phase::Resolve, Reason::Malformed, detail));
         };
         let port = Port::new(&configuration.servers);
-        let mut missing = Reason::Nxdomain;
-        for candidate in configuration.candidates(name) {
-            let Ok(asked) = Name::from_ascii(&candidate) else {
-                let detail = format!("{name:?} is no name that a name server can be asked for");
-                return Err(Failure::new(Phase::Resolve, Reason::Malformed, detail));
-            };
-            let asking = Asking { servers: &configuration.servers, wanted, journal, port: &port };
-            match asking.both_families(&asked).await? {
-                Answer::Addresses(addresses) => return Ok(addresses),
-                Answer::Nxdomain => {}
-                Answer::Nodata | Answer::Alias { .. } => missing = Reason::Nodata,
+        let Configuration { servers, attempts, .. } = &configuration;
+        let asking = Asking {
+            servers,
+            attempts: *attempts,
+            wanted,
+            journal,
+            port: &port,
+            share: Duration::ZERO,
+        };
+        search(&candidates, asking).await
+    }
+}
+
+/// Asks for one candidate after the other, until one has addresses. One that is not answered in its share of the time is
+/// waited for beside the next ones: a search domain whose name server drops packets does not use up the time of the others,
+/// and one that is slow is not given up.
+async fn search(candidates: &Candidates, asking: Asking<'_>) -> Result<Vec<IpAddr>, Failure> {
+    let until = asking.wanted.until;
+    let names = candidates.names();
+    let mut outcomes: Vec<_> = names.iter().map(|_| None).collect();
+    let mut race = Race::new();
+    for (index, (name, left)) in names.iter().zip((1..=names.len()).rev()).enumerate() {
+        let now = Instant::now();
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        let share = until.saturating_duration_since(now) / left;
+        let is_last = left == 1;
+        let patience = if is_last { until } else { now + share.min(CANDIDATE_MAX) };
+        let asking = Asking { share: patience.saturating_duration_since(now), ..asking };
+        race.add(async move { (index, asking.both_families(name).await) });
+        while let Ok(Some((ended, outcome))) = timeout_at(patience, race.next()).await {
+            match outcome {
+                Ok(Answer::Addresses(addresses)) => {
+                    if let Some(found) = names.get(ended).filter(|_| names.len() > 1) {
+                        asking.journal.note(format!("found as {}", written(found)));
+                    }
+                    return Ok(addresses);
+                }
+                // A fault of ours leaves open what the other names would have had.
+                Err(fault) if fault.phase == Phase::Internal => return Err(fault),
+                other => outcomes
+                    .iter_mut()
+                    .skip(ended)
+                    .take(1)
+                    .for_each(|slot| *slot = Some(other.clone())),
+            }
+            if ended == index && !is_last {
+                break;
             }
         }
-        let detail = match missing {
-            Reason::Nodata => format!("the name {name} has no address"),
-            _ => format!("the name {name} does not exist"),
-        };
-        Err(Failure::new(Phase::Resolve, missing, detail))
     }
+    Err(candidates.failure(outcomes))
 }
 
 /// Whom the system asks.
@@ -180,9 +223,13 @@ fn by_turns(found: Vec<IpAddr>, wanted: Wanted<'_>) -> Vec<IpAddr> {
 #[derive(Clone, Copy)]
 struct Asking<'a> {
     servers: &'a [SocketAddr],
+    /// How often each of them is asked.
+    attempts: u32,
     wanted: Wanted<'a>,
     journal: &'a Journal,
     port: &'a Port,
+    /// How long this name may take before another one is asked for beside it: so soon every server has to be asked.
+    share: Duration,
 }
 
 impl Asking<'_> {
@@ -200,14 +247,15 @@ impl Asking<'_> {
         race.add(self.follow(name, second));
         let mut answers = Vec::new();
         while let Some(answer) = race.next().await {
-            let is_enough = matches!(answer, Ok(Answer::Addresses(_)));
+            // A name that does not exist does so for every type; but some servers say it of the one that they do not know.
+            let is_enough = matches!(answer, Ok(Answer::Addresses(_) | Answer::Nxdomain));
             answers.push(answer);
             if is_enough && answers.len() == 1 {
-                let patience = OTHER_FAMILY_MAX.min(self.wanted.budget / 2);
+                let patience = OTHER_FAMILY_MAX.min(self.share / 2);
                 tokio::select! {
                     Some(other) = race.next() => answers.push(other),
                     () = sleep(patience) => {
-                        self.journal.note(format!("only one family's addresses of {name} came in time"));
+                        self.journal.note(format!("only the answer for one family of {name} came in time"));
                     }
                 }
                 break;
@@ -234,11 +282,12 @@ impl Asking<'_> {
         aliases: usize,
     ) -> Result<Answer, Failure> {
         let count = u32::try_from(self.servers.len()).unwrap_or(u32::MAX).max(1);
-        // Half of the budget is left to the last one.
-        let stagger = STAGGER_MAX.min(self.wanted.budget / 2 / count / ROUNDS);
+        // As much is left to the last question as to any other.
+        let questions = count.saturating_mul(self.attempts).saturating_add(1);
+        let stagger = STAGGER_MAX.min(self.share / questions);
         let all = self.servers.iter().enumerate();
-        let mut waiting: VecDeque<_> =
-            (0..ROUNDS).flat_map(|_| all.clone()).map(|(index, server)| (index, *server)).collect();
+        let rounds = (0..self.attempts).flat_map(|_| all.clone());
+        let mut waiting: VecDeque<_> = rounds.map(|(index, server)| (index, *server)).collect();
         let mut race = Race::new();
         let mut failed: Option<Failure> = None;
         loop {
@@ -260,9 +309,10 @@ impl Asking<'_> {
                         }
                         Err(fault) if fault.phase == Phase::Internal => return Err(fault),
                         Err(failure) => {
+                            let name = written(name);
                             let detail = format!("{name}: name server {server}: {}", failure.detail);
                             self.journal.note(detail.clone());
-                            waiting.retain(|(other, _)| *other != index);
+                            // It keeps its place among those still to be asked: many a failure is over by the next question.
                             failed.get_or_insert(Failure { detail, ..failure });
                         }
                     }

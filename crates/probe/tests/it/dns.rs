@@ -190,14 +190,15 @@ async fn the_files_of_the_system_are_read_again_when_they_change() {
         ("the first state", nameserver(&old), "some.test", "resolve/refused"),
         ("another server", nameserver(&new), "some.test", "up"),
         ("a search list", nameserver(&new) + "search some.test\n", "short", "up"),
+        ("a name with a dot", nameserver(&new) + "search test\n", "short.some", "up"),
         (
-            "a name with a dot is complete",
+            "and with a final dot",
             nameserver(&new) + "search test\n",
-            "so.me",
+            "short.some.",
             "resolve/nxdomain",
         ),
         ("emptied", String::new(), "some.test", "fault internal/config"),
-        ("mended", nameserver(&new), "some.test", "up"),
+        ("there again", nameserver(&new), "some.test", "up"),
     ] {
         std::fs::write(&resolv_conf, text).unwrap();
         assert_eq!(found(name).await, expected, "{step}");

@@ -36,6 +36,8 @@ mod redirect;
 #[cfg(test)]
 mod request;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod support;
