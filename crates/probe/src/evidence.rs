@@ -34,7 +34,8 @@ pub struct Hop {
     pub attempt: u32,
     /// The method and the URL.
     pub title: String,
-    /// The request line and headers, secrets hidden.
+    /// What was sent, but for bodies and secrets: the line and the fields of the request by HTTP/1.1, byte by byte as they were
+    /// sent; the fields by HTTP/2 and HTTP/3; what was said in a dialogue. Empty when nothing was sent.
     pub request: String,
     /// The address that the connection goes to.
     pub peer: Option<SocketAddr>,
@@ -131,6 +132,11 @@ impl Evidence {
 }
 
 impl Hop {
+    /// Keeps the beginning of a request.
+    pub(crate) fn keep_request(&mut self, bytes: &[u8]) {
+        self.request = printable(bytes, REQUEST_BYTES_MAX);
+    }
+
     /// Keeps the beginning of an answer, as text without control characters other than line ends.
     pub(crate) fn keep_head(&mut self, bytes: &[u8]) {
         self.head = printable(bytes, HEAD_BYTES_MAX);

@@ -18,7 +18,7 @@ const UNTOLD: &str = "{ prober: http, http: { \
 /// The same, where they have to be found.
 const TOLD: &str = "{ prober: http, http: { \
     headers: { Authorization: Bearer hunter2, Cookie: id=hunter2, X-Api-Key: hunter2 }, \
-    fail_if_body_not_matches_regexp: ['(?s)Bearer hunter2.*id=hunter2.*x-api-key: hunter2'] } }";
+    fail_if_body_not_matches_regexp: ['(?s)Bearer hunter2.*id=hunter2.*X-Api-Key: hunter2'] } }";
 
 /// A module that sends a body and wants it back.
 const POST: &str = "{ prober: http, http: { method: POST, body: the-body, \
@@ -242,7 +242,7 @@ fn cookies() -> Vec<Row> {
         .module(UNTOLD),
         Row::server("81c", "400 cookies", then_echo(many), "up").module(
             "{ prober: http, http: { \
-                fail_if_body_not_matches_regexp: ['cookie: (c[0-9]+=x; ){49}c[0-9]+=x[\\r\\n]'] } }",
+                fail_if_body_not_matches_regexp: ['Cookie: (c[0-9]+=x; ){49}c[0-9]+=x[\\r\\n]'] } }",
         ),
         Row::server(
             "81d",

@@ -38,37 +38,37 @@ async fn what_the_module_says_is_what_is_sent() {
     for (keys, sent) in [
         (
             "basic_auth: { username: me, password: hunter2 }",
-            "authorization: Basic bWU6aHVudGVyMg==\r\n",
+            "Authorization: Basic bWU6aHVudGVyMg==\r\n",
         ),
         (
             "basic_auth: { username_file: @/user, password_file: @/password }",
-            "authorization: Basic bWU6aHVudGVyMg==\r\n",
+            "Authorization: Basic bWU6aHVudGVyMg==\r\n",
         ),
-        ("basic_auth: { username: me }", "authorization: Basic bWU6\r\n"),
-        ("authorization: { credentials: t0ken }", "authorization: Bearer t0ken\r\n"),
-        ("authorization: { type: Token, credentials: t0ken }", "authorization: Token t0ken\r\n"),
-        ("authorization: { credentials_file: @/token }", "authorization: Bearer t0ken\r\n"),
-        ("authorization: { type: Anonymous }", "authorization: Anonymous\r\n"),
-        ("bearer_token: t0ken", "authorization: Bearer t0ken\r\n"),
-        ("bearer_token_file: @/token", "authorization: Bearer t0ken\r\n"),
+        ("basic_auth: { username: me }", "Authorization: Basic bWU6\r\n"),
+        ("authorization: { credentials: t0ken }", "Authorization: Bearer t0ken\r\n"),
+        ("authorization: { type: Token, credentials: t0ken }", "Authorization: Token t0ken\r\n"),
+        ("authorization: { credentials_file: @/token }", "Authorization: Bearer t0ken\r\n"),
+        ("authorization: { type: Anonymous }", "Authorization: Anonymous\r\n"),
+        ("bearer_token: t0ken", "Authorization: Bearer t0ken\r\n"),
+        ("bearer_token_file: @/token", "Authorization: Bearer t0ken\r\n"),
         // What is written out wins.
-        ("headers: { authorization: Own x }, bearer_token: t0ken", "authorization: Own x\r\n"),
+        ("headers: { authorization: Own x }, bearer_token: t0ken", "Authorization: Own x\r\n"),
         (
             "http_headers: { X-Key: { values: [a, b], secrets: [c], files: [@/token] } }",
-            "x-key: a\r\nx-key: b\r\nx-key: c\r\nx-key: t0ken\r\n",
+            "X-Key: a\r\nX-Key: b\r\nX-Key: c\r\nX-Key: t0ken\r\n",
         ),
         (
             "headers: { X-Key: z }, http_headers: { X-Key: { values: [a] } }",
-            "x-key: z\r\nx-key: a\r\n",
+            "X-Key: z\r\nX-Key: a\r\n",
         ),
         ("method: POST, body_file: @/body", "\r\n\r\na body\n"),
-        ("method: POST, body: a body", "content-length: 6\r\n"),
+        ("method: POST, body: a body", "Content-Length: 6\r\n"),
     ] {
         let result = run_plain(&http(keys, &files), &server.url("/")).await;
         table.expect(keys, &result, "up");
         let received = server.last_received();
         table.check(keys, received.contains(sent), &received);
-        let times = received.matches("authorization: ").count();
+        let times = received.matches("Authorization: ").count();
         table.check(keys, times <= 1, "two identities");
     }
     table.finish();

@@ -71,6 +71,25 @@ async fn an_answer_over_http2_is_checked_like_any_other() {
 }
 
 #[tokio::test]
+async fn names_are_in_lower_case_and_the_evidence_shows_them_so() {
+    let certificates = Certificates::new();
+    let net = Net::for_tests(None, &[certificates.authority()]).unwrap();
+    let h2 = TlsSettings { alpn: vec!["h2"], ..TlsSettings::default() };
+    let behaviour = Behaviour::Http { status: 200, body: String::new() };
+    let server = Server::start_tls(certificates.acceptor_with(Leaf::Good, &h2), behaviour).await;
+    let settings =
+        "{ prober: http, http: { method: POST, headers: { X-Api-Key: hunter2, Accept: a/b } } }";
+    let result = run(&net, settings, &server.url("/path?x=1"), LONG).await;
+    let expected = format!(
+        ":method: POST\n:scheme: https\n:authority: {}\n:path: /path?x=1\nuser-agent: webservice-monitor/{}\n\
+         content-length: 0\naccept: a/b\nx-api-key: <secret>\n",
+        server.address(),
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(result.evidence.hops[0].request, expected, "{result:?}");
+}
+
+#[tokio::test]
 async fn an_answer_that_has_no_body_has_none_whatever_comes() {
     let certificates = Certificates::new();
     let net = Net::for_tests(None, &[certificates.authority()]).unwrap();

@@ -43,14 +43,14 @@ async fn the_client_says_who_it_is_by_header_and_then_in_the_body() {
     let tested = module_for(&endpoint.url("/token"), more);
     let result = probe(&tested, &plain_net(), &target).await;
     assert_eq!(verdict(&result), "up", "{result:?}");
-    assert!(target.last_received().contains("authorization: Bearer t0ken\r\n"));
+    assert!(target.last_received().contains("Authorization: Bearer t0ken\r\n"));
     let [first, second] = &endpoint.received()[..] else { panic!("not two requests") };
     let form = "grant_type=client_credentials&scope=read+write&audience=a+b";
     // `my+id:h%26nter2` (RFC 6749 §2.3.1).
-    assert!(first.contains("authorization: Basic bXkraWQ6aCUyNm50ZXIy\r\n"), "{first}");
+    assert!(first.contains("Authorization: Basic bXkraWQ6aCUyNm50ZXIy\r\n"), "{first}");
     assert!(first.starts_with("POST /token ") && first.ends_with(form), "{first}");
-    assert!(first.contains("content-type: application/x-www-form-urlencoded\r\n"), "{first}");
-    assert!(!second.contains("authorization: "), "{second}");
+    assert!(first.contains("Content-Type: application/x-www-form-urlencoded\r\n"), "{first}");
+    assert!(!second.contains("Authorization: "), "{second}");
     assert!(
         second.ends_with(&format!("{form}&client_id=my+id&client_secret=h%26nter2")),
         "{second}"
@@ -115,7 +115,7 @@ async fn a_token_that_the_target_does_not_take_is_not_used_again() {
         let result = probe(&tested, &plain_net(), &target).await;
         assert_eq!(verdict(&result), expected, "{result:?}");
         let received = target.last_received();
-        assert!(received.contains(&format!("authorization: Bearer {sent}\r\n")), "{received}");
+        assert!(received.contains(&format!("Authorization: Bearer {sent}\r\n")), "{received}");
     }
     assert_eq!(endpoint.connections(), 2);
 }

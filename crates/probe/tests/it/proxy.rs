@@ -53,7 +53,7 @@ async fn a_request_without_tls_is_handed_to_the_proxy_whole() {
         ),
         (
             format!("proxy_url: '{user}', headers: {{ X-Key: hunter2 }}"),
-            vec!["proxy-authorization: Basic bWU6cEBzcw==\r\n", "x-key: hunter2\r\n"],
+            vec!["Proxy-Authorization: Basic bWU6cEBzcw==\r\n", "X-Key: hunter2\r\n"],
         ),
         (format!("proxy_url: '{url}', method: POST, body: text"), vec!["\r\n\r\ntext", "POST "]),
     ] {
@@ -61,11 +61,11 @@ async fn a_request_without_tls_is_handed_to_the_proxy_whole() {
         let result = run(&world.net, &with_keys(&keys), &target, LONG).await;
         table.expect(&keys, &result, "up");
         let received = proxy.last_received();
-        let host = format!("host: {NAME}:81\r\n");
+        let host = format!("Host: {NAME}:81\r\n");
         for sent in sent.into_iter().chain([host.as_str()]) {
             table.check(&keys, received.contains(sent), &format!("{sent:?} is not in {received}"));
         }
-        let own = received.contains("proxy-authorization: ");
+        let own = received.contains("Proxy-Authorization: ");
         table.check(&keys, own == keys.contains("me:"), "an identity that is not ours");
     }
     table.finish();
@@ -78,7 +78,7 @@ async fn a_tunnel_is_asked_for_with_the_modules_words() {
     let port = world.secure.address().port();
     let url = proxy.url("");
     let user = url.replace("://", "://me:p%40ss@");
-    let own = "proxy_connect_header: { Proxy-Authorization: [Own x], X-Key: [one, two] }";
+    let own = "proxy_connect_header: { Proxy-Authorization: [Own x], X-KEY: [one, two], host: [elsewhere] }";
     let mut table = Table::default();
     for (keys, host, head) in [
         (
@@ -102,7 +102,7 @@ async fn a_tunnel_is_asked_for_with_the_modules_words() {
             format!("proxy_url: '{user}', {own}"),
             NAME,
             format!(
-                "CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nproxy-authorization: Own x\r\nx-key: one\r\nx-key: two\r\n\r\n"
+                "CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nProxy-Authorization: Own x\r\nX-KEY: one\r\nX-KEY: two\r\n\r\n"
             ),
         ),
     ] {
@@ -182,6 +182,31 @@ async fn some_targets_go_past_the_proxy() {
 }
 
 #[tokio::test]
+async fn the_evidence_shows_what_a_proxy_was_asked_for() {
+    let world = world().await;
+    let refusing = Server::start(Behaviour::answer(403, "", "")).await;
+    let user = refusing.url("").replace("://", "://me:hunter2@");
+    let keys = format!("proxy_url: '{user}', proxy_connect_header: {{ X-KEY: [hunter2] }}");
+    let target = world.secure.url_as("https", NAME, "/");
+    let result = run(&world.net, &with_keys(&keys), &target, LONG).await;
+    assert_eq!(verdict(&result), "proxy/connect", "{result:?}");
+    let port = world.secure.address().port();
+    let expected = format!(
+        "CONNECT 127.0.0.1:{port} HTTP/1.1\nHost: 127.0.0.1:{port}\nProxy-Authorization: <secret>\nX-KEY: <secret>\n"
+    );
+    assert_eq!(result.evidence.hops[0].request, expected);
+    // Where the proxy forwards, it gets the whole URL.
+    let forwarding = Server::start(Behaviour::Echo(200)).await;
+    let user = forwarding.url("").replace("://", "://me:hunter2@");
+    let target = format!("http://{NAME}:81/x");
+    let result = run(&world.net, &with_keys(&format!("proxy_url: '{user}'")), &target, LONG).await;
+    let told = &result.evidence.hops[0].request;
+    let begins = format!("GET http://{NAME}:81/x HTTP/1.1\nHost: {NAME}:81\n");
+    assert!(told.starts_with(&begins), "{told}");
+    assert!(told.contains("\nProxy-Authorization: <secret>\n"), "{told}");
+}
+
+#[tokio::test]
 async fn a_name_that_only_the_proxy_knows() {
     let world = world().await;
     let proxy = Server::start(Behaviour::Echo(200)).await;
@@ -191,7 +216,7 @@ async fn a_name_that_only_the_proxy_knows() {
     assert_eq!(verdict(&result), "resolve/nxdomain", "{result:?}");
     let keys = format!("{keys}, skip_resolve_phase_with_proxy: true");
     assert_eq!(verdict(&run(&world.net, &with_keys(&keys), target, LONG).await), "up");
-    assert!(proxy.last_received().contains("host: inside.test\r\n"), "{}", proxy.last_received());
+    assert!(proxy.last_received().contains("Host: inside.test\r\n"), "{}", proxy.last_received());
     // Without a proxy there is nobody else to look it up.
     let result = run(&world.net, HTTP, target, LONG).await;
     assert_eq!(verdict(&result), "resolve/nxdomain");

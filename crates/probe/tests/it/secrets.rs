@@ -76,7 +76,7 @@ async fn look(table: &mut Table, row: &str, module: &Module, net: &Net, target: 
     check(table, row, &format!("{result:?}\n{module:?}\n{}", module.to_yaml()));
     for hop in &result.evidence.hops {
         // Something must be left to look at, or nothing is shown by its absence.
-        assert!(!hop.request.is_empty(), "{row}");
+        assert!(!hop.title.is_empty(), "{row}");
     }
 }
 

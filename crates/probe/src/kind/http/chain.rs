@@ -10,9 +10,10 @@ use url::Url;
 use super::{
     body::Reading,
     cookies::Cookies,
-    exchange::{self, Answer, Request},
+    exchange::{self, Answer},
     facts::{Facts, Lookup},
     redirect::{self, Hop},
+    request::Request,
     settings::{Http, Prepared},
 };
 use crate::{

@@ -4,7 +4,6 @@
 //! what would never end is cut off. Must not know redirects or expectations.
 
 use std::{
-    fmt::Write as _,
     future::poll_fn,
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
@@ -12,42 +11,24 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header, response::Parts};
-use http_body_util::{BodyExt as _, Full};
+use http::{HeaderValue, Method, StatusCode, header, response::Parts};
+use http_body_util::BodyExt as _;
 use hyper::{
     body::{Body as _, Incoming},
     client::conn::{http1, http2},
 };
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use url::Url;
 
 use super::{
     cause::{body_failure, failure},
-    route::Forward,
+    request::{Request, answer_text, tell_fields},
     wire::{HEAD_BYTES_MAX, HEADER_LIST_BYTES_MAX, HEADERS_MAX, Meter, Wire},
 };
 use crate::{
-    evidence::Hop,
     result::{Failure, Phase, Reason},
     scope::{Scope, Timing},
-    setting::HIDDEN,
 };
-
-/// How much of the head of an answer is kept for people, in bytes.
-const HEAD_TEXT_BYTES_MAX: usize = 2048;
-
-/// A request, but for the connection.
-pub(super) struct Request<'a> {
-    pub(super) url: &'a Url,
-    pub(super) method: &'a Method,
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) host: String,
-    pub(super) cookies: Option<String>,
-    pub(super) body: Bytes,
-    /// What a proxy needs that forwards the request.
-    pub(super) forward: Option<Forward>,
-}
 
 /// The connection, which has to be polled for anything to happen on it.
 type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
@@ -202,6 +183,9 @@ where
     let io = TokioIo::new(Wire::http1(stream, Arc::clone(&meter), head_only));
     let mut builder = http1::Builder::new();
     builder
+        // As Go's client and thus blackbox_exporter writes every name, those of the module's headers as well: there are servers
+        // that know `Host` only so. The user's own spelling cannot be had: hyper's `HeaderCaseMap` is private.
+        .title_case_headers(true)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX + 1)
         .allow_obsolete_multiline_headers_in_responses(true)
@@ -235,6 +219,7 @@ where
     let mut builder = http2::Builder::new(tasks.clone());
     builder.max_header_list_size(HEADER_LIST_BYTES_MAX);
     let message = request.message(true)?;
+    tell_fields(scope, &message);
     let work = Box::pin(async {
         let (mut sender, connection) =
             builder.handshake(io).await.map_err(|error| failure(&error, &meter, Phase::Http))?;
@@ -246,7 +231,7 @@ where
     meter.tell(scope);
     // The head of HTTP/2 is no text, unless it is no HTTP/2.
     if let (Ok(answer), Some(hop)) = (&outcome, scope.hop()) {
-        hop.keep_head(&head_text(&answer.parts));
+        hop.keep_head(&answer_text(&answer.parts));
     }
     outcome
 }
@@ -262,92 +247,6 @@ pub(super) async fn scripted(
         http2(script.connect(), request, scope).await
     } else {
         http1(script.connect(), request, scope).await
-    }
-}
-
-/// The status line and headers of an answer as text, up to what is kept of it; cookies are somebody's secrets.
-pub(super) fn head_text(head: &Parts) -> Vec<u8> {
-    let mut text = format!("{:?} {}\n", head.version, head.status).into_bytes();
-    for (name, value) in &head.headers {
-        if text.len() > HEAD_TEXT_BYTES_MAX {
-            break;
-        }
-        text.extend_from_slice(name.as_str().as_bytes());
-        text.extend_from_slice(b": ");
-        let shown = if *name == header::SET_COOKIE { HIDDEN.as_bytes() } else { value.as_bytes() };
-        text.extend_from_slice(shown);
-        text.push(b'\n');
-    }
-    text
-}
-
-impl Request<'_> {
-    /// What is told of the request: of the headers that the module sets only the names, because any of them can be secret.
-    pub(super) fn evidence(&self, attempt: u32) -> Hop {
-        let title = format!("{} {}", self.method, self.url);
-        let mut request = String::with_capacity(title.len() + self.host.len() + 128);
-        // Writing to a string cannot fail.
-        let _infallible = write!(request, "{title}\nHost: {}\n", self.host);
-        for (name, value) in &self.headers {
-            let shown = match *name {
-                header::USER_AGENT
-                | header::ACCEPT
-                | header::ACCEPT_ENCODING
-                | header::CONTENT_TYPE => value.to_str().unwrap_or(HIDDEN),
-                _ => HIDDEN,
-            };
-            let _infallible = writeln!(request, "{name}: {shown}");
-        }
-        if self.cookies.is_some() {
-            let _infallible = writeln!(request, "cookie: {HIDDEN}");
-        }
-        Hop { attempt, title, request, ..Hop::default() }
-    }
-
-    /// The request as hyper takes it: HTTP/1.1 names the path and the host apart, HTTP/2 the whole URL.
-    pub(super) fn message(&self, http2: bool) -> Result<http::Request<Full<Bytes>>, Failure> {
-        let path = match self.url.query() {
-            Some(query) => format!("{}?{query}", self.url.path()),
-            None => self.url.path().to_owned(),
-        };
-        let uri = if self.forward.is_some() || http2 {
-            format!("{}://{}{path}", self.url.scheme(), self.host)
-        } else {
-            path
-        };
-        let mut builder = http::Request::builder().method(self.method).uri(uri);
-        if !http2 {
-            builder = builder.header(header::HOST, &self.host).header(header::CONNECTION, "close");
-        }
-        let posts = [Method::POST, Method::PUT, Method::PATCH].contains(self.method);
-        if posts && self.body.is_empty() {
-            // A server may wait for a body otherwise (RFC 9110 §8.6).
-            builder = builder.header(header::CONTENT_LENGTH, 0);
-        }
-        if let Some(value) =
-            self.forward.as_ref().and_then(|forward| forward.authorization.as_ref())
-        {
-            builder = builder.header(header::PROXY_AUTHORIZATION, value);
-        }
-        let invalid = |error: http::Error| {
-            Failure::new(Phase::Policy, Reason::InvalidTarget, error.to_string())
-        };
-        let mut message = builder.body(Full::new(self.body.clone())).map_err(invalid)?;
-        for (name, value) in &self.headers {
-            message.headers_mut().append(name, value.clone());
-        }
-        if let Some(cookies) = &self.cookies {
-            let headers = message.headers_mut();
-            // One field for all of them (RFC 6265 §5.4).
-            let own = headers.get(header::COOKIE).map(HeaderValue::as_bytes);
-            let all = own.map_or_else(
-                || cookies.clone().into_bytes(),
-                |own| [own, b"; ", cookies.as_bytes()].concat(),
-            );
-            let value = HeaderValue::from_bytes(&all).map_err(|error| invalid(error.into()))?;
-            headers.insert(header::COOKIE, value);
-        }
-        Ok(message)
     }
 }
 

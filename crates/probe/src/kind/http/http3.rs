@@ -15,8 +15,9 @@ use http::{Method, StatusCode, header, response::Parts};
 use super::{
     cause::body_failure,
     chain::Chain,
-    exchange::{Answer, Request, head_text},
+    exchange::Answer,
     facts::{Facts, Lookup},
+    request::{Request, answer_text, tell_fields},
     route::endpoint,
 };
 use crate::{
@@ -94,7 +95,9 @@ async fn send(
     request: &Request<'_>,
     scope: &mut Scope<'_>,
 ) -> Result<Answer, Failure> {
-    let (head, _) = request.message(true)?.into_parts();
+    let message = request.message(true)?;
+    tell_fields(scope, &message);
+    let (head, _) = message.into_parts();
     let body = request.body.clone();
     let head_only = *request.method == Method::HEAD;
     let work = async {
@@ -123,7 +126,7 @@ async fn send(
     };
     let (parts, body) = scope.phase(Phase::Http, Timing::Processing, work).await.map_err(early)?;
     if let Some(hop) = scope.hop() {
-        hop.keep_head(&head_text(&parts));
+        hop.keep_head(&answer_text(&parts));
     }
     Ok(Answer::http3(parts, body))
 }

@@ -21,6 +21,7 @@ mod http3;
 mod json;
 mod oauth2;
 mod redirect;
+mod request;
 mod route;
 mod settings;
 mod wire;

@@ -12,7 +12,8 @@ use url::{Url, form_urlencoded};
 
 use super::{
     body::{Reading, Wanted},
-    exchange::{self, Request},
+    exchange,
+    request::Request,
     route::Way,
     settings::{OAuth2, Proxies, authority, basic, header_value},
 };

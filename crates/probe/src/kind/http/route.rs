@@ -5,11 +5,17 @@
 
 use std::{fmt::Write as _, net::IpAddr};
 
-use http::HeaderValue;
+use http::{
+    HeaderValue,
+    header::{CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING},
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::{Host, Url};
 
-use super::settings::{Proxies, SecretHeaders, basic, header_value};
+use super::{
+    request::sent_text,
+    settings::{Proxies, SecretHeaders, basic, header_value},
+};
 use crate::{
     metric,
     net::{
@@ -144,6 +150,10 @@ impl Way<'_> {
         }
         let request =
             connect_request(&authority, authorization.as_ref(), self.proxies.connect_header, scope);
+        if let Some(hop) = scope.hop() {
+            // Until there is a request to the target.
+            hop.keep_request(&sent_text(&request));
+        }
         let asking = ask(&mut transport, &request);
         scope.phase(Phase::Proxy, Timing::Connect, asking).await?;
         scope.note(format!("the proxy connected us to {authority}"));
@@ -215,18 +225,22 @@ fn connect_request(
     scope: &mut Scope<'_>,
 ) -> Vec<u8> {
     let mut text = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
-    let own = headers.iter().any(|(name, _)| name.name == http::header::PROXY_AUTHORIZATION);
+    let own = headers.iter().any(|(name, _)| name.name == PROXY_AUTHORIZATION);
     if let Some(value) = authorization.filter(|_| !own).and_then(|value| value.to_str().ok()) {
         // Writing to a string cannot fail.
         let _infallible = write!(text, "Proxy-Authorization: {value}\r\n");
     }
     for (name, values) in headers {
+        // Who is asked for is written already, and there is no body.
+        if [HOST, CONTENT_LENGTH, TRANSFER_ENCODING].contains(&name.name) {
+            continue;
+        }
         for value in values {
             scope.conceal(&value.0);
             // A line break would be a header of its own.
             let value: String =
                 value.0.chars().filter(|character| !character.is_control()).collect();
-            let _infallible = write!(text, "{}: {value}\r\n", name.name);
+            let _infallible = write!(text, "{}: {value}\r\n", name.written());
         }
     }
     text.push_str("\r\n");

@@ -22,6 +22,7 @@ pub(super) use self::{
     head::{HEAD_BYTES_MAX, HEADERS_MAX},
 };
 use self::{frames::Walker, head::Head};
+use super::request::sent_text;
 use crate::{
     evidence::Warning,
     result::{Failure, Phase, Reason},
@@ -34,6 +35,9 @@ const INFORMATIONAL_MAX: usize = 16;
 
 /// How much of the head of an answer is kept for people, in bytes.
 const EVIDENCE_BYTES_MAX: usize = 2048;
+
+/// How much of the head of a request is looked at for people, in bytes: more than is kept of it, because secrets are hidden.
+const SENT_BYTES_MAX: usize = 8 * 1024;
 
 /// How much is read at once as long as the head is not complete.
 const HEAD_READ_BYTES: usize = 8 * 1024;
@@ -67,6 +71,8 @@ impl Stop {
 pub(super) struct Seen {
     /// How many bytes came.
     pub(super) bytes_read: u64,
+    /// The beginning of the head of an HTTP/1 request as it was sent.
+    sent: Vec<u8>,
     /// The beginning of the head of an HTTP/1 answer as it came, or of what came instead.
     head: Vec<u8>,
     /// What is wrong with an answer that is accepted all the same.
@@ -87,6 +93,21 @@ impl Seen {
     fn warn(&mut self, warning: Warning) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
+        }
+    }
+
+    /// Takes in what was sent, up to the end of the head.
+    fn keep_sent(&mut self, bytes: &[u8]) {
+        const END: &[u8] = b"\r\n\r\n";
+        if self.sent.ends_with(END) || self.sent.len() >= SENT_BYTES_MAX {
+            return;
+        }
+        // The end may lie across two pieces.
+        let before = self.sent.len().saturating_sub(END.len());
+        self.sent.extend(bytes.iter().take(SENT_BYTES_MAX.saturating_sub(self.sent.len())));
+        let new = self.sent.get(before..).unwrap_or_default();
+        if let Some(end) = new.windows(END.len()).position(|window| window == END) {
+            self.sent.truncate(before + end + END.len());
         }
     }
 
@@ -116,6 +137,10 @@ impl Meter {
     pub(super) fn tell(&self, scope: &mut Scope<'_>) {
         for warning in &self.seen().warnings {
             scope.warn(*warning);
+        }
+        let sent = sent_text(&self.seen().sent);
+        if let Some(hop) = scope.hop().filter(|_| !sent.is_empty()) {
+            hop.keep_request(&sent);
         }
         let head = self.head_text();
         if let Some(hop) = scope.hop().filter(|_| !head.is_empty()) {
@@ -175,6 +200,13 @@ impl<S: AsyncRead> Wire<S> {
     fn new(stream: S, meter: Arc<Meter>, protocol: Protocol) -> Self {
         let stream = stream.take(BODY_READ_BYTES);
         Self { stream, meter, protocol, early: None, asked: false, write_error: None }
+    }
+
+    /// Takes in how much of these bytes was sent.
+    fn keep_sent(&self, bytes: &[u8], written: usize) {
+        if let Protocol::Http1(_) = self.protocol {
+            self.meter.seen().keep_sent(bytes.get(..written).unwrap_or(bytes));
+        }
     }
 
     /// Takes in that something was asked, and what became of it. A server may answer and close before it has read the request
@@ -317,6 +349,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(self.stream.get_mut()).poll_write(context, bytes);
+        if let Poll::Ready(Ok(written)) = &outcome {
+            self.keep_sent(bytes, *written);
+        }
         self.asked(outcome, bytes.len())
     }
 
@@ -337,6 +372,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(self.stream.get_mut()).poll_write_vectored(context, slices);
+        if let Poll::Ready(Ok(mut written)) = outcome {
+            for slice in slices {
+                self.keep_sent(slice, written);
+                written = written.saturating_sub(slice.len());
+            }
+        }
         let length = slices.iter().map(|slice| slice.len()).sum();
         self.asked(outcome, length)
     }

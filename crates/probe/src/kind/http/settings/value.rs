@@ -44,6 +44,13 @@ pub(crate) struct RequestHeader {
     text: String,
 }
 
+impl RequestHeader {
+    /// The name as it was written.
+    pub(crate) fn written(&self) -> &str {
+        &self.text
+    }
+}
+
 impl TryFrom<String> for RequestHeader {
     type Error = String;
 
