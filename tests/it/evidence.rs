@@ -38,7 +38,9 @@ async fn a_probe_tells_what_it_did_and_saw() {
         &format!("1. GET {url}\n"),
         &format!("   Address: {address}\n"),
         "   Times: resolve ",
-        "   > x-api-key: <secret>\n",
+        "   > GET / HTTP/1.1\n",
+        &format!("   > Host: {address}\n"),
+        "   > X-Api-Key: <secret>\n",
         "   < HTTP/1.1 200 OK\n",
         "   | ok\n",
     ] {

@@ -220,13 +220,16 @@ fn normal(received: &str) -> Option<String> {
     let (head, body) = received.split_once("\r\n\r\n").unwrap_or((received, ""));
     let mut lines = head.lines();
     let first = lines.next().filter(|line| line.contains(" HTTP/1") || line.contains("://"))?;
+    // Spelling and order as they came: some servers look at them.
     let mut fields: Vec<String> = lines
         .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
-        .filter(|(name, _)| !OWN_HEADERS.contains(&name.as_str()))
-        .map(|(name, value)| format!("{name}: {value}"))
+        .filter(|(name, _)| !OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()))
+        .map(|(name, value)| format!("{name}: {}", value.trim()))
         .collect();
-    fields.sort();
+    if first.contains(" HTTP/2") || first.contains(" HTTP/3") {
+        // Go's client sends them in no order there.
+        fields.sort();
+    }
     // What comes behind CONNECT is the handshake.
     let body = if first.starts_with("CONNECT ") { "" } else { body };
     Some(format!("{first} [{}] {body:?}", fields.join("; ")))

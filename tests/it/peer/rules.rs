@@ -47,7 +47,7 @@ fn value<'a>(answer: &'a Answer, metric: &str) -> &'a str {
 
 /// A request without the header field that names the page it comes from.
 fn without_referer(requests: &str) -> String {
-    let pattern = regex::Regex::new(r"(; )?referer: [^;\]]*").unwrap();
+    let pattern = regex::Regex::new(r"(?i)(; )?referer: [^;\]]*").unwrap();
     pattern.replace_all(requests, "").replace("[; ", "[")
 }
 
@@ -108,8 +108,8 @@ pub(super) const RULES: &[Rule] = &[
         key: "token-request",
         explains: |difference| {
             let plain = |requests: &str| {
-                let without = requests.replace("accept: application/json; ", "");
-                without_referer(&without.replace("accept-encoding: gzip; ", ""))
+                let without = requests.replace("Accept: application/json; ", "");
+                without_referer(&without.replace("; Accept-Encoding: gzip", ""))
             };
             let (peer, ours) = difference.both();
             difference.is("requests") && peer.contains("/token") && plain(peer) == plain(ours)

@@ -70,6 +70,11 @@ fn tokens() -> Vec<Row> {
 
 fn fields() -> Vec<Row> {
     vec![
+        plain(
+            "names in any case",
+            ok(),
+            "headers: { host: vhost.example, x-API-key: b, accept: a/b, Z-z: c }, http_headers: { x-B_c: { values: [one] } }",
+        ),
         plain("field with a value", ok(), "http_headers: { X-A: { values: [one] } }"),
         plain("field with two values", ok(), "http_headers: { X-A: { values: [one, two] } }"),
         plain("field with a secret", ok(), "http_headers: { X-A: { secrets: [hush] } }"),

@@ -106,7 +106,7 @@ fn resolving() -> Vec<Row> {
 }
 
 fn connected() -> Vec<Row> {
-    let header = "proxy_url: 'http://127.0.0.1:{port}', proxy_connect_header: { X-A: [b, c], Proxy-Authorization: [Bearer x] }";
+    let header = "proxy_url: 'http://127.0.0.1:{port}', proxy_connect_header: { X-KEY: [b, c], Proxy-Authorization: [Bearer x] }";
     let user = "proxy_url: 'http://anna:hush@127.0.0.1:{port}'";
     let then_close = Behaviour::reply("HTTP/1.1 200 Connected\r\n\r\n");
     let then_garbage = Behaviour::Script(vec![
