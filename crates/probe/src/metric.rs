@@ -48,6 +48,8 @@ metrics! {
     IP_ADDR_HASH = "probe_ip_addr_hash", "Specifies the hash of IP address. It's useful to detect if the IP address changes.";
     SSL_EARLIEST_EXPIRY = "probe_ssl_earliest_cert_expiry",
         "Returns earliest SSL cert expiry in unixtime, of the certificates presented, trusted or not.";
+    SSL_HOPS_EXPIRY = "probe_ssl_hops_earliest_cert_expiry",
+        "When the first certificate expires that the target or a host that it redirects to depends on, in unixtime: of each, the verified chain, or all that it presented when there is none.";
     SSL_NOT_BEFORE = "probe_ssl_not_before", "Since when the presented leaf certificate is valid, in unixtime.";
     SSL_LAST_CHAIN_EXPIRY = "probe_ssl_last_chain_expiry_timestamp_seconds",
         "Returns last SSL chain expiry in timestamp, when the chain is trusted.";
@@ -79,6 +81,7 @@ pub static ADDRESS: &[&MetricDef] = &[&DNS_LOOKUP, &IP_PROTOCOL, &IP_ADDR_HASH];
 /// What a kind yields that uses TLS.
 pub static TLS: &[&MetricDef] = &[
     &SSL_EARLIEST_EXPIRY,
+    &SSL_HOPS_EXPIRY,
     &SSL_NOT_BEFORE,
     &SSL_LAST_CHAIN_EXPIRY,
     &SSL_LAST_CHAIN_INFO,

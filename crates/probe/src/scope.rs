@@ -87,6 +87,8 @@ pub struct Scope<'a> {
     secrets: Vec<String>,
     /// How the latest TLS connection ends.
     tls_end: CutShort,
+    /// When the first certificate expires of those that the target and what it redirects to depend on, in Unix seconds.
+    expiry: Option<i64>,
 }
 
 impl<'a> Scope<'a> {
@@ -105,6 +107,7 @@ impl<'a> Scope<'a> {
             evidence: Evidence::default(),
             secrets: Vec::new(),
             tls_end: CutShort::default(),
+            expiry: None,
         }
     }
 
@@ -264,6 +267,22 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Tells when the certificates of one TLS connection expire, in seconds since the Unix epoch.
+    pub(crate) fn expires(&mut self, expiry: i64) {
+        self.expiry = Some(self.expiry.map_or(expiry, |known| known.min(expiry)));
+    }
+
+    /// Begins what is neither the target nor what it redirects to, such as a proxy: its certificates do not count. Gives back
+    /// what [`Scope::end_aside`] takes.
+    pub(crate) fn begin_aside(&self) -> Option<i64> {
+        self.expiry
+    }
+
+    /// Ends it.
+    pub(crate) fn end_aside(&mut self, expiry: Option<i64>) {
+        self.expiry = expiry;
+    }
+
     /// Tells of something wrong with an answer that is accepted all the same.
     pub fn warn(&mut self, warning: Warning) {
         self.evidence.warn(warning);
@@ -339,6 +358,8 @@ impl<'a> Scope<'a> {
         self.look_at_tls_end();
         self.evidence.seal(&self.secrets);
         let mut samples = self.samples;
+        #[expect(clippy::cast_precision_loss, reason = "seconds of any date fit into 53 bits")]
+        samples.extend(self.expiry.map(|expiry| sample(&metric::SSL_HOPS_EXPIRY, expiry as f64)));
         samples.push(sample(&metric::DURATION, elapsed.as_secs_f64()));
         samples.push(sample(&metric::TIMEOUT, self.timeout.as_secs_f64()));
         samples.push(sample(&metric::SUCCESS, if outcome == Outcome::Up { 1.0 } else { 0.0 }));
@@ -368,128 +389,4 @@ impl<'a> Scope<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn the_stage_in_which_the_deadline_passes_timed_out() {
-        let net = Net::for_tests(None, &[]).unwrap();
-        let mut scope = Scope::start(&net, Duration::from_secs(5));
-        let wait = |seconds| async move {
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            Ok(())
-        };
-        assert_eq!(scope.phase(Phase::Resolve, Timing::Resolve, wait(2)).await, Ok(()));
-        let failure = scope.phase(Phase::Connect, Timing::Connect, wait(60)).await.unwrap_err();
-        assert_eq!((failure.phase, failure.reason), (Phase::Connect, Reason::Timeout));
-        assert_eq!(scope.time(Timing::Resolve), Duration::from_secs(2));
-        assert_eq!(scope.time(Timing::Connect), Duration::from_secs(3));
-        let result = scope.finish(Err(failure));
-        assert_eq!(result.elapsed, Duration::from_secs(5));
-        let failure =
-            result.samples.iter().find(|sample| sample.metric == &metric::FAILURE).unwrap();
-        assert_eq!(
-            failure.labels,
-            [("phase".into(), "connect".into()), ("reason".into(), "timeout".into())]
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_a_target_can_fill_is_bounded() {
-        let net = Net::for_tests(None, &[]).unwrap();
-        let mut scope = Scope::start(&net, Duration::from_secs(5));
-        for _ in 0..10_000 {
-            scope.note("ä".repeat(10_000));
-            scope.sample(&metric::HTTP_SSL, 1.0);
-        }
-        let result =
-            scope.finish(Err(Failure::new(Phase::Internal, Reason::Bug, "x".repeat(10_000))));
-        assert!(result.notes.iter().map(|(_, note)| note.len()).sum::<usize>() < 40_000);
-        assert!(result.samples.len() < 250);
-        assert!(matches!(result.outcome, Outcome::Fault(failure) if failure.detail.len() < 600));
-    }
-
-    #[tokio::test]
-    async fn what_fails_while_nobody_runs_us_is_our_fault() {
-        let net = Net::for_tests(None, &[]).unwrap();
-        for (blocked, phase, reason) in [
-            (0, Phase::Http, Reason::Timeout),
-            (110, Phase::Http, Reason::Timeout),
-            (400, Phase::Internal, Reason::Overload),
-        ] {
-            let mut scope = Scope::start(&net, Duration::from_millis(100));
-            let endless = scope.phase(
-                Phase::Http,
-                Timing::Processing,
-                std::future::pending::<Result<(), _>>(),
-            );
-            // The only thread of the runtime is taken away from the probe, which has just set its timer.
-            let starve = async { std::thread::sleep(Duration::from_millis(blocked)) };
-            let (outcome, ()) = tokio::join!(endless, starve);
-            let failure = outcome.unwrap_err();
-            assert_eq!((failure.phase, failure.reason), (phase, reason), "{blocked} ms");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_fails_by_the_delay_is_our_fault_and_what_succeeds_is_not() {
-        let net = Net::for_tests(None, &[]).unwrap();
-        for (outcome, expected) in [
-            (Ok(()), Ok(())),
-            (Err(Failure::new(Phase::Http, Reason::Closed, "")), Err(Reason::Overload)),
-        ] {
-            let mut scope = Scope::start(&net, Duration::from_millis(10));
-            let work = async {
-                std::thread::sleep(Duration::from_millis(100));
-                outcome
-            };
-            let found = scope.phase(Phase::Http, Timing::Processing, work).await;
-            assert_eq!(found.map_err(|failure| failure.reason), expected);
-        }
-    }
-
-    /// Clocks that are set by hand: the time of day, without and with sleep, each in seconds.
-    #[derive(Default)]
-    struct SetClocks(std::sync::Mutex<[u64; 3]>);
-
-    impl crate::net::Clocks for SetClocks {
-        fn wall(&self) -> SystemTime {
-            SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.lock().unwrap()[0])
-        }
-
-        fn monotonic(&self) -> Duration {
-            Duration::from_secs(self.0.lock().unwrap()[1])
-        }
-
-        fn boot(&self) -> Duration {
-            Duration::from_secs(self.0.lock().unwrap()[2])
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn sleep_is_our_fault_and_a_clock_that_is_set_is_told() {
-        let down = || Err(Failure::new(Phase::Http, Reason::Timeout, ""));
-        let slept = Some(Reason::Cancelled);
-        for (name, outcome, at_the_end, fault, stepped) in [
-            ("nothing", down(), [10_003, 103, 503], None, false),
-            ("asleep, down", down(), [10_603, 103, 1103], slept, false),
-            ("asleep, up", Ok(()), [10_603, 103, 1103], slept, false),
-            ("an hour ahead", down(), [13_603, 103, 503], None, true),
-            ("an hour back", Ok(()), [6_403, 103, 503], None, true),
-        ] {
-            let clocks = Arc::new(SetClocks([10_000, 100, 500].into()));
-            let net = Net::for_tests(None, &[]).unwrap().with_clocks(Arc::clone(&clocks) as _);
-            let scope = Scope::start(&net, Duration::from_secs(5));
-            tokio::time::advance(Duration::from_secs(3)).await;
-            *clocks.0.lock().unwrap() = at_the_end;
-            let result = scope.finish(outcome);
-            let found = match &result.outcome {
-                Outcome::Fault(failure) => Some(failure.reason),
-                Outcome::Up | Outcome::Down(_) => None,
-            };
-            assert_eq!(found, fault, "{name}");
-            assert_eq!(result.evidence.warnings == [Warning::ClockStep], stepped, "{name}");
-            assert_eq!(result.elapsed, Duration::from_secs(3), "{name}");
-        }
-    }
-}
+mod tests;

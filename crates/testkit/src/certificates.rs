@@ -28,6 +28,11 @@ type Issuer = CertifiedIssuer<'static, KeyPair>;
 pub enum Leaf {
     /// Nothing is wrong; signed by the authority; valid until 2049-01-01.
     Good,
+    /// Nothing is wrong; valid until 2040-01-01.
+    Shorter,
+    /// As [`Leaf::WithIntermediate`], with a certificate for the authority as well by which another one vouched for it until
+    /// 2021-01-01.
+    ExpiredCrossSign,
     /// Expired on 2021-01-01.
     Expired,
     /// Valid from 2090-01-01 on.
@@ -220,6 +225,14 @@ impl Certificates {
         (self.acceptor_of(chain, &key, &TlsSettings::default()), der)
     }
 
+    /// The authority's name and key, vouched for by the other authority until 2021.
+    fn cross_sign(&self) -> CertificateDer<'static> {
+        let mut params = authority_parameters("Test authority");
+        params.not_after = date_time_ymd(2021, 1, 1);
+        let signed = params.signed_by(self.authority.key(), &self.other_authority);
+        signed.expect("a certificate of the authority").der().clone()
+    }
+
     /// The certificates as presented, leaf first, and the key of the leaf.
     fn chain(&self, leaf: Leaf) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let key = new_key();
@@ -233,6 +246,7 @@ impl Certificates {
             Leaf::Untrusted | Leaf::UnknownIssuer => Some(&self.other_authority),
             Leaf::MissingIntermediate
             | Leaf::WithIntermediate
+            | Leaf::ExpiredCrossSign
             | Leaf::Duplicated
             | Leaf::Reversed
             | Leaf::Padded => Some(&self.intermediate),
@@ -265,6 +279,7 @@ impl Certificates {
                 let both = [made.der().clone(), intermediate];
                 both.iter().cycle().take(20).cloned().collect()
             }
+            (Leaf::ExpiredCrossSign, _) => vec![intermediate, self.cross_sign()],
             (Leaf::Reversed, _) => vec![der(&self.authority), intermediate],
             (Leaf::Padded, _) => {
                 let other = der(&self.other_authority);
@@ -295,6 +310,7 @@ fn leaf_parameters(leaf: Leaf) -> CertificateParams {
     let mut params = parameters(common_name, &names);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     match leaf {
+        Leaf::Shorter => params.not_after = date_time_ymd(2040, 1, 1),
         Leaf::Expired => params.not_after = date_time_ymd(2021, 1, 1),
         Leaf::NotYetValid => {
             params.not_before = date_time_ymd(2090, 1, 1);

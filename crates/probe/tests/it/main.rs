@@ -15,6 +15,8 @@ mod dialogue;
 #[cfg(test)]
 mod dns;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod http2;

@@ -77,7 +77,10 @@ impl OAuth2 {
             scope.conceal(&token.secret);
             return Ok(token.header.clone());
         }
-        let token = self.fetch(scope).await?;
+        let aside = scope.begin_aside();
+        let fetched = self.fetch(scope).await;
+        scope.end_aside(aside);
+        let token = fetched?;
         scope.forget(metric::TLS);
         scope.forget(metric::ADDRESS);
         scope.conceal(&token.secret);

@@ -181,7 +181,9 @@ impl Way<'_> {
         // The name that the module gives is the target's.
         let settings = TlsSettings { server_name: None, ..self.tls.clone() };
         let name = proxy.host_str().unwrap_or_default();
+        let aside = scope.begin_aside();
         let shaken = tls::handshake(scope, &settings, &[b"http/1.1"], name, opened.stream).await;
+        scope.end_aside(aside);
         scope.forget(metric::TLS);
         Ok(Transport::Tls(Box::new(shaken.map_err(proxy_failure)?)))
     }

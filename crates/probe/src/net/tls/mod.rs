@@ -221,7 +221,14 @@ fn report_certificates(scope: &mut Scope<'_>, chain: &Chain, verdict: Result<&Tr
     let Some(leaf) = chain.certificates.first() else { return };
     let summary = &leaf.summary;
     let ends = chain.certificates.iter().map(|certificate| certificate.summary.not_after);
-    scope.sample(&metric::SSL_EARLIEST_EXPIRY, seconds(ends.min().unwrap_or(summary.not_after)));
+    let earliest = ends.min().unwrap_or(summary.not_after);
+    scope.sample(&metric::SSL_EARLIEST_EXPIRY, seconds(earliest));
+    scope.expires(match verdict {
+        // What else was presented does not matter, such as a cross-signature that has expired.
+        Ok(Trusted::Anchored { expiry }) => *expiry,
+        Ok(Trusted::Pinned) => summary.not_after,
+        Ok(Trusted::Unchecked) | Err(_) => earliest,
+    });
     scope.sample(&metric::SSL_NOT_BEFORE, seconds(summary.not_before));
     if let Ok(Trusted::Anchored { expiry }) = verdict {
         scope.sample(&metric::SSL_LAST_CHAIN_EXPIRY, seconds(*expiry));
