@@ -22,6 +22,7 @@ const A_IN: [u8; 4] = [0, 1, 0, 1];
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = verdicts();
     rows.extend(servers());
+    rows.extend(searches());
     rows.extend(messages());
     rows.extend(addresses());
     rows.extend(turns());
@@ -96,6 +97,24 @@ fn verdicts() -> Vec<Row> {
         answered("1", "a name that does not exist", DnsAnswer::Nxdomain, "resolve/nxdomain"),
         answered("2", "a name without addresses", DnsAnswer::Nodata, "resolve/nodata"),
         answered("3a", "a name server that fails", DnsAnswer::Servfail, "resolve/servfail"),
+        answered(
+            "3e",
+            "a name server that fails once",
+            DnsAnswer::InTurn(vec![DnsAnswer::Servfail, here()]),
+            "up",
+        ),
+        answered(
+            "5b",
+            "an answer that is lost once",
+            DnsAnswer::InTurn(vec![DnsAnswer::Silent, here()]),
+            "up",
+        ),
+        answered(
+            "2b",
+            "one family without addresses, and no word about the other",
+            DnsAnswer::Families(Box::new(here()), Box::new(DnsAnswer::Servfail)),
+            "up",
+        ),
         answered("4a", "a name server that refuses", DnsAnswer::Refused, "resolve/refused"),
         answered("4b", "a server without names", DnsAnswer::NotImplemented, "resolve/refused"),
         answered("5", "a silent name server", DnsAnswer::Silent, "resolve/timeout")
@@ -153,6 +172,48 @@ fn second_knows(
             Ok(Case::with(net, url, (first, second, server)))
         }
     })
+}
+
+/// A name that is looked for below `corp.internal` first, of which this is said.
+fn searched(
+    number: &'static str,
+    name: &'static str,
+    answer: DnsAnswer,
+    itself: DnsAnswer,
+    expected: &'static str,
+) -> Row {
+    Row::new(number, name, expected, move || {
+        let zone = vec![(".corp.internal", answer.clone()), ("some.test", itself.clone())];
+        async move {
+            let dns = DnsServer::start(zone).await;
+            let server = Server::start(Behaviour::answer(200, "", "ok")).await;
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("resolv.conf");
+            let text = format!(
+                "nameserver {}\nsearch corp.internal\noptions ndots:5\n",
+                dns.address()
+            );
+            std::fs::write(&path, text).expect("a file");
+            let net = net(&[]).with_resolver_files(path.display().to_string(), String::new());
+            let url = server.url_as("http", "some.test", "/");
+            Ok(Case::with(net, url, (dns, server, directory)))
+        }
+    })
+}
+
+fn searches() -> Vec<Row> {
+    use DnsAnswer::{Nxdomain, Refused, Servfail, Silent};
+
+    vec![
+        searched("4c", "a search domain that refuses", Refused, here(), "up"),
+        searched("3f", "a search domain that fails", Servfail, here(), "up"),
+        searched("5c", "a search domain that is silent", Silent, here(), "up"),
+        searched("4d", "one that refuses, and no name", Refused, Nxdomain, "resolve/nxdomain"),
+        searched("3g", "one that fails, and no name", Servfail, Nxdomain, "resolve/servfail"),
+        searched("5d", "one that is silent, and no name", Silent, Nxdomain, "resolve/timeout")
+            .until_the_deadline(),
+        searched("3h", "both fail", Servfail, Servfail, "resolve/servfail"),
+    ]
 }
 
 fn servers() -> Vec<Row> {
