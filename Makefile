@@ -1,6 +1,6 @@
 # Every task of the project; `.ci/run` runs `make test` and nothing else.
 CARGO ?= cargo
-PARTS ?= promtool prometheus chromium blackbox_exporter openssl ip prometheus-newest promtool-newest alertmanager \
+PARTS ?= promtool prometheus chromium blackbox_exporter openssl ip curl prometheus-newest promtool-newest alertmanager \
 	victoria-metrics
 FUZZ_TARGETS ?= response modules targets
 FUZZ_SECONDS ?= 60

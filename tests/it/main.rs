@@ -39,6 +39,8 @@ mod receive;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod resolver;
+#[cfg(test)]
 mod runbooks;
 #[cfg(test)]
 mod secrets;

@@ -69,7 +69,7 @@ pub struct DnsServer {
     address: SocketAddr,
     zone: Arc<Zone>,
     /// Holds the two loops, which are aborted when this is dropped.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// What was asked: the name without final dot, the record type as in `A`, and whether over TCP.
@@ -91,9 +91,19 @@ struct Zone {
 
 impl DnsServer {
     /// Starts a server with these names (without final dot, in lower case) and their answers. A name that begins with a dot is
-    /// a domain, and stands for the names below it.
+    /// a domain, and stands for the names below it; `.` stands for all.
     pub async fn start<'a>(answers: impl IntoIterator<Item = (&'a str, DnsAnswer)>) -> Self {
         let (udp, tcp) = bind_both().await.expect("a loopback port that is free for UDP and TCP");
+        Self::serve(answers, udp, Some(tcp))
+    }
+
+    /// The same at one address, as 127.0.0.1:53 in a network of its own.
+    pub async fn start_on<'a>(
+        address: SocketAddr,
+        answers: impl IntoIterator<Item = (&'a str, DnsAnswer)>,
+    ) -> Self {
+        let udp = UdpSocket::bind(address).await.expect("a free port for UDP");
+        let tcp = TcpListener::bind(address).await.expect("a free port for TCP");
         Self::serve(answers, udp, Some(tcp))
     }
 
@@ -119,7 +129,12 @@ impl DnsServer {
         if let Some(tcp) = tcp {
             tasks.spawn(serve_tcp(tcp, Arc::clone(&zone)));
         }
-        Self { address, zone, _tasks: tasks }
+        Self { address, zone, tasks }
+    }
+
+    /// Stops it, and waits until its port is free.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
     }
 
     /// The address of the server, the same for UDP and TCP.
@@ -248,7 +263,7 @@ impl Zone {
     /// What is said about a name, or about the nearest domain that it is below, to a question of this type.
     fn answer(&self, name: &str, kind: RecordType) -> Option<&DnsAnswer> {
         let domains = name.match_indices('.').filter_map(|(dot, _)| name.get(dot..));
-        let mut keys = std::iter::once(name).chain(domains);
+        let mut keys = std::iter::once(name).chain(domains).chain(["."]);
         let mut answer = keys.find_map(|key| self.answers.get(key))?;
         loop {
             answer = match answer {
