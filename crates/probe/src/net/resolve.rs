@@ -29,9 +29,6 @@ use crate::{
 /// How long a name server may take before the next one is asked beside it; the first may still answer.
 const STAGGER_MAX: Duration = Duration::from_secs(1);
 
-/// How long one of several names that may be meant is waited for before the next one is asked for beside it.
-const CANDIDATE_MAX: Duration = Duration::from_secs(2);
-
 /// How long the addresses of one family wait for those of the other. RFC 8305 §3 has 50 ms, for people who wait; a probe
 /// would rather find the same family each time.
 const OTHER_FAMILY_MAX: Duration = Duration::from_millis(500);
@@ -158,15 +155,13 @@ async fn search(candidates: &Candidates, asking: Asking<'_>) -> Result<Vec<IpAdd
     let names = candidates.names();
     let mut outcomes: Vec<_> = names.iter().map(|_| None).collect();
     let mut race = Race::new();
-    for (index, (name, left)) in names.iter().zip((1..=names.len()).rev()).enumerate() {
+    for (index, name) in names.iter().enumerate() {
         let now = Instant::now();
-        let left = u32::try_from(left).unwrap_or(u32::MAX);
-        let share = until.saturating_duration_since(now) / left;
-        let is_last = left == 1;
-        let patience = if is_last { until } else { now + share.min(CANDIDATE_MAX) };
-        let asking = Asking { share: patience.saturating_duration_since(now), ..asking };
+        let share = candidates.share(index, until.saturating_duration_since(now));
+        let asking = Asking { share, ..asking };
         race.add(async move { (index, asking.both_families(name).await) });
-        while let Ok(Some((ended, outcome))) = timeout_at(patience, race.next()).await {
+        let is_last = index + 1 == names.len();
+        while let Ok(Some((ended, outcome))) = timeout_at(now + share, race.next()).await {
             match outcome {
                 Ok(Answer::Addresses(addresses)) => {
                     if let Some(found) = names.get(ended).filter(|_| names.len() > 1) {
@@ -176,11 +171,11 @@ async fn search(candidates: &Candidates, asking: Asking<'_>) -> Result<Vec<IpAdd
                 }
                 // A fault of ours leaves open what the other names would have had.
                 Err(fault) if fault.phase == Phase::Internal => return Err(fault),
-                other => outcomes
-                    .iter_mut()
-                    .skip(ended)
-                    .take(1)
-                    .for_each(|slot| *slot = Some(other.clone())),
+                other => {
+                    if let Some(outcome) = outcomes.get_mut(ended) {
+                        *outcome = Some(other);
+                    }
+                }
             }
             if ended == index && !is_last {
                 break;
