@@ -65,11 +65,11 @@ fn names_are_found_where_curl_finds_them_and_as_soon() {
         return;
     };
     let output = enter(way, &format!("{SETUP} && {RUN}")).unwrap();
-    let [told, errors] =
+    let [shown, errors] =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(output.status.success() && told.contains("1 passed"), "{told}{errors}");
+    assert!(output.status.success() && shown.contains("1 passed"), "{shown}{errors}");
     let times = errors.lines().filter(|line| line.contains(" s, curl "));
-    let _told = writeln!(std::io::stderr(), "{}", times.collect::<Vec<_>>().join("\n"));
+    let _printed = writeln!(std::io::stderr(), "{}", times.collect::<Vec<_>>().join("\n"));
 }
 
 /// One world: what is in resolv.conf, what the name server says, what is asked for, and whether it is there.
@@ -253,15 +253,15 @@ async fn inside() {
             if row["state"] != state {
                 mistakes.push(format!("{name}: {row}; asked {:?}", dns.questions()));
             }
-            let (told, sent) = (row["evidence"][0]["request"].as_str().unwrap(), web.last());
-            if *is_up && told != sent {
-                mistakes.push(format!("{name}: told {told:?}, sent {sent:?}"));
+            let (shown, sent) = (row["evidence"][0]["request"].as_str().unwrap(), web.last());
+            if *is_up && shown != sent {
+                mistakes.push(format!("{name}: shown {shown:?}, sent {sent:?}"));
             }
             dns.stop().await;
         }
         let [curl, own] = best;
         let times = format!("{name}: {:.3} s, curl {:.3} s", own.as_secs_f64(), curl.as_secs_f64());
-        let _told = writeln!(std::io::stderr(), "{times}");
+        let _printed = writeln!(std::io::stderr(), "{times}");
         if own > curl + SLOWER_MAX {
             mistakes.push(times);
         }

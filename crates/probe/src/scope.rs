@@ -267,7 +267,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Tells when the certificates of one TLS connection expire, in seconds since the Unix epoch.
+    /// Takes in when the certificates of one TLS connection expire, in seconds since the Unix epoch.
     pub(crate) fn expires(&mut self, expiry: i64) {
         self.expiry = Some(self.expiry.map_or(expiry, |known| known.min(expiry)));
     }

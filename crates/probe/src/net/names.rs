@@ -95,7 +95,7 @@ impl Configuration {
         }
     }
 
-    /// The complete names that a name may mean; `None` when nobody can be asked for such a name.
+    /// The complete names that a name may mean; `None` for what is no name in DNS.
     pub(super) fn candidates(&self, name: &str) -> Option<Candidates> {
         Candidates::new(name, self.search.as_deref().unwrap_or_default(), self.dots)
     }

@@ -169,7 +169,7 @@ async fn search(candidates: &Candidates, asking: Asking<'_>) -> Result<Vec<IpAdd
                     }
                     return Ok(addresses);
                 }
-                // A fault of ours leaves open what the other names would have had.
+                // An internal fault leaves open what the other names would have had.
                 Err(fault) if fault.phase == Phase::Internal => return Err(fault),
                 other => {
                     if let Some(outcome) = outcomes.get_mut(ended) {

@@ -1,4 +1,4 @@
-//! Which complete names a name may mean, in which order they are asked for, and what is told when none has an address.
+//! Which complete names a name may mean, in which order they are asked for, and what is reported when none has an address.
 //!
 //! As resolv.conf(5) says and the C library does (glibc, `__res_context_search` in `resolv/res_query.c`; Go's `nameList` has the
 //! same order). Must not know how a question is asked.
@@ -23,7 +23,7 @@ pub(super) struct Candidates {
 
 impl Candidates {
     /// A name with at least `dots` dots is asked for as it stands first and then in the search list, any other the other way
-    /// round; a name with a final dot is asked for as it stands alone. `None` when nobody can be asked for such a name.
+    /// round; a name with a final dot is asked for as it stands alone. `None` for what is no name in DNS.
     pub(super) fn new(name: &str, search: &[String], dots: usize) -> Option<Self> {
         let is_complete = name.ends_with('.');
         let bare = name.strip_suffix('.').unwrap_or(name);
@@ -64,8 +64,7 @@ impl Candidates {
     /// counts most, then a candidate of which nothing could be learned, because it may be the one that was meant. A server
     /// that refuses a domain says that it is not in charge of it, which leaves the word to the name as it stands.
     pub(super) fn failure(&self, outcomes: Vec<Option<Result<Answer, Failure>>>) -> Failure {
-        let told = |(name, outcome)| told(name, outcome);
-        let mut failures: Vec<Failure> = self.names.iter().zip(outcomes).map(told).collect();
+        let mut failures: Vec<Failure> = self.names.iter().zip(outcomes).map(failure_of).collect();
         let first = |wanted: &dyn Fn(&Failure) -> bool| failures.iter().position(wanted);
         let is_unknown = |failure: &Failure| {
             !matches!(failure.reason, Reason::Nodata | Reason::Nxdomain | Reason::Refused)
@@ -97,8 +96,8 @@ pub(super) fn written(name: &Name) -> String {
     text
 }
 
-/// What is told of one candidate without an address.
-fn told(name: &Name, outcome: Option<Result<Answer, Failure>>) -> Failure {
+/// The failure of one candidate without an address.
+fn failure_of((name, outcome): (&Name, Option<Result<Answer, Failure>>)) -> Failure {
     let name = written(name);
     let (reason, detail) = match outcome {
         Some(Err(failure)) => return failure,
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_what_the_c_library_tells() {
+    fn the_reported_failure_is_that_of_the_c_library() {
         const GONE: Option<Result<Answer, Failure>> = Some(Ok(Answer::Nxdomain));
         const EMPTY: Option<Result<Answer, Failure>> = Some(Ok(Answer::Nodata));
         const SILENT: Option<Result<Answer, Failure>> = None;
@@ -201,8 +200,13 @@ mod tests {
             ([refusing(), refusing(), refusing()], "refused"),
         ] {
             let row = format!("{outcomes:?}");
-            let told = candidates("web", &["a.example", "b.example"], 1).failure(outcomes.into());
-            assert_eq!((told.phase, told.reason.as_str()), (Phase::Resolve, expected), "{row}");
+            let failure =
+                candidates("web", &["a.example", "b.example"], 1).failure(outcomes.into());
+            assert_eq!(
+                (failure.phase, failure.reason.as_str()),
+                (Phase::Resolve, expected),
+                "{row}"
+            );
         }
         // The name as it stands, then the search domains.
         for (outcomes, expected) in [
@@ -213,11 +217,11 @@ mod tests {
             ([SILENT, GONE, EMPTY], "timeout"),
         ] {
             let row = format!("{outcomes:?}");
-            let told =
+            let failure =
                 candidates("web.dmz", &["a.example", "b.example"], 1).failure(outcomes.into());
-            assert_eq!(told.reason.as_str(), expected, "{row}");
+            assert_eq!(failure.reason.as_str(), expected, "{row}");
         }
-        let told = candidates("web", &["a.example"], 1).failure(vec![refusing(), GONE]);
-        assert_eq!(told.detail, "the name web does not exist; refuses");
+        let failure = candidates("web", &["a.example"], 1).failure(vec![refusing(), GONE]);
+        assert_eq!(failure.detail, "the name web does not exist; refuses");
     }
 }

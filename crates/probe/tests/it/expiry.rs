@@ -116,7 +116,7 @@ async fn every_host_on_the_way_counts() {
             [Some(Y2040), Some(Y2049)],
         ),
         (
-            "to nobody",
+            "to a closed port",
             Leaf::Shorter,
             "https://127.0.0.1:1/".to_owned(),
             "connect/refused",

@@ -200,10 +200,10 @@ async fn the_evidence_shows_what_a_proxy_was_asked_for() {
     let user = forwarding.url("").replace("://", "://me:hunter2@");
     let target = format!("http://{NAME}:81/x");
     let result = run(&world.net, &with_keys(&format!("proxy_url: '{user}'")), &target, LONG).await;
-    let told = &result.evidence.hops[0].request;
+    let shown = &result.evidence.hops[0].request;
     let begins = format!("GET http://{NAME}:81/x HTTP/1.1\nHost: {NAME}:81\n");
-    assert!(told.starts_with(&begins), "{told}");
-    assert!(told.contains("\nProxy-Authorization: <secret>\n"), "{told}");
+    assert!(shown.starts_with(&begins), "{shown}");
+    assert!(shown.contains("\nProxy-Authorization: <secret>\n"), "{shown}");
 }
 
 #[tokio::test]

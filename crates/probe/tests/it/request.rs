@@ -88,7 +88,7 @@ async fn a_header_value_beyond_ascii_is_sent_as_it_is() {
 }
 
 /// The evidence of the first request, and what the server got of its head.
-async fn told_and_sent(settings: &str) -> (String, String) {
+async fn shown_and_sent(settings: &str) -> (String, String) {
     let server = Server::start(Behaviour::answer(200, "", "ok")).await;
     let result = run_plain(settings, &server.url("/a?b")).await;
     assert_eq!(verdict(&result), "up", "{result:?}");
@@ -102,7 +102,7 @@ async fn told_and_sent(settings: &str) -> (String, String) {
 #[tokio::test]
 async fn names_are_spelled_and_ordered_as_in_go_and_the_evidence_is_what_was_sent() {
     let agent = concat!("User-Agent: webservice-monitor/", env!("CARGO_PKG_VERSION"));
-    for (settings, sent, told) in [
+    for (settings, sent, shown) in [
         (HTTP, format!("GET /a?b HTTP/1.1\nHost: {{address}}\n{agent}\nConnection: close\n"), ""),
         // However the module writes them: Go makes the same of them.
         (
@@ -128,9 +128,9 @@ async fn names_are_spelled_and_ordered_as_in_go_and_the_evidence_is_what_was_sen
             "",
         ),
     ] {
-        let found = told_and_sent(settings).await;
+        let found = shown_and_sent(settings).await;
         assert_eq!(found.1, sent, "{settings}");
-        assert_eq!(found.0, if told.is_empty() { sent.as_str() } else { told }, "{settings}");
+        assert_eq!(found.0, if shown.is_empty() { sent.as_str() } else { shown }, "{settings}");
     }
 }
 
@@ -175,7 +175,7 @@ async fn a_server_that_knows_a_name_in_one_spelling_is_up() {
 }
 
 #[tokio::test]
-async fn what_was_not_sent_is_not_told_of() {
+async fn what_was_not_sent_is_not_shown() {
     let result = run_plain(HTTP, "http://127.0.0.1:1/").await;
     assert_eq!(verdict(&result), "connect/refused");
     let hop = &result.evidence.hops[0];
@@ -183,9 +183,9 @@ async fn what_was_not_sent_is_not_told_of() {
     // A head that is longer than what is kept is cut, and its secrets with it.
     let value = "hunter2 ".repeat(2000);
     let settings = format!("{{ prober: http, http: {{ headers: {{ A: '{value}', Z: z }} }} }}");
-    let (told, sent) = told_and_sent(&settings).await;
+    let (shown, sent) = shown_and_sent(&settings).await;
     assert!(
-        sent.contains("hunter2") && told.contains("\nA: <secret>") && !told.contains("hunter2"),
-        "{told}"
+        sent.contains("hunter2") && shown.contains("\nA: <secret>") && !shown.contains("hunter2"),
+        "{shown}"
     );
 }

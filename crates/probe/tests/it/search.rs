@@ -170,11 +170,11 @@ async fn a_failure_names_what_could_not_be_learned() {
     let world = World::new(vec![vec![(".corp.internal", DnsAnswer::Refused)]], CLUSTER).await;
     let result = world.probe("gone.test", LONG).await;
     table.expect("gone.test", &result, "resolve/nxdomain");
-    let told = detail(&result);
+    let reported = detail(&result);
     table.check(
         "gone.test",
-        told.contains("gone.test does not exist") && told.contains("corp.internal"),
-        &told,
+        reported.contains("gone.test does not exist") && reported.contains("corp.internal"),
+        &reported,
     );
     table.finish();
 }
@@ -248,7 +248,7 @@ async fn a_family_that_fails_takes_nothing_from_the_other() {
         let six = DnsAnswer::addresses(&["::1"]);
         for (name, answer, expected) in [
             ("A is good", families(here(), bad.clone()), "up"),
-            // Nobody listens at this address, which says that it was found.
+            // Nothing listens at this address, which says that it was found.
             ("AAAA is good", families(bad.clone(), six), "connect/refused"),
         ] {
             let world = World::new(vec![vec![("web.test", answer)]], "").await;

@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     cause::{body_failure, failure},
-    request::{Request, answer_text, tell_fields},
+    request::{Request, answer_text, show_fields},
     wire::{HEAD_BYTES_MAX, HEADER_LIST_BYTES_MAX, HEADERS_MAX, Meter, Wire},
 };
 use crate::{
@@ -219,7 +219,7 @@ where
     let mut builder = http2::Builder::new(tasks.clone());
     builder.max_header_list_size(HEADER_LIST_BYTES_MAX);
     let message = request.message(true)?;
-    tell_fields(scope, &message);
+    show_fields(scope, &message);
     let work = Box::pin(async {
         let (mut sender, connection) =
             builder.handshake(io).await.map_err(|error| failure(&error, &meter, Phase::Http))?;

@@ -17,7 +17,7 @@ use super::{
     chain::Chain,
     exchange::Answer,
     facts::{Facts, Lookup},
-    request::{Request, answer_text, tell_fields},
+    request::{Request, answer_text, show_fields},
     route::endpoint,
 };
 use crate::{
@@ -96,7 +96,7 @@ async fn send(
     scope: &mut Scope<'_>,
 ) -> Result<Answer, Failure> {
     let message = request.message(true)?;
-    tell_fields(scope, &message);
+    show_fields(scope, &message);
     let (head, _) = message.into_parts();
     let body = request.body.clone();
     let head_only = *request.method == Method::HEAD;

@@ -1,4 +1,4 @@
-//! A request as it is sent, and as it is told of: the names and the order of its header fields, and which values are shown.
+//! A request as it is sent, and as the evidence shows it: the names and the order of its header fields, and which values are shown.
 //!
 //! Must not know connections.
 
@@ -113,7 +113,7 @@ impl Request<'_> {
 }
 
 /// Adds to the evidence what is sent by HTTP/2 or HTTP/3, which have no text: the fields, in lower case as they are by protocol.
-pub(super) fn tell_fields(scope: &mut Scope<'_>, message: &http::Request<Full<Bytes>>) {
+pub(super) fn show_fields(scope: &mut Scope<'_>, message: &http::Request<Full<Bytes>>) {
     let Some(hop) = scope.hop() else { return };
     let uri = message.uri();
     let mut text = String::with_capacity(256);
@@ -185,8 +185,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sent_is_told_without_secrets() {
-        for (sent, told) in [
+    fn what_was_sent_is_shown_without_secrets() {
+        for (sent, shown) in [
             (
                 "GET /a:b HTTP/1.1\r\nHost: a.test:1\r\nX-Api-Key: hunter2\r\nAccept: */*\r\nConnection: close\r\n\r\n",
                 "GET /a:b HTTP/1.1\nHost: a.test:1\nX-Api-Key: <secret>\nAccept: */*\nConnection: close\n",
@@ -198,7 +198,7 @@ mod tests {
             ("GET / HTTP/1.1\r\nX-Empty: \r\nX-Cu", "GET / HTTP/1.1\nX-Empty: <secret>\nX-Cu\n"),
             ("", ""),
         ] {
-            assert_eq!(String::from_utf8_lossy(&sent_text(sent.as_bytes())), told, "{sent:?}");
+            assert_eq!(String::from_utf8_lossy(&sent_text(sent.as_bytes())), shown, "{sent:?}");
         }
     }
 }
