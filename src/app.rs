@@ -51,6 +51,9 @@ use crate::{
 /// How long requests and probes in flight may take to end when the program stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long what waits for the notifiers may take to be written when the program stops.
+const NOTIFIERS_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// How many reloads may wait; more are refused by making their askers wait.
 const RELOADS_WAITING_MAX: usize = 16;
 
@@ -135,7 +138,7 @@ impl App {
         world.net.add_own_address(address);
         let store = settings.storage.as_ref().map(storage::open).transpose()?;
         let notifiers = match &settings.notify {
-            Some(notify) => Some(Arc::new(SharedNotifiers::new(Notifiers::open(notify)?))),
+            Some(notify) => Some(Arc::new(SharedNotifiers::new(Notifiers::open(notify)?)?)),
             None => None,
         };
         log_configuration(&config, "Configuration loaded.");
@@ -181,7 +184,7 @@ impl App {
     /// Every mistake in the files; the previous configuration then runs on.
     pub async fn reload(&self) -> Result<(), Vec<Diagnostic>> {
         if let Some(notifiers) = &self.notifiers {
-            reopen(notifiers).await;
+            notifiers.reopen();
         }
         let (answer, answered) = oneshot::channel();
         if self.reloads.send(answer).await.is_err() {
@@ -193,6 +196,9 @@ impl App {
     /// Stops all tasks and writes everything to disk. Requests in flight are answered; probes in flight are dropped.
     pub async fn stop(self) {
         end(&self.ready, &self.stop, &self.tasks).await;
+        if let Some(notifiers) = &self.notifiers {
+            notifiers.close(NOTIFIERS_TIMEOUT).await;
+        }
         if let Some(store) = &self.store
             && let Err(error) = store.sync()
         {
@@ -260,6 +266,7 @@ impl App {
             Arc::clone(notifiers),
             settings.heartbeat_timeout,
             settings.external_url.clone(),
+            None,
         ));
         collectors.push(Arc::clone(&receiver) as _);
         self.tasks.spawn(Arc::clone(&receiver).run(self.stop.clone()));
@@ -327,15 +334,6 @@ async fn end(ready: &AtomicBool, stop: &CancellationToken, tasks: &TaskTracker) 
     tasks.close();
     if tokio::time::timeout(STOP_TIMEOUT, tasks.wait()).await.is_err() {
         warn!("Stopped before all requests were answered.");
-    }
-}
-
-/// Lets go of open logs, away from the tasks that serve and probe: a line may be on its way to a slow disk.
-async fn reopen(notifiers: &Arc<SharedNotifiers>) {
-    let notifiers = Arc::clone(notifiers);
-    let reopened = tokio::task::spawn_blocking(move || notifiers.reopen()).await;
-    if let Err(error) = reopened {
-        error!(%error, "The logs were not opened anew because of a programming error.");
     }
 }
 

@@ -2,15 +2,18 @@
 //!
 //! Must not know what a rule says, nor how a notification is delivered.
 
+mod account;
+mod outbox;
+
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use series::{
-    Database as _, Labels, Timestamp,
+    Database as _, Timestamp,
     rule::{AlertChange, External, Group, GroupState, Transition},
     store::Store,
 };
@@ -18,9 +21,10 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use self::outbox::{Batch, Outbox};
 use crate::{
     monitor::{Monitor, lock},
-    notify::{self, Notice, SharedNotifiers},
+    notify::{Notice, SharedNotifiers},
 };
 
 /// Evaluates the rules of a monitor.
@@ -33,6 +37,10 @@ pub struct Evaluator {
     external: Arc<External>,
     /// New rule groups, after a reload.
     reloaded: mpsc::Receiver<Vec<Group>>,
+    /// The groups that were evaluated since the start or the last reload.
+    evaluated: BTreeSet<String>,
+    /// Whether the notifiers have to hear of every alert, not only of changes.
+    account_due: bool,
 }
 
 impl Evaluator {
@@ -45,13 +53,31 @@ impl Evaluator {
         external: External,
         reloaded: mpsc::Receiver<Vec<Group>>,
     ) -> Self {
-        Self { monitor, store, notifiers, interval, external: Arc::new(external), reloaded }
+        Self {
+            monitor,
+            store,
+            notifiers,
+            interval,
+            external: Arc::new(external),
+            reloaded,
+            evaluated: BTreeSet::new(),
+            account_due: true,
+        }
     }
 
     /// Evaluates until the token is cancelled. One group at a time: they share the store, and a slow group must not be
-    /// overtaken by itself.
-    pub async fn run(mut self, stop: CancellationToken) {
-        self.restore().await;
+    /// overtaken by itself. What changed is delivered meanwhile, however slow the disk is.
+    pub async fn run(self, stop: CancellationToken) {
+        let (changes, outbox) = Outbox::new(
+            Arc::clone(&self.monitor),
+            Arc::clone(&self.store),
+            Arc::clone(&self.notifiers),
+        );
+        tokio::join!(self.evaluate_all(stop, changes), outbox.run());
+    }
+
+    async fn evaluate_all(mut self, stop: CancellationToken, outbox: mpsc::Sender<Batch>) {
+        self.restore(&outbox).await;
         let epoch = Instant::now();
         let mut anchor = Anchor { instant: epoch, time: self.monitor.clock.now() };
         let mut due: HashMap<String, Instant> = HashMap::new();
@@ -61,7 +87,7 @@ impl Evaluator {
                 () = stop.cancelled() => break,
                 groups = self.reloaded.recv() => match groups {
                     Some(groups) => {
-                        self.adopt(groups).await;
+                        self.adopt(groups, &outbox).await;
                         // Turns follow from the epoch, so none moves; one kept for a group that is gone would be
                         // taken up, long past, when the group comes back.
                         due.clear();
@@ -71,14 +97,12 @@ impl Evaluator {
                 () = tokio::time::sleep_until(next.as_ref().map_or_else(Instant::now, |(at, _)| *at)), if next.is_some() => {
                     if let Some((turn, name)) = next {
                         let at = anchor.time_of(turn, Instant::now(), self.monitor.clock.now());
-                        self.evaluate(&name, at).await;
+                        self.evaluate(&name, at, &outbox).await;
                         due.remove(&name);
                     }
                 }
             }
         }
-        // What the last evaluation changed must not be lost with us.
-        self.deliver(Vec::new()).await;
     }
 
     /// The group whose turn comes first. A group's turns come at a fixed rate, at an offset hashed from its name.
@@ -102,69 +126,72 @@ impl Evaluator {
             .min()
     }
 
-    /// Takes up the alerts that the store knows from before the start, and tells the notifiers which are firing: those that
-    /// had heard it already keep quiet.
-    async fn restore(&self) {
+    /// Takes up the alerts that the store knows from before the start, and reports which are firing: notifiers that know it
+    /// already keep quiet.
+    async fn restore(&mut self, outbox: &mpsc::Sender<Batch>) {
         let (monitor, store, external) =
             (Arc::clone(&self.monitor), Arc::clone(&self.store), Arc::clone(&self.external));
-        let changes = blocking(move || {
+        let notices = blocking(move || {
             let now = monitor.clock.now();
-            GroupState::restore(&mut lock(&monitor.rules), store.as_ref(), now, &external)
+            let changes =
+                GroupState::restore(&mut lock(&monitor.rules), store.as_ref(), now, &external);
+            changes.iter().for_each(log_change);
+            changes.iter().map(|change| account::fires(&change.alert, now)).collect()
         })
         .await;
-        self.deliver(changes).await;
+        self.deliver(notices, outbox).await;
     }
 
-    async fn adopt(&self, groups: Vec<Group>) {
+    async fn adopt(&mut self, groups: Vec<Group>, outbox: &mpsc::Sender<Batch>) {
         let monitor = Arc::clone(&self.monitor);
         let store = Arc::clone(&self.store);
-        let changes = blocking(move || {
+        let notices = blocking(move || {
             let now = monitor.clock.now();
-            let mut states = lock(&monitor.rules);
-            let old = std::mem::take(&mut *states);
-            let (new, reloaded) = GroupState::reload(old, groups, now);
-            *states = new;
-            if let Err(error) = store.append(now, &reloaded.ended) {
-                error!(%error, "Staleness markers lost: the store takes none.");
-            }
-            reloaded.changes
+            let mut changes = adopt_groups(&monitor, &store, groups, now);
+            // Where a rule of the name is left, it is the evaluations that say whether the alert goes on.
+            let names = account::rule_names(&lock(&monitor.rules));
+            changes.retain(|change| {
+                !names.contains(change.alert.labels.get("alertname").unwrap_or(""))
+            });
+            report(&monitor, &changes)
         })
         .await;
-        self.deliver(changes).await;
+        self.evaluated.clear();
+        self.account_due = true;
+        self.deliver(notices, outbox).await;
     }
 
-    async fn evaluate(&self, name: &str, at: Timestamp) {
+    async fn evaluate(&mut self, name: &str, at: Timestamp, outbox: &mpsc::Sender<Batch>) {
         let (monitor, store, external) =
             (Arc::clone(&self.monitor), Arc::clone(&self.store), Arc::clone(&self.external));
-        let name = name.to_owned();
-        let changes =
-            blocking(move || evaluate_group(&monitor, &store, &external, &name, at)).await;
-        self.deliver(changes).await;
-    }
-
-    /// Hands changes to the notifiers. The store is synced before, so that after a crash the alert is either known to
-    /// both the store and the log, or will be found by the store and told again.
-    async fn deliver(&self, changes: Vec<AlertChange>) {
-        let (store, notifiers) = (Arc::clone(&self.store), Arc::clone(&self.notifiers));
-        let monitor = Arc::clone(&self.monitor);
-        blocking(move || {
-            if !changes.is_empty()
-                && let Err(error) = store.sync()
-            {
-                monitor.counters.sync_failures.fetch_add(1, Ordering::Relaxed);
-                error!(%error, "The samples of this round are not on disk yet.");
-            }
-            for change in &changes {
-                log_change(change);
-            }
-            let notices: Vec<Notice> = changes.iter().filter_map(notice).collect();
-            if let Err(error) = notifiers.notify(&notices)
-                && !notices.is_empty()
-            {
-                error!(%error, "Alerts not delivered; they are kept and tried again.");
-            }
+        let key = name.to_owned();
+        let notices = blocking(move || {
+            let changes = evaluate_group(&monitor, &store, &external, &key, at);
+            report(&monitor, &changes)
         })
         .await;
+        self.evaluated.insert(name.to_owned());
+        self.deliver(notices, outbox).await;
+    }
+
+    /// Hands over what changed and, where it is due, an account of every alert. Neither waits: what the outbox cannot take is made
+    /// good by the next account.
+    async fn deliver(&mut self, notices: Vec<Notice>, outbox: &mpsc::Sender<Batch>) {
+        let present = if self.account_due || self.notifiers.wants_present() {
+            let (monitor, evaluated) = (Arc::clone(&self.monitor), self.evaluated.clone());
+            blocking(move || Some(account::of(&monitor, &evaluated))).await
+        } else {
+            None
+        };
+        if notices.is_empty() && present.is_none() {
+            return;
+        }
+        self.account_due = outbox.try_send(Batch { notices, present }).is_err();
+        if self.account_due {
+            warn!(
+                "Changes of alerts come faster than they can be written; all of them are gone through later."
+            );
+        }
     }
 }
 
@@ -228,27 +255,34 @@ fn evaluate_group(
     evaluation.changes
 }
 
-/// What people are told of a change; of a pending alert they are not.
-fn notice(change: &AlertChange) -> Option<Notice> {
-    let transition = match change.transition {
-        Transition::Firing => notify::Transition::Firing,
-        Transition::Resolved => notify::Transition::Resolved,
-        Transition::Pending | Transition::Cleared => return None,
-    };
-    Some(Notice {
-        transition,
-        at: change.at,
-        told_at: change.at,
-        active_at: change.alert.active_at,
-        labels: change.alert.labels.clone(),
-        annotations: Labels::new(
-            change.alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str())),
-        ),
-    })
+/// Changes to new rules; what ended thereby.
+fn adopt_groups(
+    monitor: &Monitor,
+    store: &Store,
+    groups: Vec<Group>,
+    now: Timestamp,
+) -> Vec<AlertChange> {
+    let mut states = lock(&monitor.rules);
+    let old = std::mem::take(&mut *states);
+    let (new, reloaded) = GroupState::reload(old, groups, now);
+    *states = new;
+    if let Err(error) = store.append(now, &reloaded.ended) {
+        error!(%error, "Staleness markers lost: the store takes none.");
+    }
+    reloaded.changes
 }
 
-/// Tells the operator what the alert log tells machines.
+/// Logs changes, and makes notices of those that people are notified of.
+fn report(monitor: &Monitor, changes: &[AlertChange]) -> Vec<Notice> {
+    changes.iter().for_each(log_change);
+    account::notices(monitor, changes)
+}
+
+/// Tells the operator what the alert log tells machines. A heartbeat always fires, and is no news.
 fn log_change(change: &AlertChange) {
+    if account::is_heartbeat(&change.alert.labels) {
+        return;
+    }
     let alert = change.alert.labels.get("alertname").unwrap_or("");
     let instance = change.alert.labels.get("instance").unwrap_or("");
     match change.transition {

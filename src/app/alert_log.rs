@@ -11,13 +11,15 @@ use std::{
 use axum::{Router, http::StatusCode};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
 
-use super::{StartError, end, reopen};
+use super::{NOTIFIERS_TIMEOUT, StartError, end};
 use crate::{
     clock::Clock,
+    config::{Config, Diagnostic, Sources},
     expose::{self, Operations, own::seconds, plain},
-    notify::{self, Notifiers, SharedNotifiers},
-    receive::{self, Receiver},
+    notify::{self, Notifiers, Scope, SharedNotifiers},
+    receive::{self, Receiver, Watched},
     telemetry::{Collectors, process::Process},
     web::serve::serve,
 };
@@ -35,6 +37,8 @@ pub struct Settings {
     pub heartbeat_timeout: Option<Duration>,
     /// The address under which people reach the program.
     pub external_url: String,
+    /// Where the targets and the rules are that say why an alert is over; what names no files is not known.
+    pub watched: Sources,
 }
 
 /// The running receiver.
@@ -58,12 +62,13 @@ impl AlertLogApp {
     ) -> Result<Self, StartError> {
         let address = listener.local_addr()?;
         let started_seconds = seconds(clock.now());
-        let notifiers = Arc::new(SharedNotifiers::new(Notifiers::open(&settings.notify)?));
+        let notifiers = Arc::new(SharedNotifiers::new(Notifiers::open(&settings.notify)?)?);
         let receiver = Arc::new(Receiver::new(
             clock,
             Arc::clone(&notifiers),
             settings.heartbeat_timeout,
             settings.external_url,
+            watched(settings.watched),
         ));
         let mut collectors = Collectors::default();
         collectors.push(Arc::new(Process { started_seconds }));
@@ -91,12 +96,51 @@ impl AlertLogApp {
     }
 
     /// Moves on to the alert log's present file, as on SIGHUP.
-    pub async fn reopen(&self) {
-        reopen(&self.notifiers).await;
+    pub fn reopen(&self) {
+        self.notifiers.reopen();
     }
 
     /// Answers the requests in flight, writes what waits, and ends.
     pub async fn stop(self) {
         end(&self.ready, &self.stop, &self.tasks).await;
+        self.notifiers.close(NOTIFIERS_TIMEOUT).await;
     }
+}
+
+/// What is watched by these files, read whenever it is asked for.
+fn watched(sources: Sources) -> Option<Watched> {
+    if sources.targets.is_empty() && sources.rules.is_empty() {
+        return None;
+    }
+    Some(Arc::new(move || scope(&sources)))
+}
+
+fn scope(sources: &Sources) -> Scope {
+    let mut scope = Scope::unknown();
+    // Each by itself: a mistake in one says nothing about the other.
+    if let Some(config) = load(&Sources { rules: Vec::new(), ..sources.clone() }, &sources.targets)
+    {
+        let targets = config.targets.iter();
+        scope = scope
+            .with_targets(targets.map(|target| (target.instance.clone(), target.module.clone())));
+    }
+    if let Some(config) = load(&Sources { targets: Vec::new(), ..sources.clone() }, &sources.rules)
+    {
+        let rules = config.rules.iter().flat_map(|group| &group.rules);
+        scope = scope.with_rules(rules.map(|rule| rule.name.clone()));
+    }
+    scope
+}
+
+/// Loads files, when there are any; mistakes are logged, and then nothing is known.
+fn load(sources: &Sources, files: &[String]) -> Option<Config> {
+    if files.is_empty() {
+        return None;
+    }
+    let log = |mistakes: Vec<Diagnostic>| {
+        for mistake in mistakes {
+            warn!(place = %mistake.location(), "It is not known why alerts are over: {}.", mistake.message);
+        }
+    };
+    Config::load(sources).map_err(log).ok()
 }

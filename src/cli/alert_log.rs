@@ -4,10 +4,11 @@ use std::{process::ExitCode, sync::Arc};
 
 use tracing::info;
 
-use super::{options::AlertLogCommandOptions, run_until_stopped, serve};
+use super::{MODULES_FILE, options::AlertLogCommandOptions, run_until_stopped, serve, sources};
 use crate::{
     app::alert_log::{AlertLogApp, Settings},
     clock::SystemClock,
+    config::Sources,
 };
 
 /// Runs the receiver until it is told to stop.
@@ -20,6 +21,13 @@ pub(super) fn alert_log(options: AlertLogCommandOptions) -> anyhow::Result<ExitC
             notify: serve::alert_log(path.clone(), &options.alert_log.alerts),
             heartbeat_timeout: options.alert_log.alerts.heartbeat_timeout,
             external_url: serve::external_url(&options.serve, listener.local_addr()?),
+            watched: Sources {
+                modules_required: options.modules.file.is_some(),
+                modules: options.modules.file.unwrap_or_else(|| MODULES_FILE.into()),
+                targets: options.targets,
+                rules: options.rules,
+                ..sources(None, None)
+            },
         };
         let app = match AlertLogApp::start(settings, Arc::new(SystemClock), listener) {
             Ok(app) => app,
@@ -28,7 +36,7 @@ pub(super) fn alert_log(options: AlertLogCommandOptions) -> anyhow::Result<ExitC
         info!(alert_log = %path.display(), "Ready: http://{}/api/v1/alertmanager", app.address());
         serve::obey_signals(async || {
             info!("SIGHUP: moving on to the alert log's present file.");
-            app.reopen().await;
+            app.reopen();
         })
         .await?;
         info!("Stopping.");

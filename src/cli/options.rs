@@ -357,6 +357,27 @@ pub struct AlertLogCommandOptions {
     /// Where alerts are written.
     #[command(flatten)]
     pub alert_log: AlertLogOptions,
+    /// Targets file: an alert about a target that is not in it is over because it is no longer watched; may be repeated and may be
+    /// a pattern
+    #[arg(
+        long = "targets.file",
+        env = "WEBSERVICE_MONITOR_TARGETS_FILE",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    pub targets: Vec<String>,
+    /// Prometheus rule files: an alert whose name is in none is over because its rule was removed; may be repeated and may be a
+    /// pattern
+    #[arg(
+        long = "rules.file",
+        env = "WEBSERVICE_MONITOR_RULES_FILE",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    pub rules: Vec<String>,
+    /// Where the modules are that targets name.
+    #[command(flatten)]
+    pub modules: ModuleOptions,
     /// How the program is reached.
     #[command(flatten)]
     pub serve: ServeOptions,

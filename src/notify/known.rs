@@ -1,236 +1,320 @@
-//! What a log tells of each alert already, so that each transition is written once however often it is told.
+//! What a log says of each alert already, so that each transition is written once however often it is reported.
 //!
-//! Beside the log a small file keeps what the end of the log may no longer hold: an alert may be told again days after its line
-//! was written. Must not know how a line looks, nor who tells.
+//! An alert is known by the labels that identify it. Its target's other labels may be edited while it fires, and several probers
+//! may see it: it begins with the first label set that fires, and is over when none fires any more. Beside the log a small file
+//! keeps what its end may no longer hold. Must not know how a line looks, nor who reports.
+
+mod decide;
+mod entry;
+mod journal;
 
 use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs::File,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
 };
 
-use series::Timestamp;
+use series::{Labels, Timestamp};
 
-use super::{Notice, Transition};
+use self::{
+    decide::{begin, end_of, ends, goes_on, unheard},
+    entry::Entry,
+    journal::Journal,
+};
+use super::{
+    ending::Scope,
+    line::Written,
+    notice::{AHEAD_MS, Ending, Notice, Origin, Transition},
+};
 
 /// Of how many alerts the last line is remembered; beyond it the oldest of those that are over is forgotten first.
 const ALERTS_MAX: usize = 50_000;
 /// How many of them are forgotten at once, so that it is not done for each line.
 const FORGOTTEN_AT_ONCE: usize = 5_000;
+/// How much memory the labels and annotations of alerts that fire may take; what is beyond it ends in a line without them.
+const FACTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long the end of a disruption is kept in the file, in milliseconds: what was sent before it arrives by then.
 const END_KEPT_MS: i64 = 60 * 60 * 1000;
-/// How late an alert that fired before its end was told may arrive, in milliseconds. An Alertmanager tells of a group one request
-/// after the other, so only another member of a cluster can be late.
-const LATE_MS: i64 = 60 * 1000;
-/// How far another clock, or our own before it was set, may be ahead of ours, in milliseconds, for its times to be believed.
-const AHEAD_MS: i64 = 5 * 60 * 1000;
-
-/// What the log tells of each alert.
+/// What the log says of each alert.
 #[derive(Default)]
 pub(super) struct Known {
-    /// What it tells, or will tell once everything that waits is written.
+    /// What it says, or will say once everything that waits is written.
     alerts: Alerts,
     /// What is on the disk.
     written: Alerts,
-    /// Whether that is other than in the file.
-    changed: bool,
+    /// When the rules were last evaluated, as far as a heartbeat said so.
+    heartbeat: Option<Timestamp>,
+    journal: Journal,
 }
 
-/// The last line about each alert, by the hash of its labels.
+/// The last line about each alert, by the hash of the labels that identify it.
 #[derive(Default)]
-struct Alerts(BTreeMap<u64, Last>);
-
-/// What is known once a line is written.
-pub(super) struct Entry(u64, Last);
-
-/// The last line about an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Last {
-    transition: Transition,
-    /// The start of the disruption as it stands in the line, in seconds.
-    begun: i64,
-    /// The latest start that was told of this disruption, in seconds. Alertmanager moves the start of an alert back when another
-    /// Prometheus had seen it earlier, and tells a later one when it was over and began again before its group was told.
-    latest: i64,
-    /// When it was told.
-    told_at: Timestamp,
+struct Alerts {
+    entries: BTreeMap<u64, Entry>,
+    facts_bytes: usize,
 }
 
-/// A line of the log as it is read again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Written {
-    /// The identifier of the disruption.
-    pub(super) id: String,
-    /// What happened.
-    pub(super) transition: Transition,
-    /// The time of the line.
-    pub(super) told_at: Timestamp,
+/// Something to write, and what is known once it is written.
+#[derive(Debug)]
+pub(super) struct Step {
+    key: u64,
+    entry: Entry,
+    /// The line to write; none when only label sets changed.
+    pub(super) notice: Option<Notice>,
+}
+
+/// What the rules of this program say at one moment, about every alert.
+#[derive(Clone, Debug, Default)]
+pub struct Present {
+    /// When.
+    pub at: Timestamp,
+    /// The alerts that fire, each as a notice that it began to.
+    pub firing: Vec<Notice>,
+    /// The fingerprints of alerts that may fire soon: their disruptions are not over, and not certain to go on.
+    pub pending: BTreeSet<u64>,
+    /// The names of the alerts of rules that could not be evaluated: nothing is known of them.
+    pub unknown: BTreeSet<String>,
+    /// What is watched.
+    pub scope: Scope,
 }
 
 impl Known {
-    /// Takes a notice in, or `None` when it tells nothing new. What comes back is the notice to write: the end of a disruption
-    /// carries the identifier under which its beginning was written.
-    pub(super) fn admit(&mut self, notice: &Notice) -> Option<(Notice, Entry)> {
-        let fingerprint = notice.fingerprint();
+    /// Takes a notice in; nothing comes back when it says nothing new. The notices that come back carry their disruption: an end
+    /// has the identifier under which its beginning was written.
+    pub(super) fn admit(&mut self, notice: &Notice) -> Vec<Step> {
+        let key = self.key(notice);
+        let last = self.alerts.entries.get(&key);
         // A line from the future was written before our clock was set back, and would mute the alert until then.
-        let last = self.alerts.0.get(&fingerprint).copied();
         let last = last.filter(|last| last.told_at <= notice.told_at.saturating_add(AHEAD_MS));
-        let begun = match notice.transition {
-            Transition::Firing => firing(notice, last)?,
-            Transition::Resolved => resolved(notice, last)?,
+        let steps = match (notice.transition, last) {
+            (Transition::Firing, Some(open)) if open.is_open() => {
+                goes_on(key, open, notice, self.alerts.facts_bytes < FACTS_BYTES_MAX)
+            }
+            (Transition::Firing, last) => begin(key, last, notice).into_iter().collect(),
+            (Transition::Resolved, Some(open)) if open.is_open() => ends(key, open, notice),
+            (Transition::Resolved, last) => unheard(key, last, notice).into_iter().collect(),
         };
-        let start = seconds(notice.active_at);
-        let told_at = notice.told_at;
-        let same = last.filter(|last| last.begun == begun);
-        let latest = same.map_or(begun, |last| last.latest).max(start.min(seconds(told_at)));
-        let last = Last { transition: notice.transition, begun, latest, told_at };
-        self.alerts.insert(fingerprint, last);
-        let active_at = if begun == start { notice.active_at } else { begun.saturating_mul(1000) };
-        Some((Notice { active_at, ..notice.clone() }, Entry(fingerprint, last)))
+        for step in &steps {
+            self.alerts.insert(step.key, step.entry.clone());
+        }
+        steps
     }
 
-    /// Notes that the line of an admitted notice is on the disk.
-    pub(super) fn written(&mut self, Entry(fingerprint, last): Entry) {
-        self.written.insert(fingerprint, last);
-        self.changed = true;
+    /// Notes that a step is on the disk.
+    pub(super) fn written(&mut self, step: Step) {
+        self.journal.written(step.key, &step.entry, step.notice.is_some());
+        self.written.insert(step.key, step.entry);
     }
 
-    /// Takes a line in that stands in the log, unless a later one about its alert is known.
+    /// Notes what is about to be written, so that it is known in full should the program be killed right after.
+    pub(super) fn plan<'a>(
+        &mut self,
+        steps: impl Iterator<Item = &'a Step>,
+    ) -> std::io::Result<()> {
+        for step in steps.filter(|step| step.notice.is_some()) {
+            self.journal.plan(step.key, &step.entry);
+        }
+        self.journal.flush(0)
+    }
+
+    /// Keeps no file beside the log.
+    pub(super) fn keep_nothing(&mut self) {
+        self.journal.disable();
+    }
+
+    /// Takes a line in that is in the log, unless a later one about its alert is known.
     pub(super) fn replay(&mut self, line: &Written) {
-        let Some((fingerprint, begun)) = parts(&line.id) else { return };
-        let last =
-            Last { transition: line.transition, begun, latest: begun, told_at: line.told_at };
-        self.replay_last(fingerprint, last);
-    }
-
-    fn replay_last(&mut self, fingerprint: u64, last: Last) {
-        let newer = |known: &Last| {
-            let order = known.told_at.cmp(&last.told_at);
-            order.is_lt() || order.is_eq() && known.transition != last.transition
-        };
-        if self.alerts.0.get(&fingerprint).is_none_or(newer) {
-            self.alerts.insert(fingerprint, last);
-            self.written(Entry(fingerprint, last));
+        // A line that was planned and that the file does not know as written is later than all that it knows.
+        if let Some((key, entry)) = self.journal.take_planned(&line.event.id(), line.transition) {
+            self.set(key, entry);
+            return;
+        }
+        let (key, entry) = self.rebuild(line);
+        if self.alerts.entries.get(&key).is_none_or(|known| is_newer(&entry, known)) {
+            self.set(key, entry);
         }
     }
 
-    /// The start of the disruption of an alert that is not over.
-    pub(super) fn open_since(&self, fingerprint: u64) -> Option<Timestamp> {
-        let last = self.alerts.0.get(&fingerprint)?;
-        (last.transition == Transition::Firing).then(|| last.begun.saturating_mul(1000))
+    /// What a line says, with what is known of the disruption already.
+    fn rebuild(&self, line: &Written) -> (u64, Entry) {
+        let key = line.event.hash;
+        let known = self.alerts.entries.iter().find(|(_, known)| known.event == line.event);
+        let known = match self.alerts.entries.get(&key) {
+            Some(entry) if entry.event.id() == line.event.id() => Some((&key, entry)),
+            _ => known,
+        };
+        match known {
+            Some((key, entry)) if entry.is_open() && line.transition == Transition::Resolved => {
+                let mut entry = entry.clone();
+                entry.close(line.told_at);
+                (*key, entry)
+            }
+            _ => (key, Entry::of_line(line)),
+        }
+    }
+
+    fn set(&mut self, key: u64, entry: Entry) {
+        self.alerts.insert(key, entry.clone());
+        self.written.insert(key, entry);
+    }
+
+    /// The start of the disruption of an alert that is not over, whose end only `origin` knows from now on.
+    pub(super) fn claim(&mut self, fingerprint: u64, origin: Origin) -> Option<Timestamp> {
+        for alerts in [&mut self.alerts, &mut self.written] {
+            if let Some(entry) = alerts.entries.get_mut(&fingerprint) {
+                entry.origin = origin;
+            }
+        }
+        let last = self.alerts.entries.get(&fingerprint)?;
+        last.is_open().then_some(last.event.start)
+    }
+
+    /// When the rules were last evaluated, as far as a heartbeat said so.
+    pub(super) fn heartbeat(&self) -> Option<Timestamp> {
+        self.heartbeat
+    }
+
+    /// Notes when the rules were last evaluated.
+    pub(super) fn beat(&mut self, evaluated_at: Timestamp) {
+        self.heartbeat = Some(evaluated_at);
+        self.journal.beat(evaluated_at);
+    }
+
+    /// Which alerts of the rules are open in the log and not among those that are present, with the reason, and whether nothing is
+    /// left to be found out.
+    pub(super) fn gone(&self, present: &Present) -> (Vec<(u64, Ending)>, bool) {
+        let firing: BTreeSet<u64> = present.firing.iter().map(Notice::fingerprint).collect();
+        let mut settled = true;
+        let mut gone = Vec::new();
+        for (key, entry) in &self.alerts.entries {
+            if !entry.is_open() || entry.origin != Origin::Rules || firing.contains(key) {
+                continue;
+            }
+            let none = Labels::default();
+            let labels = entry.facts.as_ref().map_or(&none, |facts| &facts.labels);
+            let name = labels.get("alertname").unwrap_or("");
+            if present.pending.contains(key) || present.unknown.contains(name) {
+                settled = false;
+            } else if labels.get("severity") == Some("none") {
+                // Written by an earlier version; such an alert is a heartbeat, and never over.
+                gone.push((*key, Ending::NoLongerWatched));
+            } else {
+                gone.push((*key, present.scope.ending(labels)));
+            }
+        }
+        (gone, settled)
+    }
+
+    /// The end of an alert that no one reported.
+    pub(super) fn end(&mut self, key: u64, at: Timestamp, ending: Ending) -> Option<Step> {
+        let open = self.alerts.entries.get(&key).filter(|entry| entry.is_open())?;
+        let notice = Notice { ending, ..end_of(open, at, at) };
+        let mut entry = open.clone();
+        entry.close(at);
+        self.alerts.insert(key, entry.clone());
+        Some(Step { key, entry, notice: Some(notice) })
+    }
+
+    /// Under which label sets an alert of the rules fires: the others of it are over.
+    pub(super) fn keep_label_sets(&mut self, present: &Present) -> Vec<Step> {
+        let firing: BTreeSet<u64> = present.firing.iter().map(Notice::label_set).collect();
+        let keys: BTreeSet<u64> = present.firing.iter().map(Notice::fingerprint).collect();
+        let mut steps = Vec::new();
+        for key in keys {
+            let Some(open) = self.alerts.entries.get(&key) else { continue };
+            if !open.is_open() || open.origin != Origin::Rules {
+                continue;
+            }
+            let mut entry = open.clone();
+            for set in &mut entry.sets {
+                if set.over_at.is_none() && !firing.contains(&set.hash) {
+                    set.over_at = Some(present.at);
+                }
+            }
+            if entry != *open {
+                self.alerts.insert(key, entry.clone());
+                steps.push(Step { key, entry, notice: None });
+            }
+        }
+        steps
     }
 
     /// Reads the file beside a log; where there is none, nothing.
     pub(super) fn read(&mut self, log: &Path) {
-        let bytes = file(log).and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
-        for line in String::from_utf8_lossy(&bytes).lines() {
-            if let Some((fingerprint, last)) = parse(line) {
-                self.replay_last(fingerprint, last);
-            }
+        let read = Journal::read(log);
+        for (key, entry) in read.entries {
+            self.set(key, entry);
         }
+        self.heartbeat = read.heartbeat;
+        self.journal = read.journal;
     }
 
-    /// Writes the file beside a log, when it has to change.
+    /// Brings what is known to the file beside the log. `bytes` is how many were written to the log since the last call.
     ///
     /// # Errors
-    /// When it cannot be written. Then the end of the log alone tells what was written.
-    pub(super) fn keep(&mut self, log: &Path) -> io::Result<()> {
-        let Some(path) = file(log).filter(|_| self.changed) else { return Ok(()) };
-        let newest = self.written.0.values().map(|last| last.told_at).max().unwrap_or(0);
-        let mut text = String::new();
-        for (fingerprint, last) in &self.written.0 {
-            let Last { transition, begun, latest, told_at } = last;
-            if *transition == Transition::Firing || told_at.saturating_add(END_KEPT_MS) > newest {
-                let word = transition.as_str();
-                // Writing to a string cannot fail.
-                let _infallible =
-                    writeln!(text, "{fingerprint:016x}-{begun} {word} {told_at} {latest}");
-            }
+    /// When it cannot be written. Then the end of the log alone says what was written.
+    pub(super) fn keep(&mut self, bytes: usize) -> std::io::Result<()> {
+        if self.journal.is_due() {
+            let newest = self.written.entries.values().map(|last| last.told_at).max().unwrap_or(0);
+            let is_kept = |entry: &&Entry| {
+                entry.is_open() || entry.told_at.saturating_add(END_KEPT_MS) > newest
+            };
+            let entries = self.written.entries.iter().filter(|(_, entry)| is_kept(entry));
+            return self.journal.rewrite(entries, self.heartbeat);
         }
-        let new = path.with_extension("new");
-        let mut file = File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_data()?;
-        std::fs::rename(&new, &path)?;
-        self.changed = false;
-        Ok(())
+        self.journal.flush(bytes)
+    }
+
+    /// The key of an alert. Version 0.1 knew alerts by all of their labels: such an entry moves to its present key.
+    fn key(&mut self, notice: &Notice) -> u64 {
+        let (key, old) = (notice.fingerprint(), notice.label_set());
+        let moves = key != old
+            && self.alerts.entries.contains_key(&old)
+            && self.alerts.entries.get(&key).is_none_or(|entry| !entry.is_open());
+        if moves {
+            for alerts in [&mut self.alerts, &mut self.written] {
+                if let Some(entry) = alerts.remove(old) {
+                    alerts.insert(key, entry);
+                }
+            }
+            self.journal.moved(old, key, self.written.entries.get(&key));
+        }
+        key
     }
 }
 
 impl Alerts {
-    fn insert(&mut self, fingerprint: u64, last: Last) {
-        self.0.insert(fingerprint, last);
-        if self.0.len() > ALERTS_MAX {
-            let rank = |last: &Last| (last.transition == Transition::Firing, last.told_at);
-            let mut ranks: Vec<_> = self.0.values().map(rank).collect();
+    fn insert(&mut self, key: u64, mut entry: Entry) {
+        self.remove(key);
+        let bytes = entry.facts.as_ref().map_or(0, |facts| facts.bytes());
+        if self.facts_bytes + bytes > FACTS_BYTES_MAX {
+            entry.facts = None;
+        } else {
+            self.facts_bytes += bytes;
+        }
+        self.entries.insert(key, entry);
+        if self.entries.len() > ALERTS_MAX {
+            let rank = |entry: &Entry| (entry.is_open(), entry.told_at);
+            let mut ranks: Vec<_> = self.entries.values().map(rank).collect();
             ranks.sort_unstable();
             let limit = ranks.get(FORGOTTEN_AT_ONCE).copied();
-            self.0.retain(|_, last| Some(rank(last)) >= limit);
+            self.entries.retain(|_, entry| Some(rank(entry)) >= limit);
+            let facts = self.entries.values().filter_map(|entry| entry.facts.as_ref());
+            self.facts_bytes = facts.map(|facts| facts.bytes()).sum();
         }
+    }
+
+    fn remove(&mut self, key: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&key)?;
+        let bytes = entry.facts.as_ref().map_or(0, |facts| facts.bytes());
+        self.facts_bytes = self.facts_bytes.saturating_sub(bytes);
+        Some(entry)
     }
 }
 
-/// The start under which an alert that fires is to be written, in seconds; `None` when it is written already.
-fn firing(notice: &Notice, last: Option<Last>) -> Option<i64> {
-    let start = seconds(notice.active_at);
-    let believed = notice.active_at <= notice.told_at.saturating_add(AHEAD_MS);
-    let now = seconds(notice.told_at);
-    match last {
-        Some(last) if last.transition == Transition::Firing => {
-            (believed && start > last.latest).then_some(start)
-        }
-        Some(last) if !believed || start <= last.latest => {
-            // Its end was told already. Soon after that it is a message that came late. Otherwise it is not over after all: an
-            // Alertmanager that heard nothing of it for a while took it for over, and hears of it again, with its old start.
-            (notice.told_at > last.told_at.saturating_add(LATE_MS)).then_some(now)
-        }
-        _ if !believed => Some(now),
-        _ => Some(start),
-    }
-}
-
-/// The start under which the end of an alert is to be written, in seconds; `None` when it is written already.
-fn resolved(notice: &Notice, last: Option<Last>) -> Option<i64> {
-    let start = seconds(notice.active_at);
-    match last {
-        None => Some(start),
-        // The end of an earlier disruption, which the next one has overtaken.
-        Some(last) if last.transition == Transition::Firing && seconds(notice.at) < last.begun => {
-            None
-        }
-        Some(last) if last.transition == Transition::Firing => Some(last.begun),
-        // It began and ended without a word; otherwise it is the end that was told.
-        Some(last) => (start > last.latest && notice.at > last.told_at).then_some(start),
-    }
-}
-
-fn seconds(at: Timestamp) -> i64 {
-    at.div_euclid(1000)
-}
-
-/// The fingerprint and the second of the start in an identifier.
-fn parts(id: &str) -> Option<(u64, i64)> {
-    let (fingerprint, begun) = id.split_once('-')?;
-    let fingerprint =
-        u64::from_str_radix(fingerprint, 16).ok().filter(|_| fingerprint.len() == 16)?;
-    Some((fingerprint, begun.parse().ok()?))
-}
-
-/// A line of the file.
-fn parse(line: &str) -> Option<(u64, Last)> {
-    let mut words = line.split(' ');
-    let (fingerprint, begun) = parts(words.next()?)?;
-    let transition = words.next()?.parse().ok()?;
-    let (told_at, latest) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    Some((fingerprint, Last { transition, begun, latest, told_at }))
-}
-
-/// Where the file stands: hidden beside the log, so that patterns for the log and its rotated files do not match it.
-fn file(log: &Path) -> Option<PathBuf> {
-    let name = log.file_name()?.to_str()?;
-    Some(log.with_file_name(format!(".{name}.known")))
+/// Whether an entry was written after another about the same alert.
+fn is_newer(entry: &Entry, known: &Entry) -> bool {
+    let order = |entry: &Entry| (entry.told_at, entry.event.second, !entry.is_open());
+    order(entry) > order(known)
 }
 
 #[cfg(test)]

@@ -2,14 +2,17 @@
 //!
 //! The schema is a contract with people's log tools (`docs/alert-log.md`). Must not know files.
 
+mod read;
+mod words;
+
 use std::{fmt::Write as _, str::FromStr};
 
-use series::{Labels, Timestamp};
-use url::Url;
+use series::{Labels, Timestamp, rule::is_about_a_target};
 
+pub(super) use self::read::{Written, parts, read};
+use self::words::{local_time, message, time, web_address};
 use super::{
     escape::{escape, needs_quotes},
-    known::Written,
     notice::{Notice, Transition},
 };
 
@@ -32,7 +35,7 @@ pub enum Format {
     Json,
     /// `name=value` pairs.
     Logfmt,
-    /// For people's eyes: time, level, event, message.
+    /// For people's eyes: when, what, of which service, why; the identifier last.
     Text,
 }
 
@@ -72,35 +75,14 @@ pub fn render(notice: &Notice, format: Format) -> String {
     }
 }
 
-/// What a line in any of the formats tells; `None` when it is not one of ours.
-pub(super) fn read(line: &str) -> Option<Written> {
-    let line = line.trim_end_matches(['\r', '\n']);
-    let (told_at, id, action) = if line.starts_with('{') {
-        let value: serde_json::Value = serde_json::from_str(line).ok()?;
-        let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
-        (text("@timestamp")?, text("event.id")?, text("event.action")?)
-    } else {
-        // In both other formats the first four words have fixed places and come before any text of the user.
-        let mut words = line.split(' ');
-        let mut word = || words.next();
-        let (told_at, _level, id, action) = (word()?, word()?, word()?, word()?);
-        let plain = |text: &str, name: &str| text.strip_prefix(name).unwrap_or(text).to_owned();
-        (
-            plain(told_at, "@timestamp="),
-            plain(id, "event.id="),
-            plain(action, "event.action=").to_ascii_lowercase(),
-        )
-    };
-    let told_at: jiff::Timestamp = told_at.parse().ok()?;
-    Some(Written { id, transition: action.parse().ok()?, told_at: told_at.as_millisecond() })
-}
-
 /// The fields of a line before they are written in a format.
 struct Fields<'a> {
     notice: &'a Notice,
     id: String,
     level: &'static str,
-    message: String,
+    start: Timestamp,
+    /// When it ended and how long it lasted in nanoseconds, as the schema wants it; `None` while it fires.
+    end: Option<(Timestamp, i128)>,
     url: Option<String>,
     labels: Labels,
 }
@@ -114,14 +96,14 @@ impl<'a> Fields<'a> {
             "instance" => !has_url,
             _ => true,
         });
-        Self {
-            notice,
-            id: notice.event_id(),
-            level: level(notice),
-            message: message(notice),
-            url,
-            labels,
-        }
+        let event = notice.event();
+        let end = match notice.transition {
+            Transition::Firing => None,
+            Transition::Resolved => {
+                Some((notice.ended_at(), i128::from(notice.duration()) * 1_000_000))
+            }
+        };
+        Self { notice, id: event.id(), level: level(notice), start: event.start, end, url, labels }
     }
 
     fn json(&self, limit: usize, labels: usize) -> String {
@@ -138,21 +120,21 @@ impl<'a> Fields<'a> {
         };
         text("@timestamp", &time(notice.told_at));
         text("log.level", self.level);
-        text("message", &self.message);
+        text("message", &message(notice, false));
         text("ecs.version", ECS_VERSION);
         text("event.kind", "alert");
         text("event.dataset", DATASET);
         text("event.action", notice.transition.as_str());
         text("event.id", &self.id);
-        text("event.start", &time(notice.active_at));
-        match notice.transition {
-            Transition::Firing => line.push_str(r#","event.end":null"#),
-            Transition::Resolved => {
-                push(&mut line, format_args!(",\"event.end\":\"{}\"", time(notice.at)));
-            }
+        text("event.start", &time(self.start));
+        if let Some((end, duration)) = self.end {
+            let end = time(end);
+            push(&mut line, format_args!(",\"event.end\":\"{end}\",\"event.duration\":{duration}"));
         }
-        push(&mut line, format_args!(",\"event.duration\":{}", duration(notice)));
         push(&mut line, format_args!(",\"event.severity\":{}", severity(notice)));
+        for (name, words) in [("event.category", category(notice)), ("event.type", types(notice))] {
+            push(&mut line, format_args!(",\"{name}\":[\"{}\"]", words.join("\",\"")));
+        }
         for (name, value) in self.optional() {
             line.push(',');
             quote(&mut line, name, limit);
@@ -184,22 +166,16 @@ impl<'a> Fields<'a> {
             &mut line,
             format_args!(" event.id={} event.action={}", self.id, notice.transition.as_str()),
         );
-        push(
-            &mut line,
-            format_args!(" event.dataset={DATASET} event.start={}", time(notice.active_at)),
-        );
-        if notice.transition == Transition::Resolved {
-            push(&mut line, format_args!(" event.end={}", time(notice.at)));
+        push(&mut line, format_args!(" event.dataset={DATASET} event.start={}", time(self.start)));
+        if let Some((end, duration)) = self.end {
+            let end = time(end);
+            push(&mut line, format_args!(" event.end={end} event.duration={duration}"));
         }
-        push(
-            &mut line,
-            format_args!(
-                " event.duration={} event.severity={}",
-                duration(notice),
-                severity(notice)
-            ),
-        );
-        pair(&mut line, "", "message", &self.message, limit);
+        push(&mut line, format_args!(" event.severity={}", severity(notice)));
+        for (name, words) in [("event.category", category(notice)), ("event.type", types(notice))] {
+            push(&mut line, format_args!(" {name}={}", words.join(",")));
+        }
+        pair(&mut line, "", "message", &message(notice, false), limit);
         for (name, value) in self.optional() {
             pair(&mut line, "", name, value, limit);
         }
@@ -210,29 +186,34 @@ impl<'a> Fields<'a> {
         line
     }
 
+    /// The time and the word have fixed places, and the identifier ends the line: both are read again after a restart, and no
+    /// text of a user can stand there.
     fn text(&self, limit: usize) -> String {
         let mut line = String::with_capacity(256);
-        // The first four words have fixed places: they are read again after a restart.
-        push(
-            &mut line,
-            format_args!(
-                "{} {} {} ",
-                time(self.notice.told_at),
-                self.level.to_uppercase(),
-                self.id
-            ),
-        );
-        escape(&mut line, &self.message, limit, false);
-        line.push('\n');
+        push(&mut line, format_args!("{} ", local_time(self.notice.told_at)));
+        escape(&mut line, &message(self.notice, true), limit, false);
+        let error_type = self.notice.annotation("error_type");
+        if !error_type.is_empty() {
+            line.push_str(" (");
+            escape(&mut line, error_type, limit.min(MIN_FIELD_BYTES), false);
+            line.push(')');
+        }
+        push(&mut line, format_args!(" [{}]\n", self.id));
         line
     }
 
     /// The fields that a line has only when the alert has something to say there.
     fn optional(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let reason = match self.notice.transition {
+            Transition::Firing => self.notice.annotation("description"),
+            Transition::Resolved => self.notice.ending.as_str(),
+        };
         [
-            ("event.reason", self.notice.annotation("description")),
+            ("event.reason", reason),
+            ("error.type", self.notice.annotation("error_type")),
             ("rule.name", self.notice.label("alertname")),
             ("event.url", self.notice.annotation("runbook_url")),
+            ("event.reference", self.notice.annotation("dashboard_url")),
             ("url.full", self.url.as_deref().unwrap_or("")),
             ("service.name", self.notice.label("service")),
         ]
@@ -270,22 +251,6 @@ fn pair(line: &mut String, prefix: &str, name: &str, value: &str, limit: usize) 
     }
 }
 
-/// `FIRING WebserviceDown: <summary>`.
-fn message(notice: &Notice) -> String {
-    let word = match notice.transition {
-        Transition::Firing => "FIRING",
-        Transition::Resolved => "RESOLVED",
-    };
-    let summary =
-        [notice.annotation("summary"), notice.annotation("description"), notice.label("instance")]
-            .into_iter()
-            .find(|text| !text.is_empty());
-    match summary {
-        Some(summary) => format!("{word} {}: {summary}", notice.label("alertname")),
-        None => format!("{word} {}", notice.label("alertname")),
-    }
-}
-
 /// A resolved alert needs nobody; a firing one is as loud as its `severity`.
 fn level(notice: &Notice) -> &'static str {
     match (notice.transition, severity(notice)) {
@@ -305,78 +270,20 @@ fn severity(notice: &Notice) -> u8 {
     }
 }
 
-/// How long the alert was active, in nanoseconds as the schema wants it; 0 while it fires.
-fn duration(notice: &Notice) -> i128 {
-    match notice.transition {
-        Transition::Firing => 0,
-        Transition::Resolved => {
-            i128::from(notice.at.saturating_sub(notice.active_at).max(0)) * 1_000_000
-        }
-    }
+/// `event.category`: an alert about a target is about the web and the network on the way; any other is about the programs that watch
+/// (<https://www.elastic.co/guide/en/ecs/8.11/ecs-allowed-values-event-category.html>).
+fn category(notice: &Notice) -> &'static [&'static str] {
+    if is_about_a_target(&notice.labels) { &["network", "web"] } else { &["process"] }
 }
 
-fn time(at: Timestamp) -> String {
-    // A time that the calendar does not have is shown as its beginning.
-    let timestamp = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{timestamp:.3}")
-}
-
-/// The text when it is a URL, without user and password: those are nobody's business in a log.
-fn web_address(text: &str) -> Option<String> {
-    let mut url = Url::parse(text).ok().filter(Url::has_host)?;
-    if url.username().is_empty() && url.password().is_none() {
-        return Some(text.to_owned());
+/// `event.type`: values that the schema expects with these categories.
+fn types(notice: &Notice) -> &'static [&'static str] {
+    match (notice.transition, is_about_a_target(&notice.labels)) {
+        (Transition::Firing, true) => &["start", "error"],
+        (Transition::Firing, false) => &["start", "info"],
+        (Transition::Resolved, _) => &["end", "info"],
     }
-    // Both can fail only for addresses without a host.
-    url.set_username("").ok()?;
-    url.set_password(None).ok()?;
-    Some(url.into())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_are_told_from_other_instances_and_lose_their_secrets() {
-        for (text, expected) in [
-            ("http://a/", Some("http://a/")),
-            ("https://EXAMPLE.com", Some("https://EXAMPLE.com")),
-            ("https://user:secret@example.com/x", Some("https://example.com/x")),
-            ("tcp://db:5432", Some("tcp://db:5432")),
-            ("db:5432", None),
-            ("127.0.0.1:80", None),
-            ("", None),
-        ] {
-            assert_eq!(web_address(text).as_deref(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn lines_of_every_format_are_recognised_after_a_restart() {
-        let notice = Notice {
-            transition: Transition::Resolved,
-            at: 1_795_329_200_000,
-            told_at: 1_795_329_201_000,
-            active_at: 1_795_329_126_500,
-            labels: Labels::new([
-                ("alertname", "Down"),
-                ("instance", "event.id=x event.action=firing"),
-            ]),
-            annotations: Labels::new([("summary", "event.id=x event.action=firing")]),
-        };
-        for format in [Format::Json, Format::Logfmt, Format::Text] {
-            let line = render(&notice, format);
-            let written = Written {
-                id: notice.event_id(),
-                transition: notice.transition,
-                told_at: notice.told_at,
-            };
-            assert_eq!(read(&line), Some(written), "{line}");
-        }
-        for foreign in ["", "{", "{}", "some other text", "a b event.id=1 event.other=2", "a b c d"]
-        {
-            assert_eq!(read(foreign), None, "{foreign}");
-        }
-    }
-}
+mod tests;

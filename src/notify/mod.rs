@@ -1,27 +1,28 @@
 //! Telling people: alert changes in, lines in files (later: messages) out.
 //!
-//! A notifier owns its delivery: what it cannot deliver now it keeps in order and tries again at the next tick. Nothing here
-//! may hold up a probe, so the caller runs these blocking calls on a thread of their own. Must not know how alerts come
-//! about, nor pages, nor the network of targets.
+//! A notifier owns its delivery: what it cannot deliver now it keeps in order and tries again at the next tick. Each has a queue and
+//! a thread of its own, so that a slow disk holds up neither probes nor rules. Must not know how alerts come about, nor pages, nor
+//! the network of targets.
 
 mod alert_log;
+mod delivery;
 mod echo;
+mod ending;
 mod escape;
+mod file;
 mod known;
 mod line;
 mod notice;
 
-use std::{path::PathBuf, sync::Mutex};
+use std::path::PathBuf;
 
 pub use alert_log::AlertLog;
+pub use delivery::SharedNotifiers;
+pub use ending::Scope;
+pub use known::Present;
 pub use line::{Format, MAX_FIELD_BYTES, MAX_LINE_BYTES, render};
-pub use notice::{Notice, Transition};
+pub use notice::{Ending, Event, Notice, Origin, Transition, fingerprint, parse_time};
 use series::Timestamp;
-
-use crate::{
-    monitor::lock,
-    telemetry::{Collect, OwnSample, names, value},
-};
 
 /// Somewhere that people or their tools learn of alerts.
 pub trait Notifier: Send {
@@ -42,10 +43,28 @@ pub trait Notifier: Send {
     /// Lets go of open files at the operator's request (SIGHUP), so that rotated ones are left alone.
     fn reopen(&mut self);
 
-    /// When the disruption of an alert began that was told and is not over; `None` also for a notifier that keeps no account.
-    fn open_since(&self, _fingerprint: u64) -> Option<Timestamp> {
+    /// Brings what is written in line with what the rules of this program say: alerts that are missing are written, and those that
+    /// no rule has any more end. Says whether nothing is left to be found out later.
+    ///
+    /// # Errors
+    /// When something still waits.
+    fn present(&mut self, _present: &Present) -> Result<bool, NotifyError> {
+        Ok(true)
+    }
+
+    /// When the disruption of an alert of the receiver itself began that was written and is not over; from now on only the receiver
+    /// ends it. `None` also for a notifier that keeps no account.
+    fn claim(&mut self, _fingerprint: u64) -> Option<Timestamp> {
         None
     }
+
+    /// When the rules were last evaluated, as far as a heartbeat said so before a restart.
+    fn heartbeat(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Remembers when the rules were last evaluated, by a heartbeat.
+    fn beat(&mut self, _evaluated_at: Timestamp) {}
 
     /// What the notifier did since it was opened.
     fn counters(&self) -> Counters;
@@ -58,6 +77,8 @@ pub struct Counters {
     pub delivered_total: u64,
     /// Attempts that failed.
     pub errors_total: u64,
+    /// Bytes of lines delivered.
+    pub bytes_total: u64,
     /// Notices given up because too many waited.
     pub dropped_total: u64,
     /// Notices skipped because they had been delivered before, possibly before a restart.
@@ -87,6 +108,9 @@ pub enum NotifyError {
         /// The alert log.
         path: PathBuf,
     },
+    /// The system has no thread for a notifier.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
     /// The file cannot be written.
     #[error("cannot write alert log `{}`: {source}", path.display())]
     Write {
@@ -106,6 +130,13 @@ pub struct Settings {
     pub alert_log_format: Format,
     /// Whether each line is printed to standard output as well (`--alert-log.stdout`).
     pub alert_log_stdout: bool,
+}
+
+/// A text of others in one short line, whatever is in it.
+pub fn harmless(text: &str, limit: usize) -> String {
+    let mut line = String::new();
+    escape::escape(&mut line, text, limit, false);
+    line
 }
 
 /// Opens one notifier, or `None` when the settings do not ask for it.
@@ -142,11 +173,6 @@ impl Notifiers {
         results.into_iter().collect()
     }
 
-    /// When the disruption of an alert began that was told and is not over.
-    pub fn open_since(&self, fingerprint: u64) -> Option<Timestamp> {
-        self.0.iter().find_map(|(_, notifier)| notifier.open_since(fingerprint))
-    }
-
     /// Lets every notifier open its files anew.
     pub fn reopen(&mut self) {
         for (_, notifier) in &mut self.0 {
@@ -157,60 +183,5 @@ impl Notifiers {
     /// What each notifier did, by name.
     pub fn counters(&self) -> Vec<(&'static str, Counters)> {
         self.0.iter().map(|(name, notifier)| (*name, notifier.counters())).collect()
-    }
-}
-
-/// The notifiers, shared by all who have something to tell. Each call may take as long as a disk does, so none may be made where
-/// others wait; what is counted can be had at any time.
-pub struct SharedNotifiers {
-    notifiers: Mutex<Notifiers>,
-    counters: Mutex<Vec<(&'static str, Counters)>>,
-}
-
-impl SharedNotifiers {
-    /// Shares them.
-    pub fn new(notifiers: Notifiers) -> Self {
-        let counters = Mutex::new(notifiers.counters());
-        Self { notifiers: Mutex::new(notifiers), counters }
-    }
-
-    /// Hands notices to every notifier; an empty slice only retries what waits.
-    ///
-    /// # Errors
-    /// The first failure; the other notifiers are served nevertheless.
-    pub fn notify(&self, notices: &[Notice]) -> Result<(), NotifyError> {
-        let mut notifiers = lock(&self.notifiers);
-        let result = notifiers.notify(notices);
-        *lock(&self.counters) = notifiers.counters();
-        result
-    }
-
-    /// Lets every notifier open its files anew.
-    pub fn reopen(&self) {
-        lock(&self.notifiers).reopen();
-    }
-
-    /// When the disruption of an alert began that was told and is not over.
-    pub fn open_since(&self, fingerprint: u64) -> Option<Timestamp> {
-        lock(&self.notifiers).open_since(fingerprint)
-    }
-}
-
-impl Collect for SharedNotifiers {
-    fn collect(&self, samples: &mut Vec<OwnSample>) {
-        type Count = fn(&Counters) -> u64;
-        let metrics: [(_, Count); 4] = [
-            (&names::NOTICES, |counters| counters.delivered_total),
-            (&names::NOTICE_ERRORS, |counters| counters.errors_total),
-            (&names::NOTICES_DROPPED, |counters| counters.dropped_total),
-            (&names::NOTICES_QUEUED, |counters| counters.queued as u64),
-        ];
-        let counters = lock(&self.counters).clone();
-        for (metric, count) in metrics {
-            let sample = |(name, counters): &(&'static str, Counters)| {
-                OwnSample::labelled(metric, "notifier", name, value(count(counters)))
-            };
-            samples.extend(counters.iter().map(sample));
-        }
     }
 }

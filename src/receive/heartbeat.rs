@@ -1,7 +1,7 @@
 //! The dead man's switch: an alert of our own when the one that always fires stops arriving.
 //!
 //! The Watchdog alert of the rules comes from Prometheus through Alertmanager. While it comes, every other alert would come
-//! too; when it stays away, nobody else can tell. Must not know how it is told.
+//! too; when it stays away, no one else can tell. Must not know how it is told.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     monitor::lock,
-    notify::{Notice, Transition},
+    notify::{Notice, Origin, Transition},
 };
 
 /// The name of the alert.
@@ -104,7 +104,10 @@ impl Heartbeat {
                     ),
                 ),
                 ("runbook_url", format!("{}/runbooks/{ALERT}", self.external_url)),
+                ("resolved", "Heartbeats arrive again".to_owned()),
             ]),
+            origin: Origin::Receiver,
+            ..Notice::default()
         }
     }
 }

@@ -1,12 +1,15 @@
-//! The other way into the alert log: what an Alertmanager tells by its webhook, and the heartbeat.
+//! The other way into the alert log: what an Alertmanager reports by its webhook, and the heartbeat.
 //!
 //! An answer of 200 says that every transition is on the disk. Until then the Alertmanager asks again, and because each event is
 //! written once, it may. Must not know how alerts come about, nor how a line looks.
 
+mod body;
 mod heartbeat;
+mod hold;
 mod webhook;
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,7 +19,7 @@ use std::{
 
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
@@ -24,40 +27,51 @@ use axum::{
 };
 use tokio::{
     sync::Semaphore,
-    time::{MissedTickBehavior, timeout},
+    time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use self::{heartbeat::Heartbeat, webhook::Webhook};
+use self::{body::Bodies, heartbeat::Heartbeat, hold::Hold, webhook::Webhook};
 use crate::{
     clock::Clock,
-    expose::{is_cross_site, own::seconds, plain},
-    notify::{Notice, SharedNotifiers},
+    expose::{own::seconds, plain},
+    notify::{Notice, Scope, SharedNotifiers, Transition, harmless, parse_time},
     telemetry::{Collect, OwnSample, names, value},
 };
 
-/// The longest body: 20,000 alerts with the annotations of the shipped rules.
-const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How many bodies are understood at once.
+const UNDERSTOOD_AT_ONCE: usize = 2;
 
-/// How many requests are read at once. A body takes several times its length in memory while it is understood, and the lines are
-/// written one request after the other anyway.
-const REQUESTS_MAX: usize = 2;
+/// How many batches of alerts are on their way to the notifiers at once; the others wait in the order in which they came.
+const TURNS: usize = 2;
 
-/// How long a body may take to arrive: as long as an Alertmanager waits at most by default for an answer.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many alerts are a batch: few enough that what waits behind one waits for a fraction of a second.
+const BATCH: usize = 500;
 
-/// How much of what is wrong with a request is told: it may quote the request.
-const REASON_CHARACTERS_MAX: usize = 200;
+/// How much of what is wrong with a request is told, in bytes: it may quote the request.
+const REASON_BYTES_MAX: usize = 200;
 
-/// How often lines that wait are tried again, and the heartbeat is looked at.
+/// How often the heartbeat is looked at, and ends that wait.
 const TICK: Duration = Duration::from_secs(1);
+
+/// The annotation of the heartbeat that says when the rules were evaluated.
+const EVALUATED_AT: &str = "evaluated_at";
+
+/// Says what is watched at present; may read files.
+pub type Watched = Arc<dyn Fn() -> Scope + Send + Sync>;
 
 /// Takes alerts from an Alertmanager and hands them to the notifiers.
 pub struct Receiver {
     clock: Arc<dyn Clock>,
     notifiers: Arc<SharedNotifiers>,
     heartbeat: Heartbeat,
+    hold: Hold,
+    watched: Option<Watched>,
+    external_url: String,
+    alert_bodies: Bodies,
+    heartbeat_bodies: Bodies,
+    understood: Semaphore,
     turns: Semaphore,
     counters: Counters,
 }
@@ -68,130 +82,283 @@ struct Counters {
     accepted: AtomicU64,
     refused: AtomicU64,
     failed: AtomicU64,
+    held: AtomicU64,
+    truncated_alerts: AtomicU64,
+    skipped_alerts: AtomicU64,
+    held_ends: AtomicU64,
+}
+
+/// Why a request was not accepted.
+enum Refusal {
+    /// It is none that can be understood; asking again will not help.
+    Foreign(String),
+    /// It is too long; asking again will not help.
+    TooLong(String),
+    /// It is not on the disk, although it may be kept; the sender has to ask again.
+    NotWritten(String),
+    /// It could not be read now; the sender has to ask again.
+    Busy(String),
+    /// Ends among it are not believed yet; the sender has to ask again.
+    Held(String),
+}
+
+/// The notices of some alerts.
+#[derive(Default)]
+struct Batch {
+    notices: Vec<Notice>,
+    /// How many alerts were not understood, and why not the first of them.
+    skipped: u64,
+    problem: Option<String>,
 }
 
 impl Receiver {
-    /// A receiver that expects a heartbeat at least once in `heartbeat_timeout`, if that is given.
+    /// A receiver that expects a heartbeat at least once in `heartbeat_timeout`, if that is given. Waits for the notifiers, which have
+    /// nothing else to do before the start.
     pub fn new(
         clock: Arc<dyn Clock>,
         notifiers: Arc<SharedNotifiers>,
         heartbeat_timeout: Option<Duration>,
         external_url: String,
+        watched: Option<Watched>,
     ) -> Self {
-        let heartbeat = Heartbeat::new(heartbeat_timeout, external_url, clock.now());
-        heartbeat.restore(notifiers.open_since(heartbeat.fingerprint()));
-        let turns = Semaphore::new(REQUESTS_MAX);
-        Self { clock, notifiers, heartbeat, turns, counters: Counters::default() }
+        let heartbeat = Heartbeat::new(heartbeat_timeout, external_url.clone(), clock.now());
+        heartbeat.restore(notifiers.claim(heartbeat.fingerprint()));
+        let hold = Hold::new(heartbeat_timeout, notifiers.heartbeat());
+        Self {
+            clock,
+            notifiers,
+            heartbeat,
+            hold,
+            watched,
+            external_url,
+            alert_bodies: Bodies::alerts(),
+            heartbeat_bodies: Bodies::heartbeats(),
+            understood: Semaphore::new(UNDERSTOOD_AT_ONCE),
+            turns: Semaphore::new(TURNS),
+            counters: Counters::default(),
+        }
     }
 
-    /// Tries again what waits, and tells when the heartbeat is missing, until `stop`.
+    /// Says when the heartbeat is missing, and writes ends that waited, until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(TICK);
+        let mut ticks = interval(TICK.min(self.hold.pace()));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // What could not be handed over is handed over again, which writes no line twice.
+        let mut waiting = Vec::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => {}
             }
-            let overdue = self.heartbeat.overdue(self.clock.now());
+            let now = self.clock.now();
+            let overdue = self.heartbeat.overdue(now);
             if overdue.is_some() {
                 warn!(
                     "The heartbeat is missing: Prometheus or Alertmanager is down, or cannot reach the alert log."
                 );
             }
-            // What could not be written waits, is counted, and is tried again.
-            let _kept = self.tell(overdue.into_iter().collect()).await;
+            waiting.extend(overdue);
+            waiting.extend(self.hold.released(now));
+            tokio::select! {
+                () = stop.cancelled() => break,
+                result = self.notifiers.deliver(waiting.clone()) => if result.is_ok() {
+                    waiting.clear();
+                }
+            }
         }
-        let _kept = self.tell(Vec::new()).await;
-    }
-
-    /// Hands notices over; an error says that something waits.
-    async fn tell(self: &Arc<Self>, notices: Vec<Notice>) -> Result<(), String> {
-        let receiver = Arc::clone(self);
-        let told = tokio::task::spawn_blocking(move || {
-            receiver.notifiers.notify(&notices).map_err(|error| error.to_string())
-        });
-        told.await.unwrap_or_else(|error| Err(format!("ended by a programming error: {error}")))
     }
 
     /// Counts and logs how a request ended, and answers it. Only a status of 5xx makes an Alertmanager ask again.
     fn answer(&self, outcome: Result<(), Refusal>) -> Response {
-        let (counter, answer) = match outcome {
-            Ok(()) => (&self.counters.accepted, plain(StatusCode::OK, "Written.\n")),
-            Err(Refusal::Foreign(why)) => {
-                warn!("Webhook refused: {why}.");
-                (&self.counters.refused, plain(StatusCode::BAD_REQUEST, format!("{why}\n")))
-            }
-            Err(Refusal::NotWritten(why)) => {
-                error!(%why, "Alerts not written; Alertmanager will tell them again.");
-                (
-                    &self.counters.failed,
-                    plain(StatusCode::INTERNAL_SERVER_ERROR, format!("not written yet: {why}\n")),
-                )
-            }
+        let counters = &self.counters;
+        let (counter, status, text) = match outcome {
+            Ok(()) => (&counters.accepted, StatusCode::OK, "Written.\n".to_owned()),
+            Err(refusal) => self.refuse(refusal),
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        answer
+        plain(status, text)
+    }
+
+    fn refuse(&self, refusal: Refusal) -> (&AtomicU64, StatusCode, String) {
+        let counters = &self.counters;
+        match refusal {
+            Refusal::Foreign(why) => {
+                let why = harmless(&why, REASON_BYTES_MAX);
+                warn!("Webhook refused: {why}.");
+                (&counters.refused, StatusCode::BAD_REQUEST, format!("{why}\n"))
+            }
+            Refusal::TooLong(why) => {
+                warn!("Webhook refused: {why}.");
+                (&counters.refused, StatusCode::PAYLOAD_TOO_LARGE, format!("{why}\n"))
+            }
+            Refusal::NotWritten(why) => {
+                error!(%why, "Alerts not written; Alertmanager will report them again.");
+                let text = format!("not written yet: {why}\n");
+                (&counters.failed, StatusCode::INTERNAL_SERVER_ERROR, text)
+            }
+            Refusal::Busy(why) => {
+                warn!(%why, "Webhook not read; Alertmanager will send it again.");
+                (&counters.failed, StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"))
+            }
+            Refusal::Held(why) => {
+                (&counters.held, StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"))
+            }
+        }
     }
 
     async fn alerts(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
-        // The semaphore is never closed, so that waiting for it cannot fail.
-        let _turn = self.turns.acquire().await;
-        let notices = read(headers, body).await?.notices(self.clock.now());
-        self.tell(notices).await.map_err(Refusal::NotWritten)
+        let body = self.alert_bodies.read(headers, body).await?;
+        let webhook = {
+            // The semaphores are never closed, so that waiting for them cannot fail.
+            let _place = self.understood.acquire().await;
+            understand(body.bytes.clone()).await?
+        };
+        self.note_truncated(&webhook);
+        let alerts: Arc<[Bytes]> = webhook.alerts.into();
+        let (mut held, mut scope) = (0, None);
+        // Firings come before ends: an alert whose labels were edited goes on. A notifier sees to that within a batch.
+        let passes: &[_] = if alerts.len() <= BATCH {
+            &[None]
+        } else {
+            &[Some(Transition::Firing), Some(Transition::Resolved)]
+        };
+        for (index, pass) in passes.iter().enumerate() {
+            let (mut understood, mut problem) = (alerts.is_empty(), None);
+            for start in (0..alerts.len()).step_by(BATCH) {
+                let range = start..alerts.len().min(start + BATCH);
+                let length = range.len() as u64;
+                let mut batch = self.batch(&alerts, range, *pass).await?;
+                understood |= batch.skipped < length;
+                if index == 0 {
+                    self.note_skipped(&batch);
+                }
+                problem = problem.or(batch.problem);
+                self.explain_ends(&mut batch.notices, &mut scope).await;
+                held += self.sift(&mut batch.notices);
+                let _turn = self.turns.acquire().await;
+                self.notifiers.deliver(batch.notices).await.map_err(Refusal::NotWritten)?;
+            }
+            if let Some(problem) = problem.filter(|_| !understood) {
+                return Err(Refusal::Foreign(problem));
+            }
+        }
+        if held > 0 {
+            return Err(Refusal::Held(format!(
+                "{held} ends of alerts are not believed yet: nothing was evaluated for too long, by the heartbeat"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The notices of some of the alerts, of one transition when that is given.
+    async fn batch(
+        self: &Arc<Self>,
+        alerts: &Arc<[Bytes]>,
+        range: Range<usize>,
+        pass: Option<Transition>,
+    ) -> Result<Batch, Refusal> {
+        let (receiver, alerts) = (Arc::clone(self), Arc::clone(alerts));
+        let now = self.clock.now();
+        let read = move || {
+            let mut batch = Batch::default();
+            for alert in alerts.get(range).unwrap_or_default() {
+                match webhook::notice(alert, now, &receiver.external_url) {
+                    Ok(notice) if pass.is_none_or(|pass| pass == notice.transition) => {
+                        batch.notices.push(notice);
+                    }
+                    Ok(_) => {}
+                    Err(why) => {
+                        batch.skipped += 1;
+                        batch.problem.get_or_insert(why);
+                    }
+                }
+            }
+            batch
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|error| Refusal::NotWritten(format!("ended by a programming error: {error}")))
+    }
+
+    /// Gives ends their reasons, as far as it is known what is watched.
+    async fn explain_ends(&self, notices: &mut [Notice], scope: &mut Option<Scope>) {
+        let Some(watched) = &self.watched else { return };
+        if !notices.iter().any(Notice::is_end) {
+            return;
+        }
+        if scope.is_none() {
+            let watched = Arc::clone(watched);
+            *scope = tokio::task::spawn_blocking(move || watched()).await.ok();
+        }
+        let Some(scope) = scope else { return };
+        for notice in notices.iter_mut().filter(|notice| notice.is_end()) {
+            notice.ending = scope.ending(&notice.labels);
+        }
+    }
+
+    /// Takes out the ends that have to wait, and says how many they are.
+    fn sift(&self, notices: &mut Vec<Notice>) -> usize {
+        let (held, new) = self.hold.sift(notices, self.clock.now());
+        if new > 0 {
+            warn!(
+                ends = new,
+                "Ends of alerts wait: by the heartbeat nothing was evaluated for too long, so that they may be none."
+            );
+            self.counters.held_ends.fetch_add(new as u64, Ordering::Relaxed);
+        }
+        held
+    }
+
+    fn note_truncated(&self, webhook: &Webhook) {
+        if webhook.truncated > 0 {
+            self.counters.truncated_alerts.fetch_add(webhook.truncated, Ordering::Relaxed);
+            warn!(
+                alerts = webhook.truncated,
+                "Alertmanager left alerts out of a webhook: set `max_alerts: 0` in its configuration."
+            );
+        }
+    }
+
+    fn note_skipped(&self, batch: &Batch) {
+        if let Some(why) = &batch.problem {
+            self.counters.skipped_alerts.fetch_add(batch.skipped, Ordering::Relaxed);
+            let why = harmless(why, REASON_BYTES_MAX);
+            warn!(alerts = batch.skipped, %why, "Alerts of a webhook were not understood and are left out.");
+        }
     }
 
     async fn beat(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
-        let _turn = self.turns.acquire().await;
-        if !read(headers, body).await?.is_firing() {
+        let body = self.heartbeat_bodies.read(headers, body).await?;
+        let webhook = understand(body.bytes.clone()).await?;
+        let now = self.clock.now();
+        let mut beats = Vec::new();
+        for alert in &webhook.alerts {
+            let notice =
+                webhook::notice(alert, now, &self.external_url).map_err(Refusal::Foreign)?;
+            beats.extend(Some(notice).filter(|notice| !notice.is_end()));
+        }
+        if beats.is_empty() {
             return Ok(());
         }
-        match self.heartbeat.beat(self.clock.now()) {
-            Some(back) => self.tell(vec![back]).await.map_err(Refusal::NotWritten),
+        let evaluated = beats.iter().filter_map(|beat| parse_time(beat.annotation(EVALUATED_AT)));
+        if let Some(evaluated_at) = evaluated.max()
+            && self.hold.beat(evaluated_at, now)
+        {
+            self.notifiers.beat(evaluated_at);
+        }
+        match self.heartbeat.beat(now) {
+            Some(back) => self.notifiers.deliver(vec![back]).await.map_err(Refusal::NotWritten),
             None => Ok(()),
         }
     }
 }
 
-/// Reads a request, away from the tasks that serve and probe.
-async fn read(headers: &HeaderMap, body: Body) -> Result<Webhook, Refusal> {
-    if is_cross_site(headers) {
-        return Err(Refusal::Foreign("the request comes from another site".to_owned()));
-    }
-    let body = match timeout(BODY_TIMEOUT, to_bytes(body, BODY_BYTES_MAX)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) => {
-            return Err(Refusal::Foreign(format!(
-                "its body cannot be read, or is longer than {} MiB: {error}",
-                BODY_BYTES_MAX / 1024 / 1024
-            )));
-        }
-        Err(_) => return Err(Refusal::NotWritten("the body takes too long".to_owned())),
-    };
-    let webhook = understand(body).await?;
-    if webhook.truncated > 0 {
-        warn!(
-            alerts = webhook.truncated,
-            "Alertmanager left alerts out of a webhook: set `max_alerts: 0` in its configuration."
-        );
-    }
-    Ok(webhook)
-}
-
+/// Understands a body, away from the tasks that serve and probe.
 async fn understand(body: Bytes) -> Result<Webhook, Refusal> {
     match tokio::task::spawn_blocking(move || Webhook::read(&body)).await {
-        Ok(Ok(webhook)) => Ok(webhook),
-        Ok(Err(why)) => Err(Refusal::Foreign(why.chars().take(REASON_CHARACTERS_MAX).collect())),
+        Ok(understood) => understood.map_err(Refusal::Foreign),
         Err(error) => Err(Refusal::NotWritten(format!("ended by a programming error: {error}"))),
     }
-}
-
-/// Why a request was not accepted.
-enum Refusal {
-    /// It is none of ours; asking again will not help.
-    Foreign(String),
-    /// It is not on the disk, although it may be kept; the sender has to ask again.
-    NotWritten(String),
 }
 
 /// The routes: the webhook and the heartbeat.
@@ -222,10 +389,19 @@ impl Collect for Receiver {
             ("accepted", &self.counters.accepted),
             ("refused", &self.counters.refused),
             ("failed", &self.counters.failed),
+            ("held", &self.counters.held),
         ];
         samples.extend(counters.into_iter().map(|(outcome, counter)| {
             let count = value(counter.load(Ordering::Relaxed));
             OwnSample::labelled(&names::WEBHOOKS, "outcome", outcome, count)
+        }));
+        let counts = [
+            (&names::WEBHOOK_TRUNCATED, &self.counters.truncated_alerts),
+            (&names::WEBHOOK_SKIPPED, &self.counters.skipped_alerts),
+            (&names::WEBHOOK_HELD, &self.counters.held_ends),
+        ];
+        samples.extend(counts.into_iter().map(|(metric, counter)| {
+            OwnSample::new(metric, value(counter.load(Ordering::Relaxed)))
         }));
         let last = self.heartbeat.last();
         samples.extend(last.map(|at| OwnSample::new(&names::HEARTBEAT_TIME, seconds(at))));

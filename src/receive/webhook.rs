@@ -1,26 +1,40 @@
 //! The body of Alertmanager's webhook, version 4 (<https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>).
 //!
-//! Fields that are not needed may be there or not. Must not know what becomes of the alerts.
+//! Fields that are not needed may be there or not, and an alert that is not understood spoils none of the others. Must not know what
+//! becomes of the alerts.
 
 use std::{collections::BTreeMap, fmt::Display};
 
+use axum::body::Bytes;
 use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::value::RawValue;
 use series::{Labels, Timestamp};
 
-use crate::notify::{Notice, Transition};
+use crate::notify::{Notice, Origin, Transition};
 
 /// The version of the body that is understood; a body that names none is taken as well.
 const VERSION: &str = "4";
 
-/// What an Alertmanager tells at once: alerts of one group.
-#[derive(Debug, Deserialize)]
+/// The annotations that are links; one without a host is a link on the receiver.
+const LINKS: [&str; 2] = ["runbook_url", "dashboard_url"];
+
+/// What an Alertmanager reports at once: alerts of one group, each as its text.
+#[derive(Debug)]
 pub(super) struct Webhook {
+    /// How many alerts were left out because of `max_alerts`.
+    pub(super) truncated: u64,
+    /// The alerts, as they are in the body.
+    pub(super) alerts: Vec<Bytes>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
     #[serde(default)]
     version: Option<String>,
-    /// How many alerts were left out because of `max_alerts`.
     #[serde(default, rename = "truncatedAlerts")]
-    pub(super) truncated: u64,
-    alerts: Vec<Alert>,
+    truncated: Option<u64>,
+    #[serde(borrow)]
+    alerts: Vec<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -29,7 +43,7 @@ struct Alert {
     status: Status,
     labels: BTreeMap<String, String>,
     #[serde(default)]
-    annotations: BTreeMap<String, String>,
+    annotations: Option<BTreeMap<String, String>>,
     #[serde(deserialize_with = "time")]
     starts_at: Timestamp,
     /// The year 1 while the alert fires.
@@ -53,49 +67,56 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Erro
 }
 
 impl Webhook {
-    /// Reads a body.
+    /// Reads a body. What is in each alert is looked at later.
     ///
     /// # Errors
     /// What is wrong with it, for the log of the Alertmanager.
-    pub(super) fn read(body: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(body: &Bytes) -> Result<Self, String> {
         let problem = |error: &dyn Display| format!("not a webhook body of Alertmanager: {error}");
-        let webhook: Self = serde_json::from_slice(body).map_err(|error| problem(&error))?;
-        match webhook.version.as_deref() {
-            None | Some(VERSION) => Ok(webhook),
-            Some(other) => Err(problem(&format_args!(
-                "its version is {other:?}, and {VERSION:?} is understood"
-            ))),
+        let envelope: Envelope<'_> =
+            serde_json::from_slice(body).map_err(|error| problem(&error))?;
+        match envelope.version.as_deref() {
+            None | Some(VERSION) => {}
+            Some(other) => {
+                return Err(problem(&format_args!(
+                    "its version is {other:?}, and {VERSION:?} is understood"
+                )));
+            }
         }
-    }
-
-    /// Whether an alert among them fires.
-    pub(super) fn is_firing(&self) -> bool {
-        self.alerts.iter().any(|alert| matches!(alert.status, Status::Firing))
-    }
-
-    /// The transitions that it tells, in its order, told at `now`.
-    pub(super) fn notices(self, now: Timestamp) -> Vec<Notice> {
-        self.alerts.into_iter().map(|alert| alert.notice(now)).collect()
+        let alerts = envelope.alerts.iter().map(|alert| body.slice_ref(alert.get().as_bytes()));
+        Ok(Self { truncated: envelope.truncated.unwrap_or(0), alerts: alerts.collect() })
     }
 }
 
-impl Alert {
-    fn notice(self, now: Timestamp) -> Notice {
-        let (transition, at) = match self.status {
-            Status::Firing => (Transition::Firing, self.starts_at),
-            // An end before the beginning is none.
-            Status::Resolved if self.ends_at < self.starts_at => (Transition::Resolved, now),
-            Status::Resolved => (Transition::Resolved, self.ends_at),
-        };
-        Notice {
-            transition,
-            at,
-            told_at: now,
-            active_at: self.starts_at,
-            labels: Labels::new(self.labels),
-            annotations: Labels::new(self.annotations),
+/// The transition that an alert reports, learnt of at `now`. Links without a host begin with `external_url`.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn notice(alert: &[u8], now: Timestamp, external_url: &str) -> Result<Notice, String> {
+    let alert: Alert = serde_json::from_slice(alert)
+        .map_err(|error| format!("not an alert of Alertmanager's webhook: {error}"))?;
+    let (transition, at) = match alert.status {
+        Status::Firing => (Transition::Firing, alert.starts_at),
+        // An end before the beginning is none.
+        Status::Resolved if alert.ends_at < alert.starts_at => (Transition::Resolved, now),
+        Status::Resolved => (Transition::Resolved, alert.ends_at),
+    };
+    let mut annotations = alert.annotations.unwrap_or_default();
+    for (_, link) in annotations.iter_mut().filter(|(name, _)| LINKS.contains(&name.as_str())) {
+        if link.starts_with('/') && !link.starts_with("//") {
+            link.insert_str(0, external_url);
         }
     }
+    Ok(Notice {
+        transition,
+        at,
+        told_at: now,
+        active_at: alert.starts_at,
+        labels: Labels::new(alert.labels),
+        annotations: Labels::new(annotations),
+        origin: Origin::Alertmanager,
+        ..Notice::default()
+    })
 }
 
 #[cfg(test)]
@@ -104,18 +125,19 @@ mod tests {
 
     /// As Alertmanager 0.33 sends it.
     const BODY: &str = r#"{"receiver":"alert-log","status":"firing","alerts":[
-        {"status":"firing","labels":{"alertname":"WebserviceDown","instance":"http://a/"},"annotations":{"summary":"down"},
+        {"status":"firing","labels":{"alertname":"WebserviceDown","instance":"http://a/"},"annotations":{"summary":"down","runbook_url":"/runbooks/x","dashboard_url":"//b/d"},
          "startsAt":"2026-11-22T06:32:06.25Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://p/graph","fingerprint":"60ecf3e2b5165701"},
-        {"status":"resolved","labels":{"alertname":"WebserviceDown","instance":"http://b/"},"annotations":{},
+        {"status":"resolved","labels":{"alertname":"WebserviceDown","instance":"http://b/"},"annotations":null,
          "startsAt":"2026-11-22T07:32:06+01:00","endsAt":"2026-11-22T06:40:00Z","generatorURL":"","fingerprint":"1"}],
         "groupLabels":{},"commonLabels":{},"commonAnnotations":{},"externalURL":"http://am","version":"4","groupKey":"{}:{}",
         "truncatedAlerts":2,"notification_reason":"first notification","somethingNew":[1]}"#;
 
     #[test]
     fn a_body_becomes_transitions() {
-        let webhook = Webhook::read(BODY.as_bytes()).unwrap();
-        assert_eq!((webhook.truncated, webhook.is_firing()), (2, true));
-        let notices = webhook.notices(5);
+        let webhook = Webhook::read(&Bytes::from_static(BODY.as_bytes())).unwrap();
+        assert_eq!((webhook.truncated, webhook.alerts.len()), (2, 2));
+        let notices: Vec<_> =
+            webhook.alerts.iter().map(|alert| notice(alert, 5, "http://me").unwrap()).collect();
         let facts: Vec<_> = notices
             .iter()
             .map(|notice| (notice.transition, notice.at, notice.active_at, notice.told_at))
@@ -128,8 +150,11 @@ mod tests {
                 (Transition::Resolved, begun + 474_000, begun, 5)
             ]
         );
-        assert_eq!(notices[0].label("instance"), "http://a/");
-        assert_eq!(notices[0].annotation("summary"), "down");
+        let first = &notices[0];
+        assert_eq!((first.label("instance"), first.annotation("summary")), ("http://a/", "down"));
+        assert_eq!(first.annotation("runbook_url"), "http://me/runbooks/x");
+        assert_eq!(first.annotation("dashboard_url"), "//b/d");
+        assert!(notices[1].annotations.is_empty());
     }
 
     #[test]
@@ -138,21 +163,25 @@ mod tests {
             ("", "EOF"),
             ("{}", "missing field `alerts`"),
             (r#"{"version":"5","alerts":[]}"#, "\"4\" is understood"),
+        ] {
+            let error = Webhook::read(&Bytes::from_static(body.as_bytes())).unwrap_err();
+            assert!(error.contains(reason), "{body}: {error}");
+        }
+        for (alert, reason) in [
+            ("7", "invalid type"),
             (
-                r#"{"alerts":[{"status":"open","labels":{},"startsAt":"2026-11-22T06:32:06Z"}]}"#,
+                r#"{"status":"open","labels":{},"startsAt":"2026-11-22T06:32:06Z"}"#,
                 "unknown variant `open`",
             ),
+            (r#"{"status":"firing","labels":{},"startsAt":"yesterday"}"#, "is not a time"),
+            (r#"{"status":"firing","labels":{}}"#, "missing field `startsAt`"),
             (
-                r#"{"alerts":[{"status":"firing","labels":{},"startsAt":"yesterday"}]}"#,
-                "is not a time",
-            ),
-            (
-                r#"{"alerts":[{"status":"firing","labels":{"a":1},"startsAt":"2026-11-22T06:32:06Z"}]}"#,
+                r#"{"status":"firing","labels":{"a":1},"startsAt":"2026-11-22T06:32:06Z"}"#,
                 "invalid type",
             ),
         ] {
-            let error = Webhook::read(body.as_bytes()).unwrap_err();
-            assert!(error.contains(reason), "{body}: {error}");
+            let error = notice(alert.as_bytes(), 5, "").unwrap_err();
+            assert!(error.contains(reason), "{alert}: {error}");
         }
     }
 }

@@ -46,7 +46,13 @@ own_metrics! {
         "Notifications given up because too many waited.";
     NOTICES_QUEUED = Gauge "webservice_monitor_notifications_queued", "Notifications that wait for delivery.";
     WEBHOOKS = Counter "webservice_monitor_webhook_requests_total",
-        "Requests of Alertmanager by outcome: accepted, refused for what they are, or failed because nothing could be written.";
+        "Requests of Alertmanager by outcome: accepted, refused for what they are, failed because nothing could be written, or held because of ends that are not believed yet.";
+    WEBHOOK_TRUNCATED = Counter "webservice_monitor_webhook_truncated_alerts_total",
+        "Alerts that Alertmanager left out of its requests (max_alerts).";
+    WEBHOOK_SKIPPED = Counter "webservice_monitor_webhook_skipped_alerts_total",
+        "Alerts in requests of Alertmanager that were not understood and are left out.";
+    WEBHOOK_HELD = Counter "webservice_monitor_webhook_held_ends_total",
+        "Ends of alerts that had to wait because nothing was evaluated for too long, by the heartbeat.";
     HEARTBEAT_TIME = Gauge "webservice_monitor_heartbeat_timestamp_seconds",
         "When the last heartbeat of Prometheus and Alertmanager came in.";
     CPU_SECONDS = Counter "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.";

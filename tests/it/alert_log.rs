@@ -38,7 +38,11 @@ fn notice(name: &str, transition: Transition) -> Notice {
             ("summary", format!("http://{name}/ is down")),
             ("description", "No answer for 5 minutes.".to_owned()),
             ("runbook_url", "https://example.com/runbook".to_owned()),
+            ("dashboard_url", "https://example.com/dashboard".to_owned()),
+            ("resolved", format!("http://{name}/ works again")),
+            ("error_type", "connect/refused".to_owned()),
         ]),
+        ..Notice::default()
     }
 }
 
@@ -73,6 +77,12 @@ fn events(path: &Path) -> Vec<String> {
 fn lines_are_as_documented() {
     let firing = notice("a", Transition::Firing);
     let resolved = notice("a", Transition::Resolved);
+    // The first and the last failed check, where the rules say when they were.
+    let mut measured = notice("a", Transition::Resolved);
+    measured.annotations = measured
+        .annotations
+        .with("started_at", "1795329066.5")
+        .with("ended_at", "1.7953290965e+09");
     let table = [
         (
             &firing,
@@ -80,22 +90,25 @@ fn lines_are_as_documented() {
             concat!(
                 r#"{"@timestamp":"2026-11-22T06:37:06.455Z","log.level":"error","message":"FIRING WebserviceDown: http://a/ is down","#,
                 r#""ecs.version":"8.11.0","event.kind":"alert","event.dataset":"webservice_monitor.alert","event.action":"firing","#,
-                r#""event.id":"ID-1795329126","event.start":"2026-11-22T06:32:06.000Z","event.end":null,"event.duration":0,"#,
-                r#""event.severity":3,"event.reason":"No answer for 5 minutes.","rule.name":"WebserviceDown","#,
-                r#""event.url":"https://example.com/runbook","url.full":"http://a/","service.name":"a","#,
-                r#""labels":{"job":"webservices","severity":"critical","team":"core"}}"#
+                r#""event.id":"ID-1795329126","event.start":"2026-11-22T06:32:06.000Z","#,
+                r#""event.severity":3,"event.category":["network","web"],"event.type":["start","error"],"#,
+                r#""event.reason":"No answer for 5 minutes.","error.type":"connect/refused","rule.name":"WebserviceDown","#,
+                r#""event.url":"https://example.com/runbook","event.reference":"https://example.com/dashboard","#,
+                r#""url.full":"http://a/","service.name":"a","labels":{"job":"webservices","severity":"critical","team":"core"}}"#
             ),
         ),
         (
             &resolved,
             Format::Json,
             concat!(
-                r#"{"@timestamp":"2026-11-22T06:37:06.455Z","log.level":"info","message":"RESOLVED WebserviceDown: http://a/ is down","#,
+                r#"{"@timestamp":"2026-11-22T06:37:06.455Z","log.level":"info","#,
+                r#""message":"RESOLVED WebserviceDown: http://a/ works again after 5 min","#,
                 r#""ecs.version":"8.11.0","event.kind":"alert","event.dataset":"webservice_monitor.alert","event.action":"resolved","#,
                 r#""event.id":"ID-1795329126","event.start":"2026-11-22T06:32:06.000Z","event.end":"2026-11-22T06:37:06.455Z","#,
-                r#""event.duration":300455000000,"event.severity":3,"event.reason":"No answer for 5 minutes.","#,
-                r#""rule.name":"WebserviceDown","event.url":"https://example.com/runbook","url.full":"http://a/","service.name":"a","#,
-                r#""labels":{"job":"webservices","severity":"critical","team":"core"}}"#
+                r#""event.duration":300455000000,"event.severity":3,"event.category":["network","web"],"event.type":["end","info"],"#,
+                r#""event.reason":"works again","error.type":"connect/refused","rule.name":"WebserviceDown","#,
+                r#""event.url":"https://example.com/runbook","event.reference":"https://example.com/dashboard","#,
+                r#""url.full":"http://a/","service.name":"a","labels":{"job":"webservices","severity":"critical","team":"core"}}"#
             ),
         ),
         (
@@ -103,23 +116,49 @@ fn lines_are_as_documented() {
             Format::Logfmt,
             concat!(
                 "@timestamp=2026-11-22T06:37:06.455Z log.level=error event.id=ID-1795329126 event.action=firing ",
-                "event.dataset=webservice_monitor.alert event.start=2026-11-22T06:32:06.000Z event.duration=0 event.severity=3 ",
+                "event.dataset=webservice_monitor.alert event.start=2026-11-22T06:32:06.000Z event.severity=3 ",
+                "event.category=network,web event.type=start,error ",
                 r#"message="FIRING WebserviceDown: http://a/ is down" event.reason="No answer for 5 minutes." "#,
-                "rule.name=WebserviceDown event.url=https://example.com/runbook url.full=http://a/ service.name=a ",
+                "error.type=connect/refused rule.name=WebserviceDown event.url=https://example.com/runbook ",
+                "event.reference=https://example.com/dashboard url.full=http://a/ service.name=a ",
                 "labels.job=webservices labels.severity=critical labels.team=core"
             ),
         ),
         (
+            &measured,
+            Format::Logfmt,
+            concat!(
+                "@timestamp=2026-11-22T06:37:06.455Z log.level=info event.id=ID-1795329066 event.action=resolved ",
+                "event.dataset=webservice_monitor.alert event.start=2026-11-22T06:31:06.500Z ",
+                "event.end=2026-11-22T06:31:36.500Z event.duration=30000000000 event.severity=3 ",
+                "event.category=network,web event.type=end,info ",
+                r#"message="RESOLVED WebserviceDown: http://a/ works again after 30 s" event.reason="works again" "#,
+                "error.type=connect/refused rule.name=WebserviceDown event.url=https://example.com/runbook ",
+                "event.reference=https://example.com/dashboard url.full=http://a/ service.name=a ",
+                "labels.job=webservices labels.severity=critical labels.team=core"
+            ),
+        ),
+        (
+            &firing,
+            Format::Text,
+            "LOCAL FIRING a WebserviceDown: http://a/ is down (connect/refused) [ID-1795329126]",
+        ),
+        (
             &resolved,
             Format::Text,
-            "2026-11-22T06:37:06.455Z INFO ID-1795329126 RESOLVED WebserviceDown: http://a/ is down",
+            "LOCAL RESOLVED a WebserviceDown: http://a/ works again after 5 min (connect/refused) [ID-1795329126]",
         ),
     ];
+    let local = jiff::Timestamp::from_millisecond(START + 300_455)
+        .unwrap()
+        .to_zoned(jiff::tz::TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S%.3f%:z")
+        .to_string();
     for (notice, format, expected) in table {
         let fingerprint = format!("{:016x}", notice.fingerprint());
         assert_eq!(
             render(notice, format),
-            expected.replace("ID", &fingerprint) + "\n",
+            expected.replace("ID", &fingerprint).replace("LOCAL", &local) + "\n",
             "{format:?}"
         );
     }
@@ -414,7 +453,11 @@ proptest! {
             told_at: i64::MAX,
             active_at: i64::MIN,
             labels: Labels::new(labels),
-            annotations: Labels::new([("summary", value.as_str()), ("description", &value)]),
+            annotations: Labels::new([
+                ("summary", value.as_str()), ("description", &value), ("error_type", &value), ("runbook_url", &value),
+                ("dashboard_url", &value), ("resolved", &value), ("started_at", &value),
+            ]),
+            ..Notice::default()
         };
         for format in [Format::Json, Format::Logfmt, Format::Text] {
             let line = render(&notice, format);

@@ -14,6 +14,7 @@ use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 use webservice_monitor::{
     app::alert_log::{AlertLogApp, Settings},
     clock::SystemClock,
+    config::Sources,
     notify,
 };
 
@@ -69,9 +70,22 @@ async fn start(log: &Path, heartbeat_timeout: Option<Duration>) -> AlertLogApp {
         },
         heartbeat_timeout,
         external_url: "http://log.example".to_owned(),
+        watched: files(&[], &[]),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     AlertLogApp::start(settings, Arc::new(SystemClock), listener).unwrap()
+}
+
+/// Where targets and rules are.
+fn files(targets: &[String], rules: &[String]) -> Sources {
+    Sources {
+        targets: targets.to_vec(),
+        modules: "modules.yml".into(),
+        modules_required: false,
+        rules: rules.to_vec(),
+        interval: Duration::from_secs(15),
+        timeout: Duration::from_secs(10),
+    }
 }
 
 /// The real program, with its log in `data/`.

@@ -1,0 +1,132 @@
+//! What the rules say, as notices: of each change, and at times of every alert there is.
+//!
+//! Must not know how notices are delivered.
+
+use std::collections::BTreeSet;
+
+use series::{
+    Labels, Timestamp,
+    rule::{
+        Alert, AlertChange, AlertState, EndReason, GroupState, Health, RuleKind, RuleState,
+        Transition,
+    },
+};
+
+use crate::{
+    config::Config,
+    monitor::{Monitor, lock},
+    notify::{self, Ending, Notice, Present, Scope, fingerprint},
+};
+
+/// The notices of changes; of a pending alert there is none.
+pub(super) fn notices(monitor: &Monitor, changes: &[AlertChange]) -> Vec<Notice> {
+    if changes.iter().all(|change| change.transition != Transition::Resolved) {
+        return changes.iter().filter_map(|change| notice(change, &Scope::unknown())).collect();
+    }
+    let (scope, firing) = {
+        let groups = lock(&monitor.rules);
+        let names: BTreeSet<&str> =
+            changes.iter().filter_map(|change| name(&change.alert)).collect();
+        let of_names =
+            alerts(&groups).filter(|alert| name(alert).is_some_and(|name| names.contains(name)));
+        let firing: BTreeSet<Labels> =
+            of_names.filter(|alert| is_firing(alert)).map(|alert| alert.labels.clone()).collect();
+        (scope(&monitor.config.load(), &groups), firing)
+    };
+    // Of two rules with one name and one alert, the other may still have it.
+    let is_over = |change: &&AlertChange| {
+        change.transition != Transition::Resolved || !firing.contains(&change.alert.labels)
+    };
+    changes.iter().filter(is_over).filter_map(|change| notice(change, &scope)).collect()
+}
+
+/// Every alert of the rules at present. Nothing is certain of those of groups that were not evaluated yet.
+pub(super) fn of(monitor: &Monitor, evaluated: &BTreeSet<String>) -> Present {
+    let groups = lock(&monitor.rules);
+    let at = monitor.clock.now();
+    let is_unknown = |state: &GroupState, rule: &RuleState| {
+        rule.health() == Health::Err || !evaluated.contains(&state.group().key())
+    };
+    let unknown = groups.iter().flat_map(|state| {
+        state
+            .rules()
+            .iter()
+            .filter(move |rule| is_unknown(state, rule))
+            .map(|rule| rule.rule().name.clone())
+    });
+    Present {
+        at,
+        firing: alerts(&groups)
+            .filter(|alert| is_firing(alert) && !is_heartbeat(&alert.labels))
+            .map(|alert| fires(alert, at))
+            .collect(),
+        pending: alerts(&groups)
+            .filter(|alert| alert.state == AlertState::Pending)
+            .map(|alert| fingerprint(&alert.labels))
+            .collect(),
+        unknown: unknown.collect(),
+        scope: scope(&monitor.config.load(), &groups),
+    }
+}
+
+/// The names of all alerting rules.
+pub(super) fn rule_names(groups: &[GroupState]) -> BTreeSet<String> {
+    let rules = groups.iter().flat_map(GroupState::rules).map(RuleState::rule);
+    rules.filter(|rule| rule.kind != RuleKind::Recording).map(|rule| rule.name.clone()).collect()
+}
+
+/// Whether an alert is a sign of life and no news.
+pub(super) fn is_heartbeat(labels: &Labels) -> bool {
+    Notice { labels: labels.clone(), ..Notice::default() }.is_heartbeat()
+}
+
+fn scope(config: &Config, groups: &[GroupState]) -> Scope {
+    let targets = config.targets.iter();
+    Scope::unknown()
+        .with_rules(rule_names(groups))
+        .with_targets(targets.map(|target| (target.instance.clone(), target.module.clone())))
+}
+
+fn alerts(groups: &[GroupState]) -> impl Iterator<Item = &Alert> {
+    groups.iter().flat_map(GroupState::rules).flat_map(RuleState::alerts)
+}
+
+fn is_firing(alert: &Alert) -> bool {
+    alert.state == AlertState::Firing
+}
+
+fn name(alert: &Alert) -> Option<&str> {
+    alert.labels.get("alertname")
+}
+
+/// An alert that fires, reported later than when it began to.
+pub(super) fn fires(alert: &Alert, told_at: Timestamp) -> Notice {
+    let at = alert.fired_at.unwrap_or(alert.active_at);
+    Notice { told_at, ..to_notice(alert, notify::Transition::Firing, at) }
+}
+
+fn notice(change: &AlertChange, scope: &Scope) -> Option<Notice> {
+    let transition = match change.transition {
+        Transition::Firing => notify::Transition::Firing,
+        Transition::Resolved => notify::Transition::Resolved,
+        Transition::Pending | Transition::Cleared => return None,
+    };
+    let ending = match change.reason {
+        Some(EndReason::RuleRemoved) => Ending::RuleRemoved,
+        _ => scope.ending(&change.alert.labels),
+    };
+    Some(Notice { ending, ..to_notice(&change.alert, transition, change.at) })
+}
+
+fn to_notice(alert: &Alert, transition: notify::Transition, at: Timestamp) -> Notice {
+    let annotations = alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    Notice {
+        transition,
+        at,
+        told_at: at,
+        active_at: alert.active_at,
+        labels: alert.labels.clone(),
+        annotations: Labels::new(annotations),
+        ..Notice::default()
+    }
+}

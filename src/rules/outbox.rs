@@ -1,0 +1,65 @@
+//! What the rules changed, on its way to the notifiers: the store first, so that after a crash the alert is either known to both the
+//! store and the log, or found in the store and reported again.
+//!
+//! Must not know when rules are evaluated.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use series::store::Store;
+use tokio::sync::mpsc;
+use tracing::error;
+
+use super::blocking;
+use crate::{
+    monitor::Monitor,
+    notify::{Notice, Present, SharedNotifiers},
+};
+
+/// How many evaluations may wait for a slow disk.
+const BATCHES_MAX: usize = 64;
+
+/// What one evaluation has to say.
+pub(super) struct Batch {
+    /// What changed.
+    pub(super) notices: Vec<Notice>,
+    /// Every alert, after the change; where that is needed.
+    pub(super) present: Option<Present>,
+}
+
+/// Takes batches to the notifiers, one after the other.
+pub(super) struct Outbox {
+    monitor: Arc<Monitor>,
+    store: Arc<Store>,
+    notifiers: Arc<SharedNotifiers>,
+    batches: mpsc::Receiver<Batch>,
+}
+
+impl Outbox {
+    /// An outbox and the way into it.
+    pub(super) fn new(
+        monitor: Arc<Monitor>,
+        store: Arc<Store>,
+        notifiers: Arc<SharedNotifiers>,
+    ) -> (mpsc::Sender<Batch>, Self) {
+        let (sender, batches) = mpsc::channel(BATCHES_MAX);
+        (sender, Self { monitor, store, notifiers, batches })
+    }
+
+    /// Works until the way in is closed and nothing is left.
+    pub(super) async fn run(mut self) {
+        while let Some(Batch { notices, present }) = self.batches.recv().await {
+            let (monitor, store) = (Arc::clone(&self.monitor), Arc::clone(&self.store));
+            blocking(move || {
+                if let Err(error) = store.sync() {
+                    monitor.counters.sync_failures.fetch_add(1, Ordering::Relaxed);
+                    error!(%error, "The samples of this round are not on disk yet.");
+                }
+            })
+            .await;
+            self.notifiers.enqueue(notices);
+            if let Some(present) = present {
+                self.notifiers.present(present);
+            }
+        }
+    }
+}
