@@ -248,6 +248,8 @@ fn serve(notifier: &mut dyn Notifier, queue: &Receiver<Work>, state: &State) {
 
 fn handle(notifier: &mut dyn Notifier, work: Work, state: &State) {
     let weight = work.weight();
+    // Who waits for the answer finds it counted.
+    let mut answer = None;
     match work {
         Work::Notices { notices, done } => {
             let before = notifier.counters().dropped_total;
@@ -257,9 +259,7 @@ fn handle(notifier: &mut dyn Notifier, work: Work, state: &State) {
                 result = Err("too many alerts wait to be written".to_owned());
             }
             match done {
-                Some(done) => {
-                    let _sender_gone = done.send(result);
-                }
+                Some(done) => answer = Some((done, result)),
                 None => complain(result),
             }
         }
@@ -285,6 +285,9 @@ fn handle(notifier: &mut dyn Notifier, work: Work, state: &State) {
     }
     state.waiting.fetch_sub(weight, Ordering::AcqRel);
     count(notifier, state);
+    if let Some((done, result)) = answer {
+        let _sender_gone = done.send(result);
+    }
 }
 
 fn complain(result: Result<(), String>) {

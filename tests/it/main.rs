@@ -1,6 +1,8 @@
 //! The integration tests of the whole program, in one binary.
 
 #[cfg(test)]
+mod alert_line;
+#[cfg(test)]
 mod alert_log;
 #[cfg(test)]
 mod browser;
@@ -25,17 +27,23 @@ mod flow;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]
+mod pressure;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
 mod receive;
+#[cfg(test)]
+mod receive_doubt;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
