@@ -48,7 +48,7 @@ own_metrics! {
     WEBHOOKS = Counter "webservice_monitor_webhook_requests_total",
         "Requests of Alertmanager by outcome: accepted, refused for what they are, failed because nothing could be written, or held because of ends that are not believed yet.";
     WEBHOOK_TRUNCATED = Counter "webservice_monitor_webhook_truncated_alerts_total",
-        "Alerts that Alertmanager left out of its requests (max_alerts).";
+        "Alerts that Alertmanager left out of its requests because of a limit in its configuration.";
     WEBHOOK_SKIPPED = Counter "webservice_monitor_webhook_skipped_alerts_total",
         "Alerts in requests of Alertmanager that were not understood and are left out.";
     WEBHOOK_HELD = Counter "webservice_monitor_webhook_held_ends_total",

@@ -8,6 +8,74 @@ use webservice_monitor::notify::{Format, MAX_LINE_BYTES, Notice, Transition, ren
 
 use crate::alert_log::{START, notice};
 
+/// Which notice, in which format, and the line; `ID` stands for the hash of the labels, `LOCAL` for the time where the test runs.
+const LINES: &[(&str, Format, &str)] = &[
+    (
+        "firing",
+        Format::Json,
+        concat!(
+            r#"{"@timestamp":"2026-11-22T06:37:06.455Z","log.level":"error","message":"FIRING WebserviceDown: http://a/ is down","#,
+            r#""ecs.version":"8.11.0","event.kind":"alert","event.dataset":"webservice_monitor.alert","event.action":"firing","#,
+            r#""event.id":"ID-1795329126","event.start":"2026-11-22T06:32:06.000Z","#,
+            r#""event.severity":3,"event.category":["network","web"],"event.type":["start","error"],"#,
+            r#""event.reason":"No answer for 5 minutes.","error.type":"connect/refused","rule.name":"WebserviceDown","#,
+            r#""event.url":"https://example.com/runbook","event.reference":"https://example.com/dashboard","#,
+            r#""url.full":"http://a/","service.name":"a","labels":{"job":"webservices","severity":"critical","team":"core"}}"#
+        ),
+    ),
+    (
+        "resolved",
+        Format::Json,
+        concat!(
+            r#"{"@timestamp":"2026-11-22T06:37:06.455Z","log.level":"info","#,
+            r#""message":"RESOLVED WebserviceDown: http://a/ works again after 5 min","#,
+            r#""ecs.version":"8.11.0","event.kind":"alert","event.dataset":"webservice_monitor.alert","event.action":"resolved","#,
+            r#""event.id":"ID-1795329126","event.start":"2026-11-22T06:32:06.000Z","event.end":"2026-11-22T06:37:06.455Z","#,
+            r#""event.duration":300455000000,"event.severity":3,"event.category":["network","web"],"event.type":["end","info"],"#,
+            r#""event.reason":"works again","error.type":"connect/refused","rule.name":"WebserviceDown","#,
+            r#""event.url":"https://example.com/runbook","event.reference":"https://example.com/dashboard","#,
+            r#""url.full":"http://a/","service.name":"a","labels":{"job":"webservices","severity":"critical","team":"core"}}"#
+        ),
+    ),
+    (
+        "firing",
+        Format::Logfmt,
+        concat!(
+            "@timestamp=2026-11-22T06:37:06.455Z log.level=error event.id=ID-1795329126 event.action=firing ",
+            "event.dataset=webservice_monitor.alert event.start=2026-11-22T06:32:06.000Z event.severity=3 ",
+            "event.category=network,web event.type=start,error ",
+            r#"message="FIRING WebserviceDown: http://a/ is down" event.reason="No answer for 5 minutes." "#,
+            "error.type=connect/refused rule.name=WebserviceDown event.url=https://example.com/runbook ",
+            "event.reference=https://example.com/dashboard url.full=http://a/ service.name=a ",
+            "labels.job=webservices labels.severity=critical labels.team=core"
+        ),
+    ),
+    (
+        "measured",
+        Format::Logfmt,
+        concat!(
+            "@timestamp=2026-11-22T06:37:06.455Z log.level=info event.id=ID-1795329066 event.action=resolved ",
+            "event.dataset=webservice_monitor.alert event.start=2026-11-22T06:31:06.500Z ",
+            "event.end=2026-11-22T06:31:36.500Z event.duration=30000000000 event.severity=3 ",
+            "event.category=network,web event.type=end,info ",
+            r#"message="RESOLVED WebserviceDown: http://a/ works again after 30 s" event.reason="works again" "#,
+            "error.type=connect/refused rule.name=WebserviceDown event.url=https://example.com/runbook ",
+            "event.reference=https://example.com/dashboard url.full=http://a/ service.name=a ",
+            "labels.job=webservices labels.severity=critical labels.team=core"
+        ),
+    ),
+    (
+        "firing",
+        Format::Text,
+        "LOCAL FIRING a WebserviceDown: http://a/ is down (connect/refused) [ID-1795329126]",
+    ),
+    (
+        "resolved",
+        Format::Text,
+        "LOCAL RESOLVED a WebserviceDown: http://a/ works again after 5 min (connect/refused) [ID-1795329126]",
+    ),
+];
+
 #[test]
 fn lines_are_as_documented() {
     let firing = notice("a", Transition::Firing);
@@ -18,81 +86,20 @@ fn lines_are_as_documented() {
         .annotations
         .with("started_at", "1795329066.5")
         .with("ended_at", "1.7953290965e+09");
-    let table = [
-        (
-            &firing,
-            Format::Json,
-            concat!(
-                r#"{"@timestamp":"2026-11-22T06:37:06.455Z","log.level":"error","message":"FIRING WebserviceDown: http://a/ is down","#,
-                r#""ecs.version":"8.11.0","event.kind":"alert","event.dataset":"webservice_monitor.alert","event.action":"firing","#,
-                r#""event.id":"ID-1795329126","event.start":"2026-11-22T06:32:06.000Z","#,
-                r#""event.severity":3,"event.category":["network","web"],"event.type":["start","error"],"#,
-                r#""event.reason":"No answer for 5 minutes.","error.type":"connect/refused","rule.name":"WebserviceDown","#,
-                r#""event.url":"https://example.com/runbook","event.reference":"https://example.com/dashboard","#,
-                r#""url.full":"http://a/","service.name":"a","labels":{"job":"webservices","severity":"critical","team":"core"}}"#
-            ),
-        ),
-        (
-            &resolved,
-            Format::Json,
-            concat!(
-                r#"{"@timestamp":"2026-11-22T06:37:06.455Z","log.level":"info","#,
-                r#""message":"RESOLVED WebserviceDown: http://a/ works again after 5 min","#,
-                r#""ecs.version":"8.11.0","event.kind":"alert","event.dataset":"webservice_monitor.alert","event.action":"resolved","#,
-                r#""event.id":"ID-1795329126","event.start":"2026-11-22T06:32:06.000Z","event.end":"2026-11-22T06:37:06.455Z","#,
-                r#""event.duration":300455000000,"event.severity":3,"event.category":["network","web"],"event.type":["end","info"],"#,
-                r#""event.reason":"works again","error.type":"connect/refused","rule.name":"WebserviceDown","#,
-                r#""event.url":"https://example.com/runbook","event.reference":"https://example.com/dashboard","#,
-                r#""url.full":"http://a/","service.name":"a","labels":{"job":"webservices","severity":"critical","team":"core"}}"#
-            ),
-        ),
-        (
-            &firing,
-            Format::Logfmt,
-            concat!(
-                "@timestamp=2026-11-22T06:37:06.455Z log.level=error event.id=ID-1795329126 event.action=firing ",
-                "event.dataset=webservice_monitor.alert event.start=2026-11-22T06:32:06.000Z event.severity=3 ",
-                "event.category=network,web event.type=start,error ",
-                r#"message="FIRING WebserviceDown: http://a/ is down" event.reason="No answer for 5 minutes." "#,
-                "error.type=connect/refused rule.name=WebserviceDown event.url=https://example.com/runbook ",
-                "event.reference=https://example.com/dashboard url.full=http://a/ service.name=a ",
-                "labels.job=webservices labels.severity=critical labels.team=core"
-            ),
-        ),
-        (
-            &measured,
-            Format::Logfmt,
-            concat!(
-                "@timestamp=2026-11-22T06:37:06.455Z log.level=info event.id=ID-1795329066 event.action=resolved ",
-                "event.dataset=webservice_monitor.alert event.start=2026-11-22T06:31:06.500Z ",
-                "event.end=2026-11-22T06:31:36.500Z event.duration=30000000000 event.severity=3 ",
-                "event.category=network,web event.type=end,info ",
-                r#"message="RESOLVED WebserviceDown: http://a/ works again after 30 s" event.reason="works again" "#,
-                "error.type=connect/refused rule.name=WebserviceDown event.url=https://example.com/runbook ",
-                "event.reference=https://example.com/dashboard url.full=http://a/ service.name=a ",
-                "labels.job=webservices labels.severity=critical labels.team=core"
-            ),
-        ),
-        (
-            &firing,
-            Format::Text,
-            "LOCAL FIRING a WebserviceDown: http://a/ is down (connect/refused) [ID-1795329126]",
-        ),
-        (
-            &resolved,
-            Format::Text,
-            "LOCAL RESOLVED a WebserviceDown: http://a/ works again after 5 min (connect/refused) [ID-1795329126]",
-        ),
-    ];
     let local = jiff::Timestamp::from_millisecond(START + 300_455)
         .unwrap()
         .to_zoned(jiff::tz::TimeZone::system())
         .strftime("%Y-%m-%d %H:%M:%S%.3f%:z")
         .to_string();
-    for (notice, format, expected) in table {
+    for (which, format, expected) in LINES {
+        let notice = match *which {
+            "firing" => &firing,
+            "resolved" => &resolved,
+            _ => &measured,
+        };
         let fingerprint = format!("{:016x}", notice.fingerprint());
         assert_eq!(
-            render(notice, format),
+            render(notice, *format),
             expected.replace("ID", &fingerprint).replace("LOCAL", &local) + "\n",
             "{format:?}"
         );

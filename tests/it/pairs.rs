@@ -69,11 +69,10 @@ async fn an_edit_of_labels_ends_nothing_and_a_removal_ends_it_with_its_reason() 
             |body: &str| body.contains("\"severity\":\"warning\"") && body.contains("\"firing\"");
         program.wait_for("/api/v1/alerts", "the edited rule", edited).await;
         assert_eq!(lines(&log), ["firing Down -"]);
-        match what {
-            "target" => {
-                edit(&program, "targets.yml", "- targets: [\"http://127.0.0.1:2/\"]\n").await
-            }
-            _ => edit(&program, "rules.yml", &rules("Other", "warning")).await,
+        if what == "target" {
+            edit(&program, "targets.yml", "- targets: [\"http://127.0.0.1:2/\"]\n").await;
+        } else {
+            edit(&program, "rules.yml", &rules("Other", "warning")).await;
         }
         let text = wait_for_file(&log, "the end", is_resolved).await;
         let end = text.lines().find(|line| is_resolved(line)).unwrap();
@@ -101,14 +100,13 @@ async fn an_alert_that_no_rule_has_after_a_restart_ends() {
             std::fs::write(directory.path().join(file), text).unwrap();
         };
         let mut other = None;
-        match case {
-            "the rule is gone" => write("rules.yml", &rules("Other", "critical")),
-            _ => {
-                std::fs::remove_dir_all(directory.path().join("data")).unwrap();
-                let port = service.address.port();
-                drop(service);
-                other = Some(Service::start(port, "200 OK").await);
-            }
+        if case == "the rule is gone" {
+            write("rules.yml", &rules("Other", "critical"));
+        } else {
+            std::fs::remove_dir_all(directory.path().join("data")).unwrap();
+            let port = service.address.port();
+            drop(service);
+            other = Some(Service::start(port, "200 OK").await);
         }
         let app = Program::start(directory.path(), true).await;
         let text = wait_for_file(&log, "the end", is_resolved).await;

@@ -49,6 +49,7 @@ def alert(number):
         "annotations": {
             "summary": f"{name} is down: {HOSTILE}" if kind == 1 else f"{name} is down",
             "description": text,
+            "error_type": "connect/refused",
         },
         "startsAt": begun.isoformat(),
         "endsAt": (begun + timedelta(minutes=5)).isoformat() if kind == 4 else "0001-01-01T00:00:00Z",
@@ -85,17 +86,19 @@ def append(log, first, count):
         fields = {
             "@timestamp": f"2026-11-22T07:00:{number // 1000 % 60:02}.{number % 1000:03}Z",
             "log.level": level,
-            "message": f"{word} {labels['alertname']}: {told['annotations']['summary']}",
+            "message": f"{word} {labels['alertname']}: " + what(word, told),
             "ecs.version": "8.11.0",
             "event.kind": "alert",
             "event.dataset": "webservice_monitor.alert",
             "event.action": told["status"],
             "event.id": f"{number:016x}-1795329126",
             "event.start": "2026-11-22T06:00:00.000Z",
-            "event.end": None if word == "FIRING" else "2026-11-22T06:05:00.000Z",
-            "event.duration": 0 if word == "FIRING" else 300_000_000_000,
+            **({} if word == "FIRING" else {"event.end": "2026-11-22T06:05:00.000Z", "event.duration": 300_000_000_000}),
             "event.severity": severity,
-            "event.reason": told["annotations"]["description"],
+            "event.category": ["network", "web"],
+            "event.type": ["start", "error"] if word == "FIRING" else ["end", "info"],
+            "event.reason": told["annotations"]["description"] if word == "FIRING" else "works again",
+            "error.type": "connect/refused",
             "rule.name": labels["alertname"],
             "url.full": labels["instance"],
             "service.name": labels["service"],
@@ -110,6 +113,12 @@ def append(log, first, count):
         os.write(file, line)
         os.close(file)
         time.sleep(0.02)
+
+
+def what(word, told):
+    if word == "FIRING":
+        return told["annotations"]["summary"]
+    return f"{told['labels']['instance']}: over after 5 min"
 
 
 def encode(fields):
@@ -184,10 +193,15 @@ def flat(value, prefix=""):
 
 
 def comparable(reader, fields):
-    """syslog-ng has one level of names, and before version 4 only texts; an empty one is nothing there."""
+    """syslog-ng has one level of names, and before version 4 only texts; an empty one is nothing there. A list becomes one text, or
+    a name with a number for each of its elements."""
     if reader is not syslog_ng:
         return json.dumps(fields, sort_keys=True, ensure_ascii=False)
-    texts = {name: "" if value is None else str(value) for name, value in flat(fields).items()}
+    texts = {}
+    for name, value in sorted(flat(fields).items()):
+        text = ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+        name = re.sub(r"\[\d+\]$", "", name)
+        texts[name] = f"{texts[name]},{text}" if name in texts else text
     return json.dumps({name: text for name, text in texts.items() if text}, sort_keys=True, ensure_ascii=False)
 
 

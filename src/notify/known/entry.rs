@@ -102,22 +102,19 @@ impl Entry {
 
     /// Notes that a label set fires, or its end when `over_at` is given.
     pub(super) fn note(&mut self, hash: u64, latest: i64, over_at: Option<Timestamp>) {
-        match self.sets.iter_mut().find(|set| set.hash == hash) {
-            Some(set) => {
-                set.latest = set.latest.max(latest);
-                set.over_at = over_at;
-            }
-            None => {
-                if self.sets.len() >= LABEL_SETS_MAX {
-                    // One that is over is of less use; where all fire, one more makes no difference.
-                    let Some(index) = self.sets.iter().position(|set| set.over_at.is_some()) else {
-                        return;
-                    };
-                    self.sets.remove(index);
-                }
-                self.sets.push(LabelSet { hash, latest, over_at });
-            }
+        if let Some(set) = self.sets.iter_mut().find(|set| set.hash == hash) {
+            set.latest = set.latest.max(latest);
+            set.over_at = over_at;
+            return;
         }
+        if self.sets.len() >= LABEL_SETS_MAX {
+            // One that is over is of less use; where all fire, one more makes no difference.
+            let Some(index) = self.sets.iter().position(|set| set.over_at.is_some()) else {
+                return;
+            };
+            self.sets.remove(index);
+        }
+        self.sets.push(LabelSet { hash, latest, over_at });
     }
 
     /// Whether a label set fires.

@@ -187,7 +187,9 @@ fn a_restart_changes_no_story() {
                 lines.extend(notices.iter().map(|notice| render(notice, Format::Json)));
                 let has_line = steps.iter().any(|step| step.notice.is_some());
                 if from != "both" || !has_line {
-                    steps.into_iter().for_each(|step| known.written(step));
+                    for step in steps {
+                        known.written(step);
+                    }
                     known.keep(0).unwrap();
                 }
                 assert_eq!(events(&notices), *expected, "{from}, {story}: told at {told_at}");
