@@ -323,3 +323,6 @@ impl Collect for SharedNotifiers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

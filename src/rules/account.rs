@@ -47,6 +47,9 @@ pub(super) fn of(monitor: &Monitor, evaluated: &BTreeSet<String>) -> Present {
     let is_unknown = |state: &GroupState, rule: &RuleState| {
         rule.health() == Health::Err || !evaluated.contains(&state.group().key())
     };
+    // An alert of which an earlier version left no name may be of any group.
+    let is_new = |state: &GroupState| !evaluated.contains(&state.group().key());
+    let nameless = groups.iter().any(is_new).then(String::new);
     let unknown = groups.iter().flat_map(|state| {
         state
             .rules()
@@ -64,7 +67,7 @@ pub(super) fn of(monitor: &Monitor, evaluated: &BTreeSet<String>) -> Present {
             .filter(|alert| alert.state == AlertState::Pending)
             .map(|alert| fingerprint(&alert.labels))
             .collect(),
-        unknown: unknown.collect(),
+        unknown: unknown.chain(nameless).collect(),
         scope: scope(&monitor.config.load(), &groups),
     }
 }
