@@ -33,7 +33,7 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<PathBuf>, Diagnostic> {
             }
         }
     }
-    // What is there and cannot be looked at is not left out: whoever reads it says why.
+    // What is there and cannot be looked at is kept: reading it says why it cannot be read.
     found.retain(|path| match fs::metadata(path) {
         Ok(metadata) => !metadata.is_dir(),
         Err(error) => !is_missing(&error),

@@ -174,15 +174,15 @@ fn validate_prints_warnings_and_is_content_without_a_folder_of_rules() {
     let rules = format!("groups:\n- name: g\n  rules: [{rule}, {rule}]\n");
     std::fs::write(directory.path().join("config/rules/test.yml"), rules).unwrap();
     let output = run(directory.path(), &["validate"]);
-    let told = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     for needle in [
         "warning: duplicate rule",
         "--> config/rules/test.yml:3:",
         "hint: rename one",
         "ok: 1 targets",
     ] {
-        assert!(told.contains(needle), "{needle}: {told}");
+        assert!(printed.contains(needle), "{needle}: {printed}");
     }
     // Beside the targets of an exporter there are no rules.
     std::fs::remove_dir_all(directory.path().join("config/rules")).unwrap();

@@ -266,9 +266,9 @@ async fn an_emptied_folder_of_rules_is_a_mistake() {
     let rules = "groups:\n- name: kept\n  rules: [{ record: kept, expr: vector(1) }]\n";
     let program = Program::all_in_one("[]\n", rules).await;
     std::fs::remove_file(program.path("rules.yml")).unwrap();
-    let (status, told) = program.post("/-/reload").await;
+    let (status, answer) = program.post("/-/reload").await;
     assert_ne!(status, 200);
-    assert!(told.contains("no file matches"), "{told}");
+    assert!(answer.contains("no file matches"), "{answer}");
     assert!(program.get("/api/v1/rules").await.1.contains("kept"));
     // Nothing but comments says that there are to be none.
     std::fs::write(program.path("rules.yml"), "# None for now.\n").unwrap();

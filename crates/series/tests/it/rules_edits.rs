@@ -242,7 +242,7 @@ fn an_alert_goes_from_one_rule_to_another_of_its_name() {
     let stale = series::stale_marker();
     let series = |team: &str| format!("{A} team={team}");
     for (from, to) in [("web", "data"), ("data", "web")] {
-        for (extra, told) in [
+        for (extra, begins) in [
             ("", vec![(1, Transition::Firing)]),
             (", for: 4m", vec![(1, Transition::Pending), (5, Transition::Firing)]),
         ] {
@@ -255,7 +255,7 @@ fn an_alert_goes_from_one_rule_to_another_of_its_name() {
                 program.evaluate(minute, &[(&series(to), 0.0)]);
             }
             program.evaluate(7, &[(&series(to), 1.0)]);
-            let mut expected = told;
+            let mut expected = begins;
             expected.push((7, Transition::Resolved));
             let words: Vec<_> = program
                 .changes
