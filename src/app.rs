@@ -387,10 +387,6 @@ fn log_configuration(config: &Config, message: &str) {
         warn!(place = %warning.location(), hint = warning.hint.as_deref().unwrap_or(""),
             "Configuration loaded, but look at this: {}.", warning.message);
     }
-    for warning in &config.warnings {
-        warn!(place = %warning.location(), hint = warning.hint.as_deref().unwrap_or(""),
-            "Configuration loaded, but look at this: {}.", warning.message);
-    }
 }
 
 /// Answers wishes to reload, one after the other.

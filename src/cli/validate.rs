@@ -16,9 +16,6 @@ pub(super) fn validate(sources: &Sources) -> ExitCode {
             for warning in &config.warnings {
                 println!("{}\n", Warning(warning));
             }
-            for warning in &config.warnings {
-                println!("{}\n", Warning(warning));
-            }
             println!("ok: {targets} targets, {modules} modules, {rules} rules in {groups} groups");
             ExitCode::SUCCESS
         }

@@ -182,7 +182,7 @@ fn validate_prints_warnings_and_is_content_without_a_folder_of_rules() {
         "hint: rename one",
         "ok: 1 targets",
     ] {
-        assert!(printed.contains(needle), "{needle}: {printed}");
+        assert_eq!(printed.matches(needle).count(), 1, "{needle}: {printed}");
     }
     // Beside the targets of an exporter there are no rules.
     std::fs::remove_dir_all(directory.path().join("config/rules")).unwrap();

@@ -161,6 +161,7 @@ fn rules_that_cannot_be_found_or_read_are_a_mistake() {
             targets: Vec::new(),
             modules: PathBuf::from("tests/config/none.yml"),
             modules_required: false,
+            listen: std::net::SocketAddr::from(([127, 0, 0, 1], 9115)),
             rules: vec![path(name).join("*.yml").display().to_string()],
             interval: Duration::from_secs(15),
             timeout: Duration::from_secs(10),

@@ -43,7 +43,7 @@ async fn two_modules_of_one_address_are_not_mixed_up() {
     let refused = down(Phase::Connect, Reason::Refused, "os error 111");
     monitor.remember_watched(&post, NOW - 1000, refused);
     let mut states: Vec<GroupState> =
-        series::rule::load(RULES).unwrap().into_iter().map(GroupState::new).collect();
+        series::rule::load(RULES).unwrap().groups.into_iter().map(GroupState::new).collect();
     states[0].evaluate(monitor.store.as_ref().unwrap().as_ref(), NOW, &External::default());
     *lock(&monitor.rules) = states;
     let server = Server::start(&monitor).await;
@@ -98,7 +98,7 @@ async fn two_modules_of_one_address_are_not_mixed_up() {
 async fn the_heartbeat_is_no_alert() {
     let monitor = monitor(&[(UP, &[])], true);
     let mut states: Vec<GroupState> =
-        series::rule::load(RULES).unwrap().into_iter().map(GroupState::new).collect();
+        series::rule::load(RULES).unwrap().groups.into_iter().map(GroupState::new).collect();
     states[0].evaluate(monitor.store.as_ref().unwrap().as_ref(), NOW, &External::default());
     *lock(&monitor.rules) = states;
     let server = Server::start(&monitor).await;
