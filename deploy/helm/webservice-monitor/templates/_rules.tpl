@@ -19,7 +19,9 @@ The files are taken as text and never run through `tpl`: what is in braces there
 {{- with $values.dashboardBaseUrl -}}
 {{- $text = $text | replace "{{ $externalLabels.dashboard_url }}" (trimSuffix "/" .) -}}
 {{- end -}}
-{{- range (fromYaml $text).groups -}}
+{{- $parsed := fromYaml $text -}}
+{{- with $parsed.Error }}{{ fail (printf "%s: %s" $path .) }}{{ end -}}
+{{- range $parsed.groups -}}
 {{- $rules := list -}}
 {{- range .rules -}}
 {{- if not .alert -}}
