@@ -88,7 +88,7 @@ pub(crate) async fn start_watching(
 /// Where targets and rules are.
 pub(crate) fn files(targets: &[String], rules: &[String]) -> Sources {
     Sources {
-        listen: std::net::SocketAddr::from(([127, 0, 0, 1], 9115)),
+        listen: SocketAddr::from(([127, 0, 0, 1], 9115)),
         targets: targets.to_vec(),
         modules: "modules.yml".into(),
         modules_required: false,
