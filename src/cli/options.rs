@@ -205,6 +205,10 @@ pub struct StorageOptions {
     #[arg(long = "storage.retention.size", env = "WEBSERVICE_MONITOR_STORAGE_RETENTION_SIZE", value_name = "SIZE",
         default_value = "1GB", value_parser = size)]
     pub retention_bytes: u64,
+    /// How far back a query or a rule looks for the latest sample of a series; longer than any interval between two probes
+    #[arg(long = "query.lookback-delta", env = "WEBSERVICE_MONITOR_QUERY_LOOKBACK_DELTA", value_name = "DURATION",
+        default_value = "5m", value_parser = duration)]
+    pub lookback: Duration,
 }
 
 /// How alerts are written, and what is expected of an Alertmanager.

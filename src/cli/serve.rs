@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -36,14 +37,14 @@ pub(super) fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         return Ok(validate::validate(&sources));
     }
     start_log(&options.log);
-    let retention_ms =
-        i64::try_from(options.storage.retention_time.as_millis()).unwrap_or(i64::MAX);
+    let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     let settings = Settings {
         storage: Some(Storage {
             store: StoreOptions {
                 directory: options.storage.path.clone(),
-                retention_ms,
+                retention_ms: milliseconds(options.storage.retention_time),
                 retention_bytes: Some(options.storage.retention_bytes),
+                lookback_ms: milliseconds(options.storage.lookback),
                 ..StoreOptions::default()
             },
             evaluation_interval: sources.interval,

@@ -16,5 +16,7 @@ pub mod store;
 pub mod time;
 
 pub use labels::{Labels, Matcher, Matching};
-pub use source::{Database, Sample, Series, Source, SourceError, is_stale, stale_marker};
+pub use source::{
+    Database, LOOKBACK_MS, Sample, Series, Source, SourceError, is_stale, stale_marker,
+};
 pub use time::Timestamp;

@@ -27,8 +27,18 @@ pub struct Series {
 #[error("{0}")]
 pub struct SourceError(pub String);
 
+/// How far back an instant selector looks for a sample, in milliseconds, unless a source or a query says otherwise: Prometheus's
+/// own five minutes.
+pub const LOOKBACK_MS: i64 = 5 * 60_000;
+
 /// Something that queries can be put to.
 pub trait Source: Sync {
+    /// How far back an instant selector looks for a sample, in milliseconds: for queries that do not say so themselves, as
+    /// those of rules and of their templates.
+    fn lookback_ms(&self) -> i64 {
+        LOOKBACK_MS
+    }
+
     /// Every series that satisfies all `matchers`, with its samples in the left-open interval (`after`, `until`].
     ///
     /// Series without a sample in the interval are left out. The order of the series is unspecified.

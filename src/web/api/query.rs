@@ -88,7 +88,7 @@ fn options(parameters: &Parameters) -> Result<Options, ApiError> {
         if lookback_ms <= 0 {
             return Err(ApiError::parameter("lookback_delta", "it must be positive"));
         }
-        options.lookback_ms = lookback_ms;
+        options.lookback_ms = Some(lookback_ms);
     }
     Ok(options)
 }

@@ -150,10 +150,10 @@ impl Evaluation<'_> {
     ) -> Result<Vec<Column>, QueryError> {
         if self.steps.count == 1 {
             let moment = self.moment(selector.moment, self.steps.start);
-            let after = moment.saturating_sub(self.options.lookback_ms);
+            let after = moment.saturating_sub(self.lookback_ms());
             return self.single(&selector.matchers, (after, moment), false, read);
         }
-        if self.reads_in_pieces(selector.moment, self.options.lookback_ms) {
+        if self.reads_in_pieces(selector.moment, self.lookback_ms()) {
             return self.piecewise(|_, single| single.latest(selector, read));
         }
         self.latest_of(selector, read)
@@ -200,6 +200,11 @@ impl Evaluation<'_> {
         self.single(matchers, (start, end), true, &read)
     }
 
+    /// How far back an instant selector looks.
+    fn lookback_ms(&self) -> i64 {
+        self.options.lookback_ms.unwrap_or_else(|| self.source.lookback_ms())
+    }
+
     /// Whether the steps are so far apart that most samples lie between the windows.
     fn reads_in_pieces(&self, moment: Moment, window_ms: i64) -> bool {
         self.steps.count > 1 && moment.at.is_none() && self.steps.step_ms / 4 >= window_ms
@@ -239,7 +244,7 @@ impl Evaluation<'_> {
         selector: &Selector,
         read: &dyn Fn(Sample) -> f64,
     ) -> Result<Vec<Column>, QueryError> {
-        let (steps, lookback) = (self.steps, self.options.lookback_ms);
+        let (steps, lookback) = (self.steps, self.lookback_ms());
         let first = self.moment(selector.moment, steps.start).saturating_sub(lookback);
         let last = self.moment(selector.moment, steps.last());
         let series = self.select(&selector.matchers, first, last)?;

@@ -52,15 +52,15 @@ pub enum QueryError {
 /// The limits and defaults of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How far back an instant selector looks for a sample, in milliseconds; Prometheus's default is five minutes.
-    pub lookback_ms: i64,
+    /// How far back an instant selector looks for a sample, in milliseconds; `None`: as far as the source says.
+    pub lookback_ms: Option<i64>,
     /// How many samples one query may hold in memory at a time.
     pub samples_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { lookback_ms: 5 * 60_000, samples_max: 20_000_000 }
+        Self { lookback_ms: None, samples_max: 20_000_000 }
     }
 }
 

@@ -16,7 +16,9 @@ use std::{
 };
 
 use self::{head::Head, record::Round, wal::Wal};
-use crate::{Database, Labels, Matcher, Sample, Series, Source, SourceError, Timestamp};
+use crate::{
+    Database, LOOKBACK_MS, Labels, Matcher, Sample, Series, Source, SourceError, Timestamp,
+};
 
 /// Where and how long a store keeps samples.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct StoreOptions {
     /// How many samples wait in memory for a disk that takes none; beyond it the oldest of them are not logged any more,
     /// but stay in the head.
     pub pending_samples_max: usize,
+    /// How far back instant selectors of queries look, in milliseconds.
+    pub lookback_ms: i64,
 }
 
 impl Default for StoreOptions {
@@ -43,6 +47,7 @@ impl Default for StoreOptions {
             retention_bytes: None,
             segment_bytes_max: 64 << 20,
             pending_samples_max: 4_000_000,
+            lookback_ms: LOOKBACK_MS,
         }
     }
 }
@@ -290,6 +295,10 @@ impl Store {
 }
 
 impl Source for Store {
+    fn lookback_ms(&self) -> i64 {
+        self.options.lookback_ms
+    }
+
     fn select(
         &self,
         matchers: &[Matcher],

@@ -7,7 +7,9 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 use regex::Regex;
 use series::{
-    Database as _, Labels, Matcher, Matching, Sample, Source as _, is_stale, stale_marker,
+    Database as _, Labels, Matcher, Matching, Sample, Source as _, is_stale,
+    promql::{Options, Query, Value},
+    stale_marker,
     store::{Store, StoreError, StoreOptions},
 };
 
@@ -183,6 +185,27 @@ fn retention_drops_chunks_series_and_segments() {
         store.expire(90_000_000);
         let empty = store.statistics();
         assert_eq!((empty.series, empty.wal_segments), (0, 0));
+    }
+}
+
+#[test]
+fn queries_look_back_as_far_as_the_store_says_unless_they_say_so_themselves() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) =
+        Store::open(StoreOptions { lookback_ms: 15_000, ..options(directory.path()) }).unwrap();
+    store.append(100_000, &round(1)).unwrap();
+    let query = Query::parse("a").unwrap();
+    for (lookback_ms, at, seen) in [
+        (None, 114_999, true),
+        (None, 115_000, false),
+        (Some(300_000), 399_999, true),
+        (Some(1_000), 101_000, false),
+    ] {
+        let options = Options { lookback_ms, ..Options::default() };
+        let Value::Vector(found) = query.instant(&store, at, &options).unwrap() else {
+            panic!("no vector");
+        };
+        assert_eq!(!found.is_empty(), seen, "{lookback_ms:?} at {at}");
     }
 }
 
