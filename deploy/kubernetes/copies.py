@@ -81,12 +81,8 @@ def prometheus_rule():
 
 
 def alertmanager_config():
-    """The receivers and the inhibition of alertmanager.yml as a resource of the operator."""
+    """The receivers and the times of alertmanager.yml as a resource of the operator."""
     config = yaml.safe_load(read("config/alertmanager.yml"))
-
-    def matchers(texts):
-        parts = [re.fullmatch(r'\s*(\w+)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*', text).groups() for text in texts]
-        return [{"name": name, "matchType": kind, "value": value} for name, kind, value in parts]
 
     def receiver(name, path, **more):
         return {"name": name, "webhookConfigs": [{"url": f"http://alert-log.{NAMESPACE}.svc:9115/api/v1/{path}", **more}]}
@@ -96,18 +92,13 @@ def alertmanager_config():
         keys = {"groupWait": "group_wait", "groupInterval": "group_interval", "repeatInterval": "repeat_interval"}
         return {key: route[original] for key, original in keys.items()}
 
-    heartbeat = {"receiver": "heartbeat", "matchers": matchers(["alertname=Watchdog"]), **times("heartbeat")}
+    heartbeat = {"receiver": "heartbeat", "matchers": [{"name": "alertname", "matchType": "=", "value": "Watchdog"}], **times("heartbeat")}
     route = {"receiver": "alert-log", **times("alert-log"), "routes": [heartbeat]}
-    inhibit = []
-    for rule in config["inhibit_rules"]:
-        inhibit.append({"sourceMatch": matchers(rule["source_matchers"]), "targetMatch": matchers(rule["target_matchers"])})
-        if "equal" in rule:
-            inhibit[-1]["equal"] = rule["equal"]
     receivers = [
         receiver("alert-log", "alertmanager", sendResolved=True, maxAlerts=0),
         receiver("heartbeat", "heartbeat", sendResolved=False),
     ]
-    spec = {"route": route, "receivers": receivers, "inhibitRules": inhibit}
+    spec = {"route": route, "receivers": receivers}
     return resource("v1alpha1", "AlertmanagerConfig", "alert-log", spec)
 
 

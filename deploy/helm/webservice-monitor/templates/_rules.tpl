@@ -65,15 +65,6 @@ The files are taken as text and never run through `tpl`: what is in braces there
 {{ toYaml $result }}
 {{- end -}}
 
-{{/* Matchers in the notation of the operator, from that of Alertmanager: name="value" or name=~"pattern". */}}
-{{- define "webservice-monitor.matchers" -}}
-{{- range . }}
-- name: {{ regexFind "^[a-zA-Z0-9_]+" . }}
-  matchType: {{ regexFind "(=~|!~|!=|=)" . | quote }}
-  value: {{ regexReplaceAll "^[a-zA-Z0-9_]+\\s*(=~|!~|!=|=)\\s*" . "" | trimAll "\"" | quote }}
-{{- end }}
-{{- end -}}
-
 {{- define "webservice-monitor.proberLabel" -}}
 - targetLabel: prober
   replacement: {{ .Values.prober | quote }}
