@@ -28,13 +28,12 @@ runbooks![
     "Watchdog",
     "WebserviceCertificateExpiring",
     "WebserviceCertificateExpiringVerySoon",
-    "WebserviceDegraded",
     "WebserviceDown",
     "WebserviceErrorBudgetBurnFast",
     "WebserviceErrorBudgetBurnSlow",
     "WebserviceExporterDown",
     "WebserviceExporterMissing",
-    "WebserviceFlapping",
+    "WebserviceFlaky",
     "WebserviceMonitorAlertLogDown",
     "WebserviceMonitorAlertLogFailing",
     "WebserviceMonitorConfigReloadFailed",
@@ -43,8 +42,10 @@ runbooks![
     "WebserviceProbersDisagree",
     "WebserviceSlow",
     "WebserviceTargetDisappeared",
+    "WebserviceTargetMisconfigured",
     "WebserviceTargetsFileInvalid",
     "WebserviceTargetsMissing",
+    "WebservicesMostlyFailing",
 ];
 
 /// The index of the runbooks.

@@ -11,6 +11,7 @@ use std::{
     fs,
 };
 
+use regex::Regex;
 use serde_json::{Value, json};
 use series::rule::{Rule, RuleKind, load};
 use webservice_monitor::telemetry::names;
@@ -100,6 +101,10 @@ fn metrics(rules: &[Rule]) -> BTreeSet<String> {
     let mut found: BTreeSet<String> = recorded.map(|rule| rule.name.clone()).collect();
     found.extend(FOREIGN.iter().map(|name| (*name).to_owned()));
     found.extend(names::ALL.iter().map(|metric| metric.name.to_owned()));
+    // What the targets were promised.
+    let promises = Regex::new("\"(probe_target_[a-z_]+)\"").unwrap();
+    let flow = read(&root().join("src/flow.rs"));
+    found.extend(promises.captures_iter(&flow).map(|captures| captures[1].to_owned()));
     found.extend(probe::metric::COMMON.iter().map(|metric| metric.name.to_owned()));
     for module in probe::Module::builtin().values() {
         found.extend(module.check().metrics().map(|metric| metric.name.to_owned()));
@@ -197,9 +202,10 @@ const BREAKAGES: &[Breakage] = &[
     ("metrics", |shipped| shipped.ask("up or nobody_knows_this")),
     ("metrics", |shipped| shipped.ask("{job=\"webservices\"}")),
     ("metrics", |shipped| {
-        shipped.metrics.remove("target:probe_success:avg30d");
+        shipped.metrics.remove("target:success:ratio1h");
     }),
     ("windows", |shipped| shipped.ask("avg_over_time(probe_success[30d])")),
+    ("windows", |shipped| shipped.ask("avg_over_time(target:success{job=\"webservices\"}[7d])")),
     ("windows", |shipped| shipped.ask("rate(up[5m])")),
     ("visible", |shipped| {
         *shipped.at("/panels/0/options/colorMode") = json!("value");

@@ -96,7 +96,10 @@ fn every_alert_says_what_it_is_and_leads_to_its_runbook_and_a_dashboard() {
             if !text("runbook_url").ends_with(&format!("/runbooks/{name}")) {
                 findings.push(format!("{name}: its runbook is {:?}", text("runbook_url")));
             }
-            if !text("dashboard_url").starts_with("http://localhost:3000/d/") {
+            if !text("runbook_url").starts_with("{{ $externalLabels.monitor_url }}/") {
+                findings.push(format!("{name}: its runbook is somewhere else"));
+            }
+            if !text("dashboard_url").starts_with("{{ $externalLabels.dashboard_url }}/d/") {
                 findings.push(format!("{name}: its dashboard is {:?}", text("dashboard_url")));
             }
             findings.extend(
@@ -118,8 +121,11 @@ fn queries_of_runbooks_parse_and_name_what_exists() {
     .unwrap();
     let mut known: BTreeSet<String> = names::ALL.iter().map(|own| own.name.to_owned()).collect();
     let literal = Regex::new("\"(probe_[a-z0-9_]+)\"").unwrap();
-    let probed = read(&root().join("crates/probe/src/metric.rs"));
-    known.extend(literal.captures_iter(&probed).map(|found| found[1].to_owned()));
+    // What probes find, and what the targets were promised.
+    for file in ["crates/probe/src/metric.rs", "src/flow.rs"] {
+        let source = read(&root().join(file));
+        known.extend(literal.captures_iter(&source).map(|found| found[1].to_owned()));
+    }
     for (path, text) in files(&[".rules.yml"]) {
         if path.starts_with("config/rules/") {
             known.extend(load(&text).unwrap().groups.into_iter().flat_map(|group| {

@@ -22,6 +22,7 @@ from .panels import (
 )
 from .promql import CHOSEN
 
+# They do not choose a module: most targets have no such label, and a link cannot leave out what is missing.
 TO_DETAIL = link("Details of this target", frame.detail_of("__field.labels.instance"))
 CELL_TO_DETAIL = link("Details of this target", frame.detail_of("__value.raw"))
 CELL_TO_SERVICE = link("Open the service itself", "${__value.raw}", new_tab=True)
@@ -33,19 +34,19 @@ def counts(grid: Grid) -> None:
         3,
         (4, stat_panel(
             11, "Down", "Targets whose last check failed. With several probers: for more than half of them.",
-            promql.count(f"{promql.quorum(CHOSEN)} == 0"),
+            promql.count(f"{promql.success(CHOSEN)} == 0"),
             unit="none", min=0, thresholds=style.bad_from(1),
         )),
         (4, stat_panel(
-            12, "Degraded", "Targets that failed more than half of the checks of the last 30 minutes without being"
-            " down for good: the condition of the alert WebserviceDegraded.",
-            promql.count(promql.degraded(CHOSEN)),
+            12, "Flaky", "Targets that fail again and again and work in between: in more than half of the 5-minute"
+            " slots of the last 3 hours. The condition of the alert WebserviceFlaky.",
+            promql.count(f"target:flaky:slots3h{promql.job(CHOSEN)}"),
             unit="none", min=0, thresholds=style.bad_from(1, style.ORANGE),
         )),
         (4, stat_panel(
-            13, "Flaky", "Targets that are up now, though at least one check of the last 30 minutes failed. Nobody is"
-            " told of these unless it lasts.",
-            promql.count(promql.flaky(CHOSEN)),
+            13, "Slow", "Targets whose good answers have been slower than promised for as long as their alert_after:"
+            " the condition of the alert WebserviceSlow.",
+            promql.count(promql.slow(CHOSEN)),
             unit="none", min=0, thresholds=style.bad_from(1, style.SKY),
         )),
         (4, stat_panel(
@@ -56,22 +57,22 @@ def counts(grid: Grid) -> None:
         )),
         (4, stat_panel(
             15, "Up", "Targets whose last check succeeded.",
-            promql.count(f"{promql.quorum(CHOSEN)} == 1"),
+            promql.count(f"{promql.success(CHOSEN)} == 1"),
             unit="none", min=0,
         )),
         (4, stat_panel(
             16, "Targets", "Targets that Prometheus knows, whatever their state. 0 says that targets.yml is empty,"
             " missing or wrong, or that nothing fits what is chosen above.",
-            promql.count(f"count by (instance) ({promql.up(CHOSEN)})"),
+            promql.count(f"count by ({promql.TARGET}) ({promql.up(CHOSEN)})"),
             unit="none", min=0, thresholds=style.steps(style.RED, (1, style.CALM)),
         )),
     )
-    critical = promql.alerts(CHOSEN, 'alertstate="firing"', 'severity="critical"')
-    other = promql.alerts(CHOSEN, 'alertstate="firing"', 'severity!="critical"')
+    critical = promql.alerts(CHOSEN, 'severity="critical"')
+    other = promql.alerts(CHOSEN, 'severity!="critical"')
     grid.line(
         3,
         (4, stat_panel(
-            21, "Critical alerts", "Alerts of severity critical that fire now. Alerts about the monitor itself count"
+            21, "Critical alerts", "Alerts of severity critical that fire now. Alerts about no single target count"
             " whatever is chosen above.",
             promql.count(critical),
             unit="none", min=0, thresholds=style.bad_from(1),
@@ -83,8 +84,8 @@ def counts(grid: Grid) -> None:
         )),
         (4, stat_panel(
             23, "Availability 24h", "The mean over all chosen targets of the part of the last 24 hours in which each"
-            " was up.",
-            f"avg({promql.recorded('target:probe_success:avg1d', CHOSEN)})",
+            " was up, by whole hours.",
+            f"avg({promql.availability(CHOSEN, '1d')})",
             unit="percentunit", decimals=2, min=0, max=1, thresholds=style.availability(),
             color_mode=common.BigValueColorMode.VALUE, no_value="not yet known",
         )),
@@ -125,18 +126,27 @@ def targets(grid: Grid) -> None:
     asked = queries(
         (promql.state(CHOSEN, promql.OWNER), ""),
         (promql.status_code(CHOSEN), ""),
-        (promql.recorded("target:probe_success:avg1h", CHOSEN), ""),
-        (promql.recorded("target:probe_success:avg1d", CHOSEN), ""),
-        (promql.recorded("target:probe_success:avg7d", CHOSEN), ""),
-        (promql.recorded("target:probe_success:avg30d", CHOSEN), ""),
-        (promql.recorded("target:probe_duration_seconds:p95_30m", CHOSEN, how="max"), ""),
+        (promql.availability(CHOSEN, "1h"), ""),
+        (promql.availability(CHOSEN, "1d"), ""),
+        (promql.availability(CHOSEN, "7d"), ""),
+        (promql.availability(CHOSEN, "30d"), ""),
+        (promql.duration(CHOSEN, 0.95), ""),
         (promql.recorded("target:error_budget:remaining30d", CHOSEN), ""),
         (promql.certificate_days(CHOSEN), ""),
         (promql.last_failure(CHOSEN), ""),
+        (promql.failing_since(CHOSEN), ""),
+        (promql.flaky_slots(CHOSEN), ""),
+        (promql.recorded("target:slow:seconds", CHOSEN, how="max"), ""),
+        (promql.recorded("target:alert_after:seconds", CHOSEN), ""),
     )
     columns = [
         Column("Value #A", "State", width=95, cell=COLOURED, mappings=style.STATES, align="center", unit="none"),
         Column("instance", "Target", links=[CELL_TO_DETAIL, CELL_TO_SERVICE]),
+        Column("module", "Module", width=100),
+        Column("Value #K", "Failing since", width=130, unit="dateTimeFromNow"),
+        Column("Value #N", "Reported after", width=110, unit="s"),
+        Column("Value #L", "Flaky", width=75, unit="none", decimals=0, mappings=style.NONE_IS_WELL),
+        Column("Value #M", "Slow for", width=90, unit="s", decimals=0, mappings=style.NONE_IS_WELL),
         Column("Value #B", "Code", width=90, cell=COLOURED_TEXT, mappings=style.STATUS_CODES, unit="none"),
         Column("why", "Last failure", width=170, no_value="none in 24h"),
         Column("Value #J", "Failed", width=130, unit="dateTimeFromNow"),
@@ -155,17 +165,20 @@ def targets(grid: Grid) -> None:
     ]
     grid.line(11, (24, table_panel(
         101, "All targets",
-        "Each target with its state, its last HTTP status code, its availability over four windows, what is left of"
+        "Each target with its state, since when it has been failing and after which time that is reported (label"
+        " alert_after), in how many of the 36 slots of 3 hours it failed when it is flaky, for how long it has been"
+        " slow, its last HTTP status code, its availability over four windows, what is left of"
         " the error budget of 30 days, the 95th percentile of the duration of its checks that succeeded within 30"
         " minutes, the days until its certificate expires, and why it failed last within 24 hours. What is not up"
-        " comes first. Windows that are longer than the monitor has run say what is known so far.",
+        " comes first. Windows of a day and longer count whole hours, and say what is known so far where they are"
+        " longer than the monitor has run.",
         asked, columns, sort=[("State", False), ("1h", False), ("24h", False)], unit="none",
     )))
     grid.line(10, (24, state_timeline(
         102, "State over time",
         "Each target over time: up, down, or without data, when the exporter was down or did not answer. What is not"
         " up now comes first, then what failed within 24 hours, then the rest.",
-        query(promql.state_worst_first(CHOSEN), "{{instance}}"),
+        query(promql.state_worst_first(CHOSEN), "{{instance}} {{module}}"),
         mappings=style.STATES, links=[TO_DETAIL], per_page=25,
     )))
 
@@ -177,12 +190,12 @@ def alerts(grid: Grid) -> None:
         "Silence it in Alertmanager", frame.silence_of("__data.fields.Alert", "__data.fields.Target"), new_tab=True
     )
     columns = [
-        Column("alertstate", "Alert state", width=100, cell=COLOURED_TEXT, mappings=style.ALERT_STATES),
         Column("severity", "Severity", width=90, cell=COLOURED_TEXT, mappings=style.SEVERITIES),
         Column("alertname", "Alert", width=250, links=[
             link("Runbook: what to do", frame.runbook_of("__value.raw"), new_tab=True), silence,
         ]),
         Column("instance", "Target", links=[CELL_TO_DETAIL]),
+        Column("module", "Module", width=100),
         Column("Value", "Since", width=130, unit="dateTimeFromNow"),
         Column("service", "Service", width=100),
         Column("team", "Team", width=90),
@@ -191,18 +204,18 @@ def alerts(grid: Grid) -> None:
         9,
         (12, table_panel(
             201, "Alerts now",
-            "Alerts that fire, and pending ones whose condition holds but not for long enough. Empty when all is well;"
-            " the heartbeat (Watchdog) is left out.",
+            "Alerts that fire, and since when. Empty when all is well; the heartbeat (Watchdog) is left out."
+            " Since when a target has been failing is in the table of targets.",
             query(promql.alerts_since(CHOSEN)), columns,
-            sort=[("Alert state", False), ("Since", True)], unit="none",
-            no_value="No alert is pending or firing.",
+            sort=[("Severity", False), ("Since", True)], unit="none",
+            no_value="No alert is firing.",
         )),
         (12, state_timeline(
             202, "Alerts over time",
-            "When which alert was pending or fired. Empty when there was none in the time range.",
-            query(promql.alert_state(CHOSEN, "alertname, instance"), "{{alertname}} {{instance}}"),
-            mappings=style.STATES_AND_ALERTS, links=[TO_DETAIL], per_page=25,
-            no_value="No alert was pending or fired in this time.",
+            "When which alert fired. Empty when there was none in the time range.",
+            query(promql.alert_state(CHOSEN, "alertname, instance, module"), "{{alertname}} {{instance}} {{module}}"),
+            mappings=style.ALERTS, links=[TO_DETAIL], per_page=25,
+            no_value="No alert fired in this time.",
         )),
     )
 
@@ -216,7 +229,7 @@ def failures(grid: Grid) -> None:
             301, "HTTP status codes",
             "The worst answer of each step: none at all, or else the highest status code. A short failure is seen"
             " however long the time range is. Targets that are not asked by HTTP have none.",
-            query(promql.worst_status_code(CHOSEN), "{{instance}}"),
+            query(promql.worst_status_code(CHOSEN), "{{instance}} {{module}}"),
             mappings=style.STATUS_CODES, links=[TO_DETAIL], per_page=25,
             no_value="No target was asked by HTTP.",
         )),
@@ -231,6 +244,7 @@ def failures(grid: Grid) -> None:
     )
     columns = [
         Column("instance", "Target", links=[CELL_TO_DETAIL]),
+        Column("module", "Module", width=140),
         Column("phase", "Phase", width=140),
         Column("reason", "Reason", width=220),
         Column("Value", "Failed checks", width=220, unit="none", decimals=0, min=0, cell=GAUGE,
@@ -239,7 +253,7 @@ def failures(grid: Grid) -> None:
     grid.line(8, (24, table_panel(
         303, "Failures by target",
         "How many checks failed in the time range, by target and reason. Empty when no check failed.",
-        query(promql.failures(CHOSEN, "instance, phase, reason", "$__range")), columns,
+        query(promql.failures(CHOSEN, f"{promql.TARGET}, phase, reason", "$__range")), columns,
         sort=[("Failed checks", True)], unit="none", no_value="No check failed in this time.",
     )))
 
@@ -247,22 +261,21 @@ def failures(grid: Grid) -> None:
 def durations(grid: Grid) -> None:
     """How long checks take."""
     grid.row(400, "Duration")
-    slowest = promql.recorded("target:probe_duration_seconds:p95_30m", CHOSEN, how="max")
-    p95_now = f"max by (instance) (target:probe_duration_seconds:p95_30m{promql.job(CHOSEN)} @ end())"
+    matchers = promql.job(CHOSEN)
+    now = f"max by ({promql.TARGET}) (avg_over_time(probe_duration_seconds{matchers}[30m] @ end()))"
     grid.line(
         9,
         (12, graph(
             401, "Ten slowest targets",
-            "The 95th percentile of the duration of the checks that succeeded within 30 minutes, for the ten targets"
-            " that are the slowest at the end of the time range.",
-            query(f"{slowest} and on (instance) topk(10, {p95_now})", "{{instance}}"),
+            "The mean duration of the checks of each step, for the ten targets that are the slowest in the last 30"
+            " minutes of the time range.",
+            query(f"{promql.mean_duration(CHOSEN)} and on ({promql.TARGET}) topk(10, {now})", "{{instance}} {{module}}"),
             unit="s", min=0, calcs=["lastNotNull", "max"], links=[TO_DETAIL],
         )),
         (12, duration_heatmap(
             402, "Duration of checks",
             "How many targets answer within which time: each cell counts targets by the mean duration of their checks.",
-            query(f"avg by (instance) (avg_over_time(probe_duration_seconds{promql.job(CHOSEN)}[$__rate_interval]))",
-                  "{{instance}}"),
+            query(promql.mean_duration(CHOSEN), "{{instance}} {{module}}"),
             unit="s",
         )),
     )
@@ -271,19 +284,20 @@ def durations(grid: Grid) -> None:
 def certificates(grid: Grid) -> None:
     """The certificates of all targets."""
     grid.row(500, "Certificates")
-    info = f"max by (instance, subject, issuer) (probe_ssl_last_chain_info{promql.job(CHOSEN)})"
+    info = f"max by ({promql.TARGET}, subject, issuer) (probe_ssl_last_chain_info{promql.job(CHOSEN)})"
     asked = queries(
         (promql.certificate_days(CHOSEN), ""),
         (f"1000 * {promql.certificate_expiry(CHOSEN)}", ""),
         (promql.certificate_lifetime_left(CHOSEN), ""),
         (promql.certificate_trusted(CHOSEN), ""),
         (info, ""),
-        (f"max by (instance, version) (probe_tls_version_info{promql.job(CHOSEN)})", ""),
+        (f"max by ({promql.TARGET}, version) (probe_tls_version_info{promql.job(CHOSEN)})", ""),
     )
     columns = [
         Column("Value #A", "Left", width=110, unit="suffix:days", decimals=1, cell=COLOURED_TEXT,
                color={"mode": "thresholds"}, thresholds=style.certificate_days()),
         Column("instance", "Target", links=[CELL_TO_DETAIL]),
+        Column("module", "Module", width=120),
         Column("Value #B", "Expires", width=190, unit="dateTimeAsIso"),
         Column("Value #C", "Lifetime left", width=150, unit="percentunit", decimals=0, min=0, max=1, cell=GAUGE,
                color={"mode": "thresholds"},
@@ -295,7 +309,7 @@ def certificates(grid: Grid) -> None:
     ]
     grid.line(8, (24, table_panel(
         501, "Certificates",
-        "The certificate that each target presents, the one that expires first on top. Lifetime left is the part of"
+        "The certificate that expires first on the way to each target, the soonest on top. Lifetime left is the part of"
         " its lifetime that remains: most are renewed when a third is left. Empty when no target uses TLS.",
         asked, columns, sort=[("Left", False)], unit="none", no_value="No target uses TLS.",
     )))
@@ -353,7 +367,7 @@ def dashboard() -> build.Dashboard:
     target = 'job="webservices"'
     by_team = f'{target},team=~"$team"'
     by_service = f'{by_team},service=~"$service"'
-    firing = promql.alerts(CHOSEN, 'alertstate="firing"')
+    firing = promql.alerts(CHOSEN)
     return (
         frame.dashboard(
             frame.OVERVIEW, "Web services",

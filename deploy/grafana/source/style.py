@@ -23,7 +23,7 @@ INK = "text"
 
 # What is drawn for a target, see `promql.state`, and for an alert, see `promql.alert_state`. A table that is sorted by
 # it has what is down on top, then what is unknown.
-DOWN, NO_DATA, UP, PENDING, FIRING = 0, 0.5, 1, 10, 11
+DOWN, NO_DATA, UP, FIRING = 0, 0.5, 1, 11
 
 
 def words(*options: tuple[float, str, str]) -> model.ValueMap:
@@ -59,15 +59,9 @@ STATES = [
     words((DOWN, "DOWN", RED), (UP, "UP", GREEN), (NO_DATA, "NO DATA", GREY)),
     nothing("no data"),
 ]
-STATES_AND_ALERTS = [
-    words(
-        (DOWN, "DOWN", RED),
-        (UP, "UP", GREEN),
-        (NO_DATA, "NO DATA", GREY),
-        (PENDING, "pending", ORANGE),
-        (FIRING, "firing", RED),
-    ),
-]
+ALERTS = [words((FIRING, "firing", RED))]
+# A number that is there for what is not well alone.
+NONE_IS_WELL = [words((0, "–", GREY)), nothing("–")]
 STATUS_CODES = [
     words((0, "no answer", PURPLE)),
     span(100, 199, GREY),
@@ -88,14 +82,6 @@ SEVERITIES = [
             for index, (word, colour) in enumerate(
                 [("critical", RED), ("warning", ORANGE), ("info", SKY), ("none", GREY)]
             )
-        }
-    ),
-]
-ALERT_STATES = [
-    model.ValueMap(
-        options={
-            "firing": model.ValueMappingResult(text="firing", color=RED, index=0),
-            "pending": model.ValueMappingResult(text="pending", color=ORANGE, index=1),
         }
     ),
 ]

@@ -322,10 +322,11 @@ fn metrics(shipped: &Shipped) -> Vec<String> {
     })
 }
 
-/// Rates follow the step of the graph, and nothing reads more than a day of samples: that is what recorded series are for.
+/// Rates follow the step of the graph, and nothing reads more than a day of samples: that is what the series are for that have one
+/// an hour.
 fn windows(shipped: &Shipped) -> Vec<String> {
     let rate = Regex::new(r"\b(?:rate|increase|irate)\([^\[]*\[([^\]]+)\]").unwrap();
-    let window = Regex::new(r"\[([0-9]+)([smhdwy])").unwrap();
+    let window = Regex::new(r"(?:([a-z0-9_:]+)(?:\{[^}]*\})?)?\[([0-9]+)([smhdwy])").unwrap();
     each(shipped, |dashboard| {
         let mut findings = Vec::new();
         for query in queries(dashboard) {
@@ -335,12 +336,13 @@ fn windows(shipped: &Shipped) -> Vec<String> {
             findings
                 .extend(fixed.map(|found| format!("{}: a rate over {}", query.title, &found[1])));
             let long = window.captures_iter(&query.expression).filter(|found| {
-                let number: u64 = found[1].parse().unwrap_or(u64::MAX);
-                matches!((number, &found[2]), (_, "w" | "y") | (2.., "d") | (25.., "h"))
+                let hourly = found.get(1).is_some_and(|name| name.as_str().ends_with(":ratio1h"));
+                let number: u64 = found[2].parse().unwrap_or(u64::MAX);
+                !hourly && matches!((number, &found[3]), (_, "w" | "y") | (2.., "d") | (25.., "h"))
             });
             findings.extend(
                 long.map(|found| {
-                    format!("{}: a window of {}{}", query.title, &found[1], &found[2])
+                    format!("{}: a window of {}{}", query.title, &found[2], &found[3])
                 }),
             );
         }
