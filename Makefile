@@ -41,7 +41,7 @@ doc: ## Build the API documentation; a warning is an error
 rules: ## Check the shipped files with promtool, amtool and VictoriaMetrics
 	scripts/check-rules
 
-story: ## Tell the story of an outage to a real Prometheus and Alertmanager, in two minutes
+story: ## Tell the story of outages to a real Prometheus and Alertmanager, and to run alone, in three minutes
 	$(CARGO) test --locked --test it -- --ignored --nocapture story::
 
 collectors: ## Read the alert log with the log collectors that Debian has, by their shipped configurations
