@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -37,7 +36,8 @@ pub(super) fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
         return Ok(validate::validate(&sources));
     }
     start_log(&options.log);
-    let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let milliseconds =
+        |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     let settings = Settings {
         storage: Some(Storage {
             store: StoreOptions {
