@@ -1,194 +1,250 @@
-//! The story that the customer asked for, on real parts: a service goes down for long and is told once, a flapping one wakes
-//! nobody, the loss of the exporter is told, targets are edited live, and the dashboards have data.
+//! The story that the customer asked for: long outages are reported once and in time, with their true length, and nothing else is,
+//! whatever is edited, removed, killed or cut off meanwhile.
+//!
+//! It is lived through twice: by the shipped stack with a real Prometheus and Alertmanager, and by `run` alone.
 
+mod alone;
+mod monitor;
+mod services;
 mod stack;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use testkit::{Behaviour, Certificates, Leaf, Server};
-use tokio::{task::JoinSet, time::Instant};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::Instant;
 
-use self::stack::{FACTOR, Stack};
+use self::{
+    alone::Alone,
+    monitor::{Monitor, events},
+    services::Services,
+    stack::Stack,
+};
 use crate::dashboards::expressions;
 
+/// How many times faster than in production time passes: an hour's story takes three minutes.
+const FACTOR: u32 = 20;
+
 /// What is slack: a busy machine, and parts that round their waits up to whole seconds.
-const SLACK: Duration = Duration::from_secs(30);
+const SLACK: Duration = Duration::from_secs(15);
+
+/// By how much the beginning and the end of a disruption may differ from what happened: a check each 0.75 s, whole seconds.
+const EXACT: Duration = Duration::from_secs(3);
 
 /// A time of production in the time of the story.
 fn faster(production: Duration) -> Duration {
     production / FACTOR
 }
 
-fn steady() -> Behaviour {
-    Behaviour::answer(200, "", "ok")
+fn minutes(production: u64) -> Duration {
+    faster(Duration::from_mins(production))
 }
 
-/// Goes up and down for as long as it lives: two thirds of its checks succeed.
-async fn flap(address: std::net::SocketAddr) {
-    loop {
-        let server = Server::start_on(address, steady()).await;
-        tokio::time::sleep(faster(Duration::from_secs(80))).await;
-        drop(server);
-        tokio::time::sleep(faster(Duration::from_secs(40))).await;
-    }
-}
-
-/// Whether it tells that the receiver was away, which it was: for minutes of production time.
-fn of_the_receiver(line: &serde_json::Value) -> bool {
-    matches!(
-        line["rule.name"].as_str(),
-        Some("WebserviceMonitorAlertLogDown" | "AlertmanagerNotificationsFailing")
-    )
-}
-
-/// How many lines each event has in the log.
-fn counts(lines: &[serde_json::Value]) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for line in lines {
-        let event = format!("{} {} {}", line["event.id"], line["event.action"], line["message"]);
-        *counts.entry(event).or_default() += 1;
-    }
-    counts
-}
-
-/// The services of the story, as they are at its beginning.
-struct Services {
-    certificates: Certificates,
-    good: Server,
-    secure: Server,
-    mortal: Server,
-    flapping: Server,
-    extra: Server,
-}
-
-impl Services {
-    async fn start() -> Self {
-        let certificates = Certificates::new();
-        let secure = Server::start_tls(certificates.acceptor(Leaf::Good), steady()).await;
-        Self {
-            certificates,
-            good: Server::start(steady()).await,
-            secure,
-            mortal: Server::start(steady()).await,
-            flapping: Server::start(steady()).await,
-            extra: Server::start(steady()).await,
-        }
-    }
-
-    /// The targets file; the last service is added to it while everything runs.
-    fn targets(&self, with_extra: bool) -> String {
-        let mut list = vec![
-            ("good", self.good.url("/"), ""),
-            ("secure", self.secure.url("/"), ", module: https_story"),
-            ("mortal", self.mortal.url("/"), ", slo: \"99.9\""),
-            ("flapping", self.flapping.url("/"), ", slo: \"90\""),
-        ];
-        if with_extra {
-            list.push(("extra", self.extra.url("/"), ""));
-        }
-        let group = |(name, url, labels): &(&str, String, &str)| {
-            format!(
-                "- targets: [\"{url}\"]\n  labels: {{ service: {name}, team: story{labels} }}\n"
-            )
-        };
-        list.iter().map(group).collect()
-    }
-
-    fn modules(&self) -> String {
-        format!(
-            "modules:\n  https_story:\n    prober: http\n    http: {{ tls_config: {{ ca_file: {} }} }}\n",
-            self.certificates.file("authority.pem").display()
-        )
-    }
+/// What happened to the service that was down for long.
+struct Outage {
+    failed_at: Timestamp,
+    worked_at: Timestamp,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes two minutes: make story"]
-async fn a_long_outage_is_told_once_and_a_flapping_service_wakes_nobody() {
+#[ignore = "takes three minutes: make story"]
+async fn a_long_outage_is_reported_once_and_nothing_else_is() {
     let begun = Instant::now();
-    let services = Services::start().await;
-    let Some(mut stack) = Stack::start(&services.targets(false), &services.modules()) else {
+    let mut services = Services::start().await;
+    let Some(mut stack) = Stack::start(&services.targets(), &services.modules()) else {
         return;
     };
-    let up = |count: usize| format!("count(probe_success == 1) == {count}");
-    stack.until_series(Duration::from_mins(1), &up(4)).await;
-    stack.write_targets(&services.targets(true));
-    let seen = stack.until_series(SLACK, &up(5)).await;
-    println!("a target that was added has its first sample after {seen:.1?}");
-
-    let Services { mortal, flapping, .. } = services;
-    let flapping_address = flapping.address();
-    drop(flapping);
-    // It flaps until the end.
-    let mut flapper = JoinSet::new();
-    flapper.spawn(flap(flapping_address));
-    let _mortal = long_outage(&mut stack, mortal).await;
+    let outage = outages(&mut stack, &mut services).await;
     lost_exporter(&mut stack).await;
-    let flaps = faster(Duration::from_hours(1)) + SLACK;
-    let flapping = flapping_address.to_string();
-    stack.until_line(flaps, "WebserviceFlapping", "firing", &flapping).await;
+    all_at_once(&mut stack, &mut services).await;
 
-    nobody_is_woken_twice_or_in_vain(&stack.lines());
+    let mut expected = told_alone();
+    expected.push(("WebserviceExporterDown", ""));
+    each_was_told_once(&stack, &expected);
+    the_truth_was_told(&stack, &outage);
     let failures = "sum(prometheus_rule_evaluation_failures_total) > 0";
     assert!(stack.query(failures, None).await.is_empty(), "rules failed");
     dashboards_have_data(&stack, begun.elapsed()).await;
     println!("the story took {:.0?}", begun.elapsed());
 }
 
-/// A service is down for long and comes back, as it is given back. The receiver is away when it is told first, and is killed once more before the
-/// end is told.
-async fn long_outage(stack: &mut Stack, service: Server) -> Server {
-    let address = service.address();
-    drop(service);
-    let alert = |state: &str| {
-        format!("ALERTS{{alertname=\"WebserviceDown\",alertstate=\"{state}\",service=\"mortal\"}}")
-    };
-    let promised = faster(Duration::from_mins(15));
-    let pending = stack.until_series(promised + SLACK, &alert("pending")).await;
-    stack.kill_alert_log();
-    let fired = pending + stack.until_series(promised + SLACK, &alert("firing")).await;
-    println!("an outage fires after {fired:.1?}; 15 minutes are {promised:.1?} here");
-    assert!(fired < promised + SLACK);
-    let refused =
-        "sum(alertmanager_notification_requests_failed_total{integration=\"webhook\"}) > 0";
-    stack.until_series(SLACK, refused).await;
-    stack.start_alert_log();
-    let subject = address.to_string();
-    let told = stack.until_line(SLACK, "WebserviceDown", "firing", &subject).await;
-    println!("its line is there {told:.1?} after the receiver is back");
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes three minutes: make story"]
+async fn the_all_in_one_mode_tells_the_same() {
+    let begun = Instant::now();
+    let mut services = Services::start().await;
+    let mut alone = Alone::start(&services.targets(), &services.modules());
+    let outage = outages(&mut alone, &mut services).await;
+    all_at_once(&mut alone, &mut services).await;
+    each_was_told_once(&alone, &told_alone());
+    the_truth_was_told(&alone, &outage);
+    println!("the story of `run` took {:.0?}", begun.elapsed());
+}
 
-    stack.kill_alert_log();
-    stack.start_alert_log();
-    let service = Server::start_on(address, steady()).await;
-    let end = faster(Duration::from_mins(25)) + SLACK;
-    let resolved = stack.until_line(end, "WebserviceDown", "resolved", &subject).await;
-    println!("it is resolved {resolved:.1?} after the service is back");
-    service
+/// The alerts, by name and service, that have one beginning and one end in both stories.
+fn told_alone() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("WebserviceDown", "crashing"),
+        ("WebserviceDown", "edited"),
+        ("WebserviceDown", "mortal"),
+        ("WebserviceDown", "removed"),
+        ("WebservicesMostlyFailing", ""),
+    ]
+}
+
+/// Some services fail; labels are edited, a target is removed, the receiver is killed and what evaluates the rules is away meanwhile.
+/// Then all work again.
+async fn outages(monitor: &mut impl Monitor, services: &mut Services) -> Outage {
+    let up = format!("count(probe_success == 1) == {}", services.count());
+    monitor.until_series(Duration::from_mins(1), &up).await;
+    services.fail_some();
+    let begun = Instant::now();
+
+    // Promised more time before it is reported: it is not reported at all.
+    let failing = |service: &str, production: Duration| {
+        let seconds = faster(production).as_secs_f64();
+        format!("target:failing:seconds{{service=\"{service}\"}} >= {seconds}")
+    };
+    let two_minutes = Duration::from_mins(2);
+    monitor.until_series(minutes(4) + SLACK, &failing("patient", two_minutes)).await;
+    ", alert_after: 30m, priority: low".clone_into(&mut services.get("patient").labels);
+    monitor.write_targets(&services.targets());
+
+    monitor.until_line(minutes(5) + SLACK, "WebserviceDown", "firing", "removed").await;
+    println!("5 minutes are {:.1?}; told after {:.1?}", minutes(5), begun.elapsed());
+    services.remove("removed");
+    monitor.write_targets(&services.targets());
+    let ended = monitor.until_line(SLACK, "WebserviceDown", "resolved", "removed").await;
+    println!("the end of what is no longer watched is told after {ended:.1?}");
+
+    monitor.until_line(minutes(10) + SLACK, "WebserviceDown", "firing", "edited").await;
+    ", alert_after: 20m, severity: warning, stage: b"
+        .clone_into(&mut services.get("edited").labels);
+    monitor.write_targets(&services.targets());
+
+    // The receiver is away when the long outage is reported.
+    let thirteen_minutes = Duration::from_mins(13);
+    monitor.until_series(minutes(15) + SLACK, &failing("mortal", thirteen_minutes)).await;
+    monitor.lose_receiver();
+    let firing = "ALERTS{alertname=\"WebserviceDown\",alertstate=\"firing\",service=\"mortal\"}";
+    monitor.until_series(minutes(5) + SLACK, firing).await;
+    let fired = begun.elapsed();
+    println!("15 minutes are {:.1?}; an outage fires after {fired:.1?}", minutes(15));
+    assert!(fired >= minutes(15) && fired < minutes(15) + SLACK);
+    monitor.start_receiver();
+    monitor.until_line(SLACK, "WebserviceDown", "firing", "mortal").await;
+    monitor.until_line(SLACK, "WebserviceDown", "firing", "crashing").await;
+
+    // What evaluates the rules is away, for longer than an Alertmanager keeps what it hears no more of.
+    let before = events(&monitor.lines());
+    monitor.leave();
+    tokio::time::sleep(minutes(7)).await;
+    monitor.come_back();
+    monitor.until_series(SLACK, &failing("mortal", thirteen_minutes)).await;
+    monitor.lose_receiver();
+    monitor.start_receiver();
+    // By now whatever was held back or reported again has been written.
+    tokio::time::sleep(minutes(4)).await;
+    let down = |events: &BTreeMap<(String, String), Vec<String>>| {
+        let mut events = events.clone();
+        events.retain(|(alert, _), _| alert == "WebserviceDown");
+        events
+    };
+    assert_eq!(down(&events(&monitor.lines())), down(&before), "{}", monitor.said());
+
+    services.work_all().await;
+    let worked = Instant::now();
+    for service in ["mortal", "edited", "crashing"] {
+        let limit = minutes(8) + SLACK;
+        monitor.until_line(limit, "WebserviceDown", "resolved", service).await;
+        println!("{service} is told as over {:.1?} after it works", worked.elapsed());
+    }
+    let mortal = services.get("mortal");
+    Outage { failed_at: mortal.failed_at, worked_at: mortal.worked_at }
 }
 
 async fn lost_exporter(stack: &mut Stack) {
     stack.stop_exporter();
-    let lost = faster(Duration::from_mins(8)) + SLACK;
+    let lost = minutes(8) + SLACK;
     let told = stack.until_line(lost, "WebserviceExporterDown", "firing", "").await;
     println!("the loss of the exporter is told after {told:.1?}");
     stack.start_exporter();
-    let back = faster(Duration::from_mins(10)) + SLACK;
+    let back = minutes(12) + SLACK;
     let told = stack.until_line(back, "WebserviceExporterDown", "resolved", "").await;
     println!("its return is told after {told:.1?}");
 }
 
-/// Each transition has one line, and of the services only the long outage is urgent.
-fn nobody_is_woken_twice_or_in_vain(lines: &[serde_json::Value]) {
-    let counts = counts(lines);
-    println!("{} lines: {:#?}", lines.len(), counts.keys().collect::<Vec<_>>());
-    let doubled: Vec<_> = counts.into_iter().filter(|(_, count)| *count != 1).collect();
-    assert!(doubled.is_empty(), "{doubled:#?}");
-    let urgent: Vec<_> = lines
+/// All services but one fail at once, for longer than most are promised.
+async fn all_at_once(monitor: &mut impl Monitor, services: &mut Services) {
+    let up = format!("count(probe_success == 1) == {}", services.count());
+    monitor.until_series(SLACK, &up).await;
+    services.fail_all();
+    let limit = minutes(2) + SLACK;
+    let told = monitor.until_line(limit, "WebservicesMostlyFailing", "firing", "").await;
+    println!("that most targets fail is told after {told:.1?}");
+    let long =
+        format!("target:failing:seconds{{service=\"good\"}} >= {}", minutes(8).as_secs_f64());
+    monitor.until_series(minutes(8) + SLACK, &long).await;
+    services.work_all().await;
+    let limit = minutes(8) + SLACK;
+    let told = monitor.until_line(limit, "WebservicesMostlyFailing", "resolved", "").await;
+    println!("that they work again is told after {told:.1?}");
+}
+
+/// What may be written besides: about the receiver and about Prometheus, which were away, and that a service is flaky.
+fn may_be_told(alert: &str, service: &str) -> bool {
+    match alert {
+        "WebserviceMonitorAlertLogDown"
+        | "WebserviceMonitorHeartbeatMissing"
+        | "AlertmanagerNotificationsFailing" => true,
+        "WebserviceFlaky" => service == "flapping",
+        _ => false,
+    }
+}
+
+/// The alerts of a story have one beginning and one end, and there are no others.
+fn each_was_told_once(monitor: &impl Monitor, expected: &[(&str, &str)]) {
+    let mut told = events(&monitor.lines());
+    println!("{told:#?}");
+    told.retain(|(alert, service), _| !may_be_told(alert, service));
+    let pair = || vec!["firing".to_owned(), "resolved".to_owned()];
+    let expected: BTreeMap<_, _> = expected
         .iter()
-        .filter(|line| line["log.level"] == "error" && !of_the_receiver(line))
-        .map(|line| line["message"].as_str().unwrap())
+        .map(|(alert, service)| (((*alert).to_owned(), (*service).to_owned()), pair()))
         .collect();
-    assert_eq!(urgent.len(), 2, "one outage and one lost exporter: {urgent:#?}");
+    assert_eq!(told, expected, "{}", monitor.said());
+}
+
+/// The line of an alert about a service.
+fn line<'lines>(lines: &'lines [Value], service: &str, action: &str) -> &'lines Value {
+    let found = lines.iter().find(|line| {
+        line["rule.name"] == "WebserviceDown"
+            && line["service.name"] == service
+            && line["event.action"] == action
+    });
+    found.unwrap_or_else(|| panic!("no line {action} of {service}"))
+}
+
+/// The log says when the disruption began and ended, and why it was one.
+fn the_truth_was_told(monitor: &impl Monitor, outage: &Outage) {
+    let lines = monitor.lines();
+    let time = |line: &Value, field: &str| -> Timestamp {
+        line[field].as_str().unwrap_or_default().parse().unwrap_or_else(|_| panic!("{line}"))
+    };
+    let exactly =
+        |told: Timestamp, happened: Timestamp| told.duration_since(happened).unsigned_abs() < EXACT;
+    let (firing, resolved) = (line(&lines, "mortal", "firing"), line(&lines, "mortal", "resolved"));
+    assert_eq!(firing["error.type"], "connect/refused", "{firing}");
+    assert!(exactly(time(firing, "event.start"), outage.failed_at), "{firing}");
+    assert_eq!(resolved["event.id"], firing["event.id"]);
+    assert_eq!(resolved["event.start"], firing["event.start"]);
+    assert!(exactly(time(resolved, "event.end"), outage.worked_at), "{resolved}");
+    let length = time(resolved, "event.end").duration_since(time(resolved, "event.start"));
+    assert_eq!(resolved["event.duration"].as_i64().map(i128::from), Some(length.as_nanos()));
+    let message = resolved["message"].as_str().unwrap();
+    assert!(message.contains("works again after"), "{message}");
+    let removed = line(&lines, "removed", "resolved")["message"].as_str().unwrap();
+    assert!(removed.contains("no longer watched"), "{removed}");
 }
 
 /// Each expression of the dashboards gives data over the time of the story.

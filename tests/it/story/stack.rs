@@ -156,10 +156,12 @@ impl Monitor for Stack {
     fn start_receiver(&mut self) {
         let timeout = faster(Duration::from_mins(5)).as_secs();
         let heartbeat = format!("--heartbeat.timeout={timeout}s");
-        self.alert_log = Some(self.own("alert-log", "alert-log", &[&heartbeat]));
-    }
-
-    fn knows_targets(&self) -> bool {
-        false
+        let arguments = [
+            "--config.file=config/modules.yml",
+            "--targets.file=config/targets.yml",
+            "--rules.file=config/rules/*.yml",
+            &heartbeat,
+        ];
+        self.alert_log = Some(self.own("alert-log", "alert-log", &arguments));
     }
 }
