@@ -136,7 +136,7 @@ impl Evaluator {
             let changes =
                 GroupState::restore(&mut lock(&monitor.rules), store.as_ref(), now, &external);
             changes.iter().for_each(log_change);
-            changes.iter().map(|change| account::fires(&change.alert, now)).collect()
+            (changes.iter().map(|change| account::fires(&change.alert, now)).collect(), true)
         })
         .await;
         self.deliver(notices, outbox).await;
@@ -176,7 +176,12 @@ impl Evaluator {
 
     /// Hands over what changed and, where it is due, an account of every alert. Neither waits: what the outbox cannot take is made
     /// good by the next account.
-    async fn deliver(&mut self, notices: Vec<Notice>, outbox: &mpsc::Sender<Batch>) {
+    async fn deliver(
+        &mut self,
+        (notices, open): (Vec<Notice>, bool),
+        outbox: &mpsc::Sender<Batch>,
+    ) {
+        self.account_due |= open;
         let present = if self.account_due || self.notifiers.wants_present() {
             let (monitor, evaluated) = (Arc::clone(&self.monitor), self.evaluated.clone());
             blocking(move || Some(account::of(&monitor, &evaluated))).await
@@ -272,8 +277,8 @@ fn adopt_groups(
     reloaded.changes
 }
 
-/// Logs changes, and makes notices of those that people are notified of.
-fn report(monitor: &Monitor, changes: &[AlertChange]) -> Vec<Notice> {
+/// Logs changes, and makes notices of those that people are notified of; says whether an account of every alert is due.
+fn report(monitor: &Monitor, changes: &[AlertChange]) -> (Vec<Notice>, bool) {
     changes.iter().for_each(log_change);
     account::notices(monitor, changes)
 }

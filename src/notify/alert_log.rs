@@ -108,10 +108,13 @@ impl AlertLog {
     /// Takes notices in and writes what waits, now and then while there are many.
     fn take(&mut self, notices: &[Notice]) -> io::Result<()> {
         let mut result = Ok(());
-        // An alert whose labels were edited ends under the old ones and fires under the new ones: it goes on.
-        let firings = notices.iter().filter(|notice| !notice.is_end());
-        let ends = notices.iter().filter(|notice| notice.is_end());
-        for notice in firings.chain(ends).filter(|notice| !notice.is_heartbeat()) {
+        // What was learnt of at once: an alert whose labels were edited ends under the old ones and fires under the new ones, and goes
+        // on.
+        let ordered = notices.chunk_by(|one, next| one.told_at == next.told_at).flat_map(|same| {
+            let firings = same.iter().filter(|notice| !notice.is_end());
+            firings.chain(same.iter().filter(|notice| notice.is_end()))
+        });
+        for notice in ordered.filter(|notice| !notice.is_heartbeat()) {
             if !self.has_room(&mut result) {
                 continue;
             }

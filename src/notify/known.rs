@@ -44,6 +44,8 @@ pub(super) struct Known {
     /// When the rules were last evaluated, as far as a heartbeat said so.
     heartbeat: Option<Timestamp>,
     journal: Journal,
+    /// The keys of alerts whose identifiers an earlier version made from all of their labels, by the hash in those.
+    aliases: BTreeMap<u64, u64>,
 }
 
 /// The last line about each alert, by the hash of the labels that identify it.
@@ -129,30 +131,36 @@ impl Known {
             return;
         }
         let (key, entry) = self.rebuild(line);
-        if self.alerts.entries.get(&key).is_none_or(|known| is_newer(&entry, known)) {
+        let is_news = |known: &Entry| is_newer(&entry, known) || knows_more(&entry, known);
+        if self.alerts.entries.get(&key).is_none_or(is_news) {
             self.set(key, entry);
         }
     }
 
     /// What a line says, with what is known of the disruption already.
     fn rebuild(&self, line: &Written) -> (u64, Entry) {
-        let key = line.event.hash;
-        let known = self.alerts.entries.iter().find(|(_, known)| known.event == line.event);
-        let known = match self.alerts.entries.get(&key) {
-            Some(entry) if entry.event.id() == line.event.id() => Some((&key, entry)),
-            _ => known,
-        };
-        match known {
-            Some((key, entry)) if entry.is_open() && line.transition == Transition::Resolved => {
-                let mut entry = entry.clone();
+        let key = self.aliases.get(&line.event.hash).copied().unwrap_or(line.event.hash);
+        let known = self.alerts.entries.get(&key);
+        match known.filter(|known| known.event.id() == line.event.id()) {
+            Some(known) if line.transition == Transition::Resolved => {
+                let mut entry = known.clone();
                 entry.close(line.told_at);
-                (*key, entry)
+                (key, entry)
             }
-            _ => (key, Entry::of_line(line)),
+            // Of an alert from an earlier version the line knows more than the file.
+            Some(known) if known.is_open() && known.facts.is_none() => {
+                let of_line = Entry::of_line(line);
+                (key, Entry { event: line.event, facts: of_line.facts, ..known.clone() })
+            }
+            Some(known) => (key, known.clone()),
+            None => (key, Entry::of_line(line)),
         }
     }
 
     fn set(&mut self, key: u64, entry: Entry) {
+        if entry.event.hash != key {
+            self.aliases.insert(entry.event.hash, key);
+        }
         self.alerts.insert(key, entry.clone());
         self.written.insert(key, entry);
     }
@@ -309,6 +317,12 @@ impl Alerts {
         self.facts_bytes = self.facts_bytes.saturating_sub(bytes);
         Some(entry)
     }
+}
+
+/// Whether an entry of the same disruption has what its end needs, and the other has not.
+fn knows_more(entry: &Entry, known: &Entry) -> bool {
+    let same = entry.event.id() == known.event.id() && known.is_open();
+    same && entry.facts.is_some() && known.facts.is_none()
 }
 
 /// Whether an entry was written after another about the same alert.

@@ -18,26 +18,41 @@ use crate::{
     notify::{self, Ending, Notice, Present, Scope, fingerprint},
 };
 
-/// The notices of changes; of a pending alert there is none.
-pub(super) fn notices(monitor: &Monitor, changes: &[AlertChange]) -> Vec<Notice> {
-    if changes.iter().all(|change| change.transition != Transition::Resolved) {
-        return changes.iter().filter_map(|change| notice(change, &Scope::unknown())).collect();
+/// The notices of changes, and whether an end was left out because it is not certain yet. Of a pending alert there is none.
+pub(super) fn notices(monitor: &Monitor, changes: &[AlertChange]) -> (Vec<Notice>, bool) {
+    let is_end = |change: &AlertChange| change.transition == Transition::Resolved;
+    if !changes.iter().any(is_end) {
+        let scope = Scope::unknown();
+        return (changes.iter().filter_map(|change| notice(change, &scope)).collect(), false);
     }
-    let (scope, firing) = {
-        let groups = lock(&monitor.rules);
-        let names: BTreeSet<&str> =
-            changes.iter().filter_map(|change| name(&change.alert)).collect();
-        let of_names =
-            alerts(&groups).filter(|alert| name(alert).is_some_and(|name| names.contains(name)));
-        let firing: BTreeSet<Labels> =
-            of_names.filter(|alert| is_firing(alert)).map(|alert| alert.labels.clone()).collect();
-        (scope(&monitor.config.load(), &groups), firing)
-    };
-    // Of two rules with one name and one alert, the other may still have it.
+    let groups = lock(&monitor.rules);
+    let scope = scope(&monitor.config.load(), &groups);
+    let names: BTreeSet<&str> = changes
+        .iter()
+        .filter(|change| is_end(change))
+        .filter_map(|change| name(&change.alert))
+        .collect();
+    let (mut firing, mut pending) = (BTreeSet::new(), BTreeSet::new());
+    for alert in
+        alerts(&groups).filter(|alert| name(alert).is_some_and(|name| names.contains(name)))
+    {
+        match alert.state {
+            AlertState::Firing => drop(firing.insert(&alert.labels)),
+            AlertState::Pending => drop(pending.insert(fingerprint(&alert.labels))),
+            AlertState::Inactive => {}
+        }
+    }
+    let mut open = false;
     let is_over = |change: &&AlertChange| {
-        change.transition != Transition::Resolved || !firing.contains(&change.alert.labels)
+        // Of two rules with one name and one alert, the other may still have it. An alert whose labels were edited is pending again
+        // under the new ones: whether it is over is seen when that fires or not.
+        let goes_on = pending.contains(&fingerprint(&change.alert.labels));
+        open |= is_end(change) && goes_on;
+        !is_end(change) || !firing.contains(&change.alert.labels) && !goes_on
     };
-    changes.iter().filter(is_over).filter_map(|change| notice(change, &scope)).collect()
+    let notices =
+        changes.iter().filter(is_over).filter_map(|change| notice(change, &scope)).collect();
+    (notices, open)
 }
 
 /// Every alert of the rules at present. Nothing is certain of those of groups that were not evaluated yet.

@@ -45,9 +45,10 @@ impl Outbox {
         (sender, Self { monitor, store, notifiers, batches })
     }
 
-    /// Works until the way in is closed and nothing is left.
+    /// Works until the way in is closed and nothing is left. What came while the store was synced is handed over at once.
     pub(super) async fn run(mut self) {
-        while let Some(Batch { notices, present }) = self.batches.recv().await {
+        let mut batches = Vec::new();
+        while self.batches.recv_many(&mut batches, BATCHES_MAX).await > 0 {
             let (monitor, store) = (Arc::clone(&self.monitor), Arc::clone(&self.store));
             blocking(move || {
                 if let Err(error) = store.sync() {
@@ -56,10 +57,15 @@ impl Outbox {
                 }
             })
             .await;
-            self.notifiers.enqueue(notices);
-            if let Some(present) = present {
-                self.notifiers.present(present);
+            let mut changed = Vec::new();
+            for Batch { notices, present } in batches.drain(..) {
+                changed.extend(notices);
+                if let Some(present) = present {
+                    self.notifiers.enqueue(std::mem::take(&mut changed));
+                    self.notifiers.present(present);
+                }
             }
+            self.notifiers.enqueue(changed);
         }
     }
 }

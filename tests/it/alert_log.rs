@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use series::Labels;
 use tempfile::TempDir;
 use webservice_monitor::notify::{
-    AlertLog, Format, Notice, Notifier as _, Notifiers, Settings, Transition, render,
+    AlertLog, Format, Notice, Notifier as _, Notifiers, Origin, Settings, Transition, render,
 };
 
 /// 2026-11-22T06:32:06.000Z
@@ -41,6 +41,7 @@ pub(crate) fn notice(name: &str, transition: Transition) -> Notice {
             ("resolved", format!("http://{name}/ works again")),
             ("error_type", "connect/refused".to_owned()),
         ]),
+        origin: Origin::Alertmanager,
         ..Notice::default()
     }
 }

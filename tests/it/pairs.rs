@@ -18,7 +18,7 @@ use tokio::{
 };
 use webservice_monitor::notify::{AlertLog, Format, Notice, Notifier as _, Origin};
 
-use crate::program::{Program, Running, Service, wait_for, wait_for_file};
+use crate::program::{Program, Running, wait_for, wait_for_file};
 
 /// Nothing listens on port 1.
 const DOWN: &str = "- targets: [\"http://127.0.0.1:1/\"]\n  labels: { team: web }\n";
@@ -81,6 +81,28 @@ async fn an_edit_of_labels_ends_nothing_and_a_removal_ends_it_with_its_reason() 
     }
 }
 
+/// Under the new labels the alert has to hold for some time again, in which it is not over either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_ends_nothing_while_the_new_labels_are_pending() {
+    let slow = rules("Down", "critical").replace("labels: {sev", "for: 1s, labels: {sev");
+    let program = Program::all_in_one(DOWN, &slow).await;
+    let log = program.path("alerts.jsonl");
+    wait_for_file(&log, "the alert", is_firing).await;
+    for (team, state) in [("data", "firing"), ("web", "pending")] {
+        edit(&program, "targets.yml", &DOWN.replace("web", team)).await;
+        let edited = |body: &str| {
+            body.contains(&format!("\"team\":\"{team}\"")) && body.contains(&format!("\"{state}\""))
+        };
+        program.wait_for("/api/v1/alerts", "the edited target", edited).await;
+    }
+    assert_eq!(lines(&log), ["firing Down -"]);
+    // It is over before it fires again.
+    edit(&program, "rules.yml", &slow.replace("== 0", "== 7")).await;
+    wait_for_file(&log, "the end", is_resolved).await;
+    assert_eq!(lines(&log), ["firing Down -", "resolved Down works again"]);
+    program.app.stop().await;
+}
+
 /// What happens while the program is off, and how the alert ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alert_that_no_rule_has_after_a_restart_ends() {
@@ -89,8 +111,8 @@ async fn an_alert_that_no_rule_has_after_a_restart_ends() {
         // As after a stop that is longer than what is remembered: nothing is known of the alert.
         ("the store is gone and the service is back", "works again"),
     ] {
-        let service = Service::start(0, "500 Down").await;
-        let targets = format!("- targets: [\"{}\"]\n", service.url());
+        let switches = Switches::start(1).await;
+        let targets = format!("- targets: [\"http://{}/0\"]\n", switches.address);
         let program = Program::all_in_one(&targets, &rules("Down", "critical")).await;
         let directory = program.directory;
         let log = directory.path().join("alerts.jsonl");
@@ -99,14 +121,11 @@ async fn an_alert_that_no_rule_has_after_a_restart_ends() {
         let write = |file: &str, text: &str| {
             std::fs::write(directory.path().join(file), text).unwrap();
         };
-        let mut other = None;
         if case == "the rule is gone" {
             write("rules.yml", &rules("Other", "critical"));
         } else {
             std::fs::remove_dir_all(directory.path().join("data")).unwrap();
-            let port = service.address.port();
-            drop(service);
-            other = Some(Service::start(port, "200 OK").await);
+            switches.works[0].store(true, Ordering::Relaxed);
         }
         let app = Program::start(directory.path(), true).await;
         let text = wait_for_file(&log, "the end", is_resolved).await;
@@ -122,7 +141,6 @@ async fn an_alert_that_no_rule_has_after_a_restart_ends() {
             assert_eq!(first[field], end[field], "{case}: {field}");
         }
         app.stop().await;
-        drop(other);
     }
 }
 
@@ -247,7 +265,7 @@ async fn kills_leave_no_beginning_without_its_end() {
         for (number, works) in switches.works.iter().enumerate() {
             works.store((number + kill) % 3 == 0, Ordering::Relaxed);
         }
-        let wanted = before + 1 + 700 * kill;
+        let wanted = before + 1 + 150 * kill;
         wait_for_file(&log, "changes", |text| text.len() > wanted).await;
         drop(running);
     }

@@ -95,10 +95,12 @@ pub(super) fn begin(key: u64, last: Option<&Entry>, notice: &Notice) -> Option<S
     Some(Step { key, entry, notice: Some(notice) })
 }
 
-/// The end of an alert whose beginning the log does not have; `None` when it is an end that it has.
+/// The end of an alert whose beginning the log does not have; `None` when it is an end that it has. Of the rules of this program it
+/// would have the beginning, had there been room for it.
 pub(super) fn unheard(key: u64, last: Option<&Entry>, notice: &Notice) -> Option<Step> {
     let start = seconds(notice.active_at);
-    if last.is_some_and(|last| start <= last.latest() || notice.at <= last.told_at) {
+    let is_known = |last: &Entry| start <= last.latest() || notice.at <= last.told_at;
+    if notice.origin == Origin::Rules || last.is_some_and(is_known) {
         return None;
     }
     let event = event(key, last, notice, start);

@@ -351,6 +351,17 @@ fn what_no_rule_has_any_more_ends_with_what_is_known_of_it() {
     }
 }
 
+/// The beginning was refused because too much waited: the rules have no end without it.
+#[test]
+fn an_end_of_the_rules_without_its_beginning_is_none() {
+    let mut known = Known::default();
+    let label = ("team", "web");
+    assert_eq!(admit(&mut known, &of_target(Transition::Resolved, 100, 200, label)), []);
+    assert_eq!(admit(&mut known, &of_target(Transition::Firing, 300, 300, label)).len(), 1);
+    assert_eq!(admit(&mut known, &of_target(Transition::Resolved, 300, 400, label)).len(), 1);
+    assert_eq!(admit(&mut known, &of_target(Transition::Resolved, 500, 600, label)), []);
+}
+
 #[test]
 fn an_alert_from_before_a_restart_whose_end_is_written_does_not_begin_again() {
     let mut known = Known::default();
@@ -396,6 +407,16 @@ fn what_version_0_1_wrote_is_taken_over() {
         ),
     )
     .unwrap();
+    // The line has the labels, and the milliseconds of the start.
+    let line = format!(
+        "{{\"@timestamp\":\"1970-01-01T00:00:11Z\",\"event.action\":\"firing\",\"event.id\":\"{old:016x}-10\",\
+         \"event.start\":\"1970-01-01T00:00:10.250Z\",\"rule.name\":\"Down\",\"url.full\":\"http://a/\",\"labels\":{{\"team\":\"web\"}}}}"
+    );
+    let mut told = Known::default();
+    told.read(&log);
+    told.replay(&read(&line).unwrap());
+    let end = told.end(old, 60_000, Ending::WorksAgain).unwrap().notice.unwrap();
+    assert_eq!((end.label("team"), end.event().start), ("web", 10_250));
     let mut known = Known::default();
     known.read(&log);
     known.keep(0).unwrap();
