@@ -67,8 +67,10 @@ pub(super) fn begin(key: u64, last: Option<&Entry>, notice: &Notice) -> Option<S
         now
     } else if let Some(last) = last.filter(|_| old_start) {
         // Its end was reported already. Soon after that it is a message that came late. Otherwise it is not over after all: an
-        // Alertmanager that heard nothing of it for a while took it for over, and hears of it again, with its old start.
-        let known = last.sets.is_empty() || last.set(hash).is_some();
+        // Alertmanager that heard nothing of it for a while took it for over, and hears of it again, with its old start. The rules of
+        // this program are never late: it began again within a second, which is as much as a start is known after a restart.
+        let may_be_late = notice.origin != Origin::Rules;
+        let known = may_be_late && (last.sets.is_empty() || last.set(hash).is_some());
         if known && notice.told_at <= last.told_at.saturating_add(LATE_MS) {
             return None;
         }

@@ -351,6 +351,25 @@ fn what_no_rule_has_any_more_ends_with_what_is_known_of_it() {
     }
 }
 
+#[test]
+fn an_alert_of_the_rules_that_begins_again_within_a_second_is_another_disruption() {
+    let mut known = Known::default();
+    let label = ("team", "web");
+    admit(&mut known, &of_target(Transition::Firing, 100, 100, label));
+    admit(&mut known, &of_target(Transition::Resolved, 100, 100, label));
+    for restored in [false, true] {
+        let mut again = of_target(Transition::Firing, 100, 100, label);
+        again.at += if restored { 700 } else { 300 };
+        again.told_at = if restored { 150_000 } else { again.at };
+        let second = if restored { 150 } else { 101 };
+        assert_eq!(events(&admit(&mut known, &again)), [(Transition::Firing, second)]);
+        let mut end = of_target(Transition::Resolved, 100, 100, label);
+        end.at = again.told_at + 200;
+        end.told_at = end.at;
+        assert_eq!(events(&admit(&mut known, &end)), [(Transition::Resolved, second)]);
+    }
+}
+
 /// The beginning was refused because too much waited: the rules have no end without it.
 #[test]
 fn an_end_of_the_rules_without_its_beginning_is_none() {
