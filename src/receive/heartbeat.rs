@@ -1,7 +1,7 @@
 //! The dead man's switch: an alert of our own when the one that always fires stops arriving.
 //!
 //! The Watchdog alert of the rules comes from Prometheus through Alertmanager. While it comes, every other alert would come
-//! too; when it stays away, no one else can tell. Must not know how it is told.
+//! too; when it stays away, no one else can tell. Must not know how it is written.
 
 use std::{sync::Mutex, time::Duration};
 

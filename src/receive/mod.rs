@@ -49,7 +49,7 @@ const TURNS: usize = 2;
 /// How many alerts are a batch: few enough that what waits behind one waits for a fraction of a second.
 const BATCH: usize = 500;
 
-/// How much of what is wrong with a request is told, in bytes: it may quote the request.
+/// How much of what is wrong with a request is reported, in bytes: it may quote the request.
 const REASON_BYTES_MAX: usize = 200;
 
 /// How often the heartbeat is looked at, and ends that wait.

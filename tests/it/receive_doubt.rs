@@ -119,7 +119,7 @@ async fn an_alert_that_is_not_understood_spoils_no_other() {
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
-    // Where none is understood it is no webhook, and what is told of it is one line.
+    // Where none is understood it is no webhook, and what is reported of it is one line.
     let (status, why) = send(app.address(), "POST", WEBHOOK, "", &body(&odd[4..])).await;
     assert_eq!((status, why.matches('\n').count()), (400, 1), "{why}");
     app.stop().await;

@@ -138,7 +138,7 @@ pub(super) fn ends(key: u64, open: &Entry, notice: &Notice) -> Vec<Step> {
         return changed.then_some(Step { key, entry, notice: None }).into_iter().collect();
     }
     entry.close(notice.told_at);
-    // Where the end says less than is known of the beginning, that stands in the line.
+    // Where the end says less than is known of the beginning, the line has that.
     let mut annotations = notice.annotations.clone();
     for (name, text) in open.facts.iter().flat_map(|facts| facts.annotations.iter()) {
         if annotations.get(name).is_none() {
