@@ -4,10 +4,11 @@ PARTS ?= promtool prometheus chromium blackbox_exporter openssl ip curl promethe
 	victoria-metrics
 FUZZ_TARGETS ?= response modules targets
 FUZZ_SECONDS ?= 60
+BEFORE ?= HEAD~1
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test unit lint fmt fmt-check doc rules story collectors dashboards \
-	dashboards-check kubernetes test-compose bench fuzz parts
+	dashboards-check kubernetes test-compose bench bench-rules fuzz parts
 
 help: ## Show the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -62,6 +63,12 @@ test-compose: ## Build the image, bring compose.yaml up, and break it on purpose
 bench: ## Measure the store, and the exporter beside blackbox_exporter when that is there
 	$(CARGO) bench --locked --profile dist -p series --bench store
 	$(CARGO) bench --locked --profile dist --features jemalloc --bench exporter
+
+bench-rules: ## Measure what the rules cost beside those of the revision BEFORE, in a real Prometheus and in `run`
+	scripts/bench-rules prometheus --before $(BEFORE)
+	scripts/bench-rules slow --before $(BEFORE)
+	$(CARGO) build --release --locked
+	scripts/bench-rules run --before $(BEFORE)
 
 fuzz: ## Feed generated input to the parsers and the HTTP check, FUZZ_SECONDS for each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ_TARGETS)
