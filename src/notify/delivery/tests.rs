@@ -63,6 +63,8 @@ async fn rules_hand_over_and_go_on_while_a_notifier_hangs() {
     give_leave.send(()).unwrap();
     assert_eq!(handed.recv(), Ok(Some(WAITING_MAX)));
     give_leave.send(()).unwrap();
+    // Answered once all of that is done, so that there is room again.
+    assert_eq!(notifiers.claim(0), None);
 
     // An account that leaves something open is asked for again.
     let open = Present { unknown: ["Down".to_owned()].into(), ..Present::default() };
