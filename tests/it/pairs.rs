@@ -83,12 +83,12 @@ async fn an_edit_of_labels_ends_nothing_and_a_removal_ends_it_with_its_reason() 
 
 /// Under the new labels the alert has to hold for some time again, in which it is not over either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_edit_ends_nothing_while_the_new_labels_are_pending() {
+async fn an_edit_ends_nothing_under_a_rule_that_waits() {
     let slow = rules("Down", "critical").replace("labels: {sev", "for: 1s, labels: {sev");
     let program = Program::all_in_one(DOWN, &slow).await;
     let log = program.path("alerts.jsonl");
     wait_for_file(&log, "the alert", is_firing).await;
-    for (team, state) in [("data", "firing"), ("web", "pending")] {
+    for (team, state) in [("data", "firing"), ("web", "firing")] {
         edit(&program, "targets.yml", &DOWN.replace("web", team)).await;
         let edited = |body: &str| {
             body.contains(&format!("\"team\":\"{team}\"")) && body.contains(&format!("\"{state}\""))
@@ -96,7 +96,7 @@ async fn an_edit_ends_nothing_while_the_new_labels_are_pending() {
         program.wait_for("/api/v1/alerts", "the edited target", edited).await;
     }
     assert_eq!(lines(&log), ["firing Down -"]);
-    // It is over before it fires again.
+    // And then it is over.
     edit(&program, "rules.yml", &slow.replace("== 0", "== 7")).await;
     wait_for_file(&log, "the end", is_resolved).await;
     assert_eq!(lines(&log), ["firing Down -", "resolved Down works again"]);
