@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 BEFORE ?= HEAD~1
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit lint fmt fmt-check doc rules story collectors dashboards \
+.PHONY: help run demo test unit lint fmt fmt-check doc rules story collectors demo-rules dashboards \
 	dashboards-check kubernetes test-compose bench bench-rules fuzz parts
 
 help: ## Show the tasks
@@ -47,6 +47,10 @@ story: ## Tell the story of outages to a real Prometheus and Alertmanager, and t
 
 collectors: ## Read the alert log with the log collectors that Debian has, by their shipped configurations
 	scripts/check-collectors
+
+demo-rules: ## Make the rules of the demo from the shipped ones
+	cp config/rules/webservices.rules.yml src/demo/demo.rules.yml
+	scripts/faster 60 src/demo/demo.rules.yml
 
 dashboards: ## Generate the Grafana dashboards from their source in deploy/grafana/
 	scripts/dashboards

@@ -12,8 +12,11 @@ use crate::{
     demo, notify,
 };
 
-/// How often the services are probed.
+/// How often the services are probed: once a minute in the time of the demo.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How far back queries look in milliseconds, in the time of the demo.
+const LOOKBACK_MS: i64 = series::LOOKBACK_MS / demo::FACTOR;
 
 /// How long a probe may take: longer than the slow service thinks.
 const TIMEOUT: Duration = Duration::from_millis(900);
@@ -37,7 +40,9 @@ pub(super) fn demo(options: DemoOptions) -> anyhow::Result<ExitCode> {
         directory.join("alerts.jsonl").display()
     );
     println!(
-        "The service `mortal` dies 15 s after the start and is back 45 s later: see it go from pending to firing to resolved.\n"
+        "Time passes 60 times faster for the rules: what is reported after 15 minutes is reported after 15 seconds. The service\n\
+         `mortal` dies 15 s after the start and is back 45 s later: see it fail, fire and be resolved. `slow` is reported after a\n\
+         quarter of a minute, `flaky` after a minute and a half.\n"
     );
     let mut settings = Settings {
         sources: Sources {
@@ -48,7 +53,11 @@ pub(super) fn demo(options: DemoOptions) -> anyhow::Result<ExitCode> {
             ..sources(None, None)
         },
         storage: Some(Storage {
-            store: StoreOptions { directory: directory.join("store"), ..StoreOptions::default() },
+            store: StoreOptions {
+                directory: directory.join("store"),
+                lookback_ms: LOOKBACK_MS,
+                ..StoreOptions::default()
+            },
             evaluation_interval: INTERVAL,
         }),
         notify: Some(notify::Settings {

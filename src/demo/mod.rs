@@ -11,8 +11,14 @@ use std::{
 
 use services::{Services, certificate};
 
-/// The demo's rules.
+/// How many times faster than in production time passes in the demo: what takes an hour there takes a minute here.
+pub const FACTOR: i64 = 60;
+
+/// The demo's rules: those of `config/rules/webservices.rules.yml`, made [`FACTOR`] times faster by `make demo-rules`.
 const RULES: &str = include_str!("demo.rules.yml");
+
+/// What stands above them in the demo's file.
+const RULES_HEADER: &str = "# The rules of the demo: the shipped ones, 60 times faster, so that minutes are seconds. Edit this file: it is read again\n# within seconds.\n#\n";
 
 /// The files of a demo.
 #[derive(Debug)]
@@ -21,7 +27,7 @@ pub struct Files {
     pub targets: PathBuf,
     /// The modules file.
     pub modules: PathBuf,
-    /// The rules, with short windows.
+    /// The shipped rules, faster.
     pub rules: PathBuf,
 }
 
@@ -46,7 +52,7 @@ pub async fn start(directory: &Path) -> io::Result<(Services, Files)> {
         "modules:\n  https_demo:\n    prober: http\n    http:\n      tls_config: {{ ca_file: '{quoted}' }}\n"
     );
     write(&files.modules, Some(&modules))?;
-    write(&files.rules, Some(RULES))?;
+    write(&files.rules, Some(&format!("{RULES_HEADER}{RULES}")))?;
     Ok((services, files))
 }
 
@@ -70,9 +76,7 @@ fn targets(services: &Services) -> String {
         let _infallible = write!(
             text,
             "- targets: [\"{}\"]\n  labels: {{ service: {}, team: demo{} }}\n",
-            service.url,
-            service.name,
-            if service.tls { ", module: https_demo" } else { "" }
+            service.url, service.name, service.labels
         );
     }
     text

@@ -20,7 +20,7 @@ use tokio_rustls::{
     },
 };
 
-/// How long the slow service thinks: below the demo's timeout, above its limit for slowness.
+/// How long the slow service thinks: below the demo's timeout, above what it was promised.
 const SLOW: Duration = Duration::from_millis(650);
 
 /// Of how many requests of the flaky service three fail.
@@ -29,14 +29,14 @@ const FLAKY_CYCLE: u64 = 10;
 /// How long the mortal service lives after a start, so that it is first seen up.
 const ALIVE: Duration = Duration::from_secs(15);
 
-/// How long it is dead: long enough for its alert to fire.
+/// How long it is dead: three quarters of an hour in the time of the demo, long enough for its alert to fire.
 const DEAD: Duration = Duration::from_secs(45);
 
 /// How long it lives before it dies again.
 const ALIVE_AGAIN: Duration = Duration::from_mins(2);
 
 /// How long the certificate of the last service is still valid.
-const CERTIFICATE_LEFT_DAYS: i64 = 3;
+const CERTIFICATE_LEFT_DAYS: i64 = 10;
 
 /// How long a peer may take for its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,8 +51,8 @@ pub struct Service {
     pub name: &'static str,
     /// Where it answers.
     pub url: String,
-    /// Whether it speaks TLS, with a certificate of the demo's own authority.
-    pub tls: bool,
+    /// What its line of the targets file says besides `service` and `team`.
+    pub labels: &'static str,
 }
 
 /// How a service answers.
@@ -84,11 +84,16 @@ impl Services {
             ("flaky", Behaviour::Flaky),
             ("old-certificate", Behaviour::Tls(acceptor)),
         ] {
-            let tls = matches!(behaviour, Behaviour::Tls(_));
-            let listener = services.open(name, tls).await?;
+            let (scheme, labels) = match &behaviour {
+                // The certificate is one of the demo's own authority.
+                Behaviour::Tls(_) => ("https", ", module: https_demo"),
+                Behaviour::Slow => ("http", ", max_latency: 500ms"),
+                Behaviour::Steady | Behaviour::Flaky => ("http", ""),
+            };
+            let listener = services.open(name, scheme, labels).await?;
             services.tasks.spawn(serve(listener, behaviour));
         }
-        let listener = services.open("mortal", false).await?;
+        let listener = services.open("mortal", "http", "").await?;
         services.tasks.spawn(live_and_die(listener));
         Ok(services)
     }
@@ -98,14 +103,15 @@ impl Services {
         &self.list
     }
 
-    async fn open(&mut self, name: &'static str, tls: bool) -> io::Result<TcpListener> {
+    async fn open(
+        &mut self,
+        name: &'static str,
+        scheme: &str,
+        labels: &'static str,
+    ) -> io::Result<TcpListener> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-        let scheme = if tls { "https" } else { "http" };
-        self.list.push(Service {
-            name,
-            url: format!("{scheme}://{}/", listener.local_addr()?),
-            tls,
-        });
+        let url = format!("{scheme}://{}/", listener.local_addr()?);
+        self.list.push(Service { name, url, labels });
         Ok(listener)
     }
 }

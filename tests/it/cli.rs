@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use crate::program::Running;
+use crate::{
+    parts::{root, skip},
+    program::Running,
+};
 
 /// A command of the built program, run in `directory`, without the user's environment variables.
 fn command(directory: &Path, arguments: &[&str]) -> Command {
@@ -239,7 +242,28 @@ fn the_demo_fires_and_resolves() {
         assert!(seen.len() < 2000, "no alert was resolved:\n{}", seen.join("\n"));
     }
     let log = text(&std::fs::read(files.join("alerts.jsonl")).unwrap());
-    assert!(log.contains("Reason now: connect/refused."), "the alert does not say why:\n{log}");
+    assert!(log.contains("connect/refused"), "the alert does not say why:\n{log}");
+}
+
+/// The demo shows the shipped rules.
+#[test]
+fn the_rules_of_the_demo_are_the_shipped_ones_made_faster() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("webservices.rules.yml");
+    std::fs::copy(root().join("config/rules/webservices.rules.yml"), &copy).unwrap();
+    let faster = Command::new(root().join("scripts/faster"))
+        .arg(webservice_monitor::demo::FACTOR.to_string())
+        .arg(&copy)
+        .status();
+    let Ok(faster) = faster else {
+        return skip("perl", "scripts/faster is a program of it");
+    };
+    assert!(faster.success());
+    let read = |path: &Path| text(&std::fs::read(path).unwrap());
+    assert!(
+        read(&root().join("src/demo/demo.rules.yml")) == read(&copy),
+        "src/demo/demo.rules.yml is not what config/rules says: make demo-rules"
+    );
 }
 
 #[test]
