@@ -189,7 +189,7 @@ def write_override():
     heartbeat = [part.replace("--heartbeat.timeout=5m", f"--heartbeat.timeout={HEARTBEAT}s") for part in commands["alert-log"]]
     check(heartbeat != commands["alert-log"], "no heartbeat is expected")
     services = {
-        "prometheus": {"command": commands["prometheus"] + ["--rules.alert.resend-delay=3s"]},
+        "prometheus": {"command": commands["prometheus"] + ["--rules.alert.resend-delay=3s", f"--query.lookback-delta={300 // FACTOR}s"]},
         "alert-log": {"command": heartbeat},
         "exporter": {"environment": {"WEBSERVICE_MONITOR_TIMEOUT_OFFSET": "0.02"}},
         "alertmanager": {},
@@ -234,7 +234,8 @@ def live_edits():
          lambda: {series["metric"]["job"] for series in query("up == 1")}
          >= {"webservices", "webservice-monitor", "alert-log", "prometheus", "alertmanager"})
     write_targets(MONITOR, {"targets": [SHOP], "labels": {
-        "service": "shop", "team": "web", "severity": "critical", "alert_after": "5m"}})
+        "service": "shop", "team": "web", "severity": "critical", "alert_after": f"{5 * 60 // FACTOR}s",
+        "__scrape_interval__": f"{15_000 // FACTOR}ms", "__scrape_timeout__": f"{10_000 // FACTOR}ms"}})
     wait("a target that was added is watched", SLACK, lambda: query(f'probe_success{{instance="{SHOP}"}} == 1'))
     wait("the exporter serves it at /sd", SLACK, lambda: SHOP in (get(PORTS["EXPORTER_PORT"], "/sd") or ""))
     rule = {"groups": [{"name": "edited", "interval": "500ms", "rules": [{"record": "edited", "expr": "vector(1)"}]}]}
@@ -245,12 +246,12 @@ def live_edits():
 def outage():
     """The shop is down for long and comes back; the receiver is killed while the alert fires."""
     compose("stop", "shop")
-    wait_told("WebserviceDown", "firing", 7.5 * 60 / FACTOR, SHOP)
+    wait_told("WebserviceDown", "firing", 5.5 * 60 / FACTOR, SHOP)
     check(told("WebserviceDown", "firing", "shop") == 1, "the line names no service")
     compose("kill", "--signal", "KILL", "alert-log")
     compose("start", "alert-log")
     compose("start", "shop")
-    wait_told("WebserviceDown", "resolved", 25 * 60 / FACTOR, SHOP)
+    wait_told("WebserviceDown", "resolved", 8 * 60 / FACTOR, SHOP)
 
 
 def exporter_lost():
