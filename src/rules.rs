@@ -4,6 +4,7 @@
 
 mod account;
 mod outbox;
+mod pause;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,6 +26,7 @@ use self::outbox::{Batch, Outbox};
 use crate::{
     monitor::{Monitor, lock},
     notify::{Notice, SharedNotifiers},
+    schedule::first_round,
 };
 
 /// Evaluates the rules of a monitor.
@@ -78,6 +80,12 @@ impl Evaluator {
 
     async fn evaluate_all(mut self, stop: CancellationToken, outbox: mpsc::Sender<Batch>) {
         self.restore(&outbox).await;
+        let round = first_round(&self.monitor.config.load().targets);
+        let wait = pause::before_first_evaluation(&self.store, round, self.monitor.started);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
         let epoch = Instant::now();
         let mut anchor = Anchor { instant: epoch, time: self.monitor.clock.now() };
         let mut due: HashMap<String, Instant> = HashMap::new();

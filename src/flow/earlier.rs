@@ -15,9 +15,6 @@ use series::{
 use super::UP;
 use crate::config::{Identity, JOB, Target};
 
-/// How long after its last sample a series is taken for live, as in queries.
-const LIVE_MS: i64 = 5 * 60_000;
-
 /// The series from before the start that are no longer written.
 #[derive(Debug, Default)]
 pub(super) struct Earlier {
@@ -71,10 +68,10 @@ pub(super) fn find(
     Ok(earlier)
 }
 
-/// The series of targets that are in force at a time.
+/// The series of targets that queries see at a time.
 fn live(store: &Store, matcher: Matcher, now: Timestamp) -> Result<Vec<Labels>, SourceError> {
     let matchers = [Matcher::equal("job", JOB), matcher];
-    let found = store.select(&matchers, now.saturating_sub(LIVE_MS), now)?;
+    let found = store.select(&matchers, now.saturating_sub(store.lookback_ms()), now)?;
     let last = |series: &series::Series| series.samples.last().map(|sample| sample.value);
     let live =
         found.into_iter().filter(|series| last(series).is_some_and(|value| !is_stale(value)));

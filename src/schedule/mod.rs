@@ -9,7 +9,7 @@ use series::Timestamp;
 
 use crate::config::Target;
 
-pub use plan::Plan;
+pub use plan::{Plan, first_round};
 pub use worker::{Scheduler, Settings};
 
 /// Where results go.

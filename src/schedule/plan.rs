@@ -21,6 +21,17 @@ const FIRST_PROBE_SPACING: Duration = Duration::from_millis(1);
 /// The shortest time over which the first probes are spread.
 const FIRST_PROBE_SPREAD_MIN: Duration = Duration::from_secs(1);
 
+/// Over how much time the first probes of so many targets are spread.
+fn spread(targets: usize) -> Duration {
+    FIRST_PROBE_SPREAD_MIN.max(FIRST_PROBE_SPACING * u32::try_from(targets).unwrap_or(u32::MAX))
+}
+
+/// How long after a start each target has been probed once, however long a probe takes.
+pub fn first_round(targets: &[Arc<Target>]) -> Duration {
+    let longest = targets.iter().map(|target| target.timeout).max().unwrap_or_default();
+    spread(targets.len()) + longest
+}
+
 /// Who is probed when. Holds no timer: the caller sleeps until [`Plan::next_due`].
 #[derive(Debug)]
 pub struct Plan {
@@ -66,8 +77,7 @@ impl Plan {
             }
             self.slots.remove(identity);
         }
-        let spread = FIRST_PROBE_SPREAD_MIN
-            .max(FIRST_PROBE_SPACING * u32::try_from(next.len()).unwrap_or(u32::MAX));
+        let spread = spread(next.len());
         for (identity, target) in &next {
             if self.slots.contains_key(identity) {
                 continue;

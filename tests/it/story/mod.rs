@@ -118,7 +118,7 @@ async fn outages(monitor: &mut impl Monitor, services: &mut Services) -> Outage 
     println!("the end of what is no longer watched is told after {ended:.1?}");
 
     monitor.until_line(minutes(10) + SLACK, "WebserviceDown", "firing", "edited").await;
-    ", alert_after: 20m, severity: warning, stage: b"
+    ", alert_after: 12m, severity: warning, stage: b"
         .clone_into(&mut services.get("edited").labels);
     monitor.write_targets(&services.targets());
 
