@@ -83,7 +83,7 @@ def now(grid: Grid) -> None:
         (promql.objective(THIS), ""),
         (promql.slow_from(THIS), ""),
         (promql.last_failure(THIS), ""),
-        (promql.recorded("target:alert_after:seconds", THIS), ""),
+        (promql.reported_after(THIS), ""),
         (promql.flaky_slots(THIS), ""),
     )
     columns = [
@@ -122,9 +122,9 @@ def history(grid: Grid) -> None:
         " is reported. It stands while single answers succeed or no data comes, and falls to 0 when the target works"
         " again.",
         queries(
-            (f"max(target:failing:seconds{promql.job(THIS)})", "failing"),
-            (f"max(target:slow:seconds{promql.job(THIS)})", "slow"),
-            (f"min(target:alert_after:seconds{promql.job(THIS)})", "reported from here"),
+            (f"max({promql.failing_for(THIS)})", "failing"),
+            (f"max({promql.slow_for(THIS)})", "slow"),
+            (worst(promql.reported_after(THIS)), "reported from here"),
         ),
         unit="s", min=0, calcs=["lastNotNull", "max"], dashed=["reported from here"],
         colours={"failing": style.RED, "slow": style.ORANGE, "reported from here": style.GREY},

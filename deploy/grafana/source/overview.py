@@ -136,8 +136,8 @@ def targets(grid: Grid) -> None:
         (promql.last_failure(CHOSEN), ""),
         (promql.failing_since(CHOSEN), ""),
         (promql.flaky_slots(CHOSEN), ""),
-        (promql.recorded("target:slow:seconds", CHOSEN, how="max"), ""),
-        (promql.recorded("target:alert_after:seconds", CHOSEN), ""),
+        (promql.slow_for(CHOSEN), ""),
+        (promql.reported_after(CHOSEN), ""),
     )
     columns = [
         Column("Value #A", "State", width=95, cell=COLOURED, mappings=style.STATES, align="center", unit="none"),

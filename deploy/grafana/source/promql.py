@@ -101,6 +101,30 @@ def flaky_slots(selector: str) -> str:
     )
 
 
+def nothing(selector: str) -> str:
+    """0 for each target."""
+    return f"0 * {recorded('target:up', selector)}"
+
+
+def failing_for(selector: str) -> str:
+    """For how long a target has been failing. There is no such series of one that is well."""
+    return f"{recorded('target:failing:seconds', selector, how='max')} or on ({TARGET}) {nothing(selector)}"
+
+
+def slow_for(selector: str) -> str:
+    """For how long a target has been slow. There is no such series of one that is fast."""
+    return f"{recorded('target:slow:seconds', selector, how='max')} or on ({TARGET}) {nothing(selector)}"
+
+
+def reported_after(selector: str) -> str:
+    """For how long a target may fail before that is reported: what holds now, or its promise, or 15 minutes."""
+    return (
+        f"{recorded('target:alert_after:seconds', selector)}"
+        f" or on ({TARGET}) {recorded('probe_target_alert_after_seconds', selector)}"
+        f" or on ({TARGET}) 0 * min by ({TARGET}) ({up(selector)}) + 15 * 60"
+    )
+
+
 def slow(selector: str) -> str:
     """The condition of the alert WebserviceSlow."""
     return f"target:slow:seconds{job(selector)} >= target:alert_after:seconds{job(selector)}"
