@@ -5,10 +5,12 @@ PARTS ?= promtool prometheus chromium blackbox_exporter openssl ip curl promethe
 FUZZ_TARGETS ?= response modules targets
 FUZZ_SECONDS ?= 60
 BEFORE ?= HEAD~1
+# Options of tests/torture/torture.py, such as --seed.
+TORTURE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test unit lint fmt fmt-check doc rules story collectors demo-rules dashboards \
-	dashboards-check kubernetes test-compose bench bench-rules fuzz parts
+	dashboards-check kubernetes test-compose torture torture-sample bench bench-rules fuzz parts
 
 help: ## Show the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -19,7 +21,7 @@ run: ## Watch what config/targets.yml lists, on http://127.0.0.1:9115/
 demo: ## Watch bundled services that fail and recover
 	$(CARGO) run --release --locked -- demo
 
-test: parts fmt-check lint doc unit rules story collectors dashboards-check kubernetes test-compose ## Everything that has to pass before a change is merged
+test: parts fmt-check lint doc unit rules story torture-sample collectors dashboards-check kubernetes test-compose ## Everything that has to pass before a change is merged
 
 unit: ## The tests in Rust alone
 	$(CARGO) test --workspace --locked
@@ -44,6 +46,14 @@ rules: ## Check the shipped files with promtool, amtool and VictoriaMetrics
 
 story: ## Tell the story of outages to a real Prometheus and Alertmanager, and to run alone, in three minutes
 	$(CARGO) test --locked --test it -- --ignored --nocapture story::
+
+torture: ## Kill the program 100 times, a receiver and an Alertmanager besides, and judge the alert log, in ten minutes
+	$(CARGO) build --locked
+	scripts/torture target/debug/webservice-monitor $(TORTURE)
+
+torture-sample: ## A sample of it, in a minute and a half
+	$(CARGO) build --locked
+	scripts/torture target/debug/webservice-monitor --quick $(TORTURE)
 
 collectors: ## Read the alert log with the log collectors that Debian has, by their shipped configurations
 	scripts/check-collectors

@@ -81,7 +81,7 @@ async fn an_edit_of_labels_ends_nothing_and_a_removal_ends_it_with_its_reason() 
     }
 }
 
-/// Under the new labels the alert has to hold for some time again, in which it is not over either.
+/// The new labels take over the alert that fires, although the rule has a time to wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_ends_nothing_under_a_rule_that_waits() {
     let slow = rules("Down", "critical").replace("labels: {sev", "for: 1s, labels: {sev");
