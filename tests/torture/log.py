@@ -14,6 +14,8 @@ import reader
 from outages import Outage
 
 FINDINGS_SHOWN = 20
+# How often the log is read while its end is waited for.
+POLL_SECONDS = 0.5
 
 
 @dataclasses.dataclass
@@ -54,7 +56,7 @@ def settled(log: pathlib.Path, seconds: float, quiet: float) -> bool:
             state, since = now, time.monotonic()
         elif now[1] == 0 and time.monotonic() - since >= quiet:
             return True
-        time.sleep(0.2)
+        time.sleep(POLL_SECONDS)
     return False
 
 

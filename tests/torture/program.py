@@ -20,6 +20,8 @@ POLL_SECONDS = 0.02
 # How long a program that was killed may take to be gone.
 GONE_SECONDS = 10
 OUTPUT_LINES = 30
+# What runs now, so that nothing of it is left when this process has to end.
+RUNNING: set[Program] = set()
 
 
 class Failed(Exception):
@@ -93,6 +95,7 @@ class Program:
                 stderr=output,
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **(environment or {})},
             )
+        RUNNING.add(self)
 
     def check_alive(self) -> None:
         """Fails when the program has ended by itself."""
@@ -115,6 +118,7 @@ class Program:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(GONE_SECONDS)
+        RUNNING.discard(self)
 
 
 def choices(seed: int, purpose: str) -> random.Random:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import os
 import pathlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 
 from all_in_one import AllInOne
 from behind_alertmanager import BehindAlertmanager
 from log import Result
-from program import Failed, SlowSync
+from program import RUNNING, Failed, SlowSync
 
 KILLS, QUICK_KILLS = 100, 12
 # How long the receiver and the Alertmanager are killed, in seconds.
@@ -54,9 +57,18 @@ def parts_of(options: argparse.Namespace, folder: pathlib.Path) -> list[Callable
     return parts
 
 
+def end_at_once(number: int, _frame: object) -> None:
+    """Leaves nothing running when this process is to end."""
+    for program in list(RUNNING):
+        program.process.kill()
+    os._exit(128 + number)
+
+
 def main(arguments: list[str]) -> int:
     """Runs all parts and says what became of them."""
     options = options_of(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end_at_once)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="torture-"))
     begun = time.monotonic()
     print(f"torture: seed {options.seed}", flush=True)
@@ -71,6 +83,9 @@ def main(arguments: list[str]) -> int:
             except Failed as failure:
                 good = False
                 print(f"error: {failure}", flush=True)
+            except Exception:  # A mistake of this program must not hide what the other part has found.
+                good = False
+                traceback.print_exc(file=sys.stdout)
     print(f"torture: {'good' if good else 'BAD'}, {time.monotonic() - begun:.0f} s, seed {options.seed}", flush=True)
     if good and not options.keep:
         shutil.rmtree(folder)
