@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
 import time
 
@@ -54,9 +55,12 @@ def plan(seed: int, kills: int) -> list[Round]:
         ("end", LOG, 0.2),
     ]
     block = [Round(STALLED_MILLISECONDS, random.uniform(0.0, longest), word, name) for word, name, longest in random.choices(moments, k=stalled)]
-    # All in one piece, so that what has to be reported within a time is known outside of it.
-    middle = len(rounds) // 2
-    return [*rounds[:middle], *block, *rounds[middle:]]
+    # A stalled disk hardly ever gets a line, so each such round follows one in which alerts begin. All in one piece, so that
+    # what has to be reported within a time is known outside of it.
+    between, others = rounds[: len(block)], rounds[len(block) :]
+    middle = len(others) // 2
+    pieces = [each for pair in itertools.zip_longest(between, block) for each in pair if each is not None]
+    return [*others[:middle], *pieces, *others[middle:]]
 
 
 class AllInOne:
