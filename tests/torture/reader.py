@@ -238,6 +238,9 @@ def judge_event(history: list[Line], verdict: Verdict) -> None:
         verdict.doubled.extend(f"{describe(line)}, as {same[0].place}" for line in same[1:])
     if history[0].action == "resolved" and any(line.action == "firing" for line in history):
         verdict.misordered.append(f"{describe(history[0])} comes before its FIRING")
+    starts = [line.start for line in history]
+    if max(starts) - min(starts) >= datetime.timedelta(seconds=1):
+        verdict.times.append(f"{describe(history[0])}: its lines have different starts: {min(starts)}, {max(starts)}")
     if len({line.identity for line in history}) > 1:
         verdict.misordered.append(f"{describe(history[0])}: one event.id of several alerts")
 
