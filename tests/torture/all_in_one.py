@@ -6,11 +6,12 @@ import dataclasses
 import itertools
 import pathlib
 import time
+from random import Random
 
 import reader
 from log import Result, missed, rotate, settled
 from outages import Outages
-from program import Program, SlowSync, choices, traced, wait_until
+from program import Program, SlowSync, choices, trace_length, traced, wait_until
 from targets import Targets
 
 TARGETS = 20
@@ -18,8 +19,8 @@ ALERT = "WebserviceDown"
 STORE, LOG = "/wal-", "alerts.jsonl"
 BUSY_MILLISECONDS = 250
 STALLED_MILLISECONDS = 6000
-# Until something happens on a stalled disk that a kill waits for: a sync or two before, and the start.
-STALLED_DEADLINE = 25.0
+# Until something happens on a disk that a kill waits for: on a stalled one a sync or two before, and the start.
+DEADLINE = 25.0
 # An outage of this length is reported, whatever was killed meanwhile, when no disk stalls.
 LONG_SECONDS = 20.0
 SLACK_SECONDS = 10.0
@@ -28,39 +29,64 @@ QUIET_SECONDS = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
+class Moment:
+    """A moment in the work of a disk: when a sync of a file with `name` in its path begins or ends (`word`), and some time after."""
+
+    word: str
+    name: str
+    # The longest time after it, in parts of the time that a sync takes.
+    longest: float
+
+
+MOMENTS = [
+    # While the store syncs what the log does not have yet; between the two; while the log syncs; after it.
+    *[Moment("begin", STORE, 1.0), Moment("end", STORE, 0.02)] * 2,
+    Moment("begin", LOG, 1.0),
+    Moment("end", LOG, 0.03),
+]
+
+
+@dataclasses.dataclass(frozen=True)
 class Round:
     """From one start to the next kill."""
 
+    # How many milliseconds a sync lasts longer.
     delay: int
-    # The moment: seconds after the start, or after the trace says `word` of a file with `name` in its path.
+    # Seconds after the start; then the next moment of this kind, if one is named, and so many seconds more.
     after: float
-    word: str = ""
-    name: str = ""
+    moment: Moment | None = None
+    more: float = 0.0
+
+
+def at_a_moment(random: Random, delay: int, after: float) -> Round:
+    """A round on a slow disk that ends at a moment of its work."""
+    moment = random.choice(MOMENTS)
+    return Round(delay, after, moment, random.uniform(0.0, moment.longest * delay / 1000))
 
 
 def plan(seed: int, kills: int) -> list[Round]:
     """The rounds: half on a good disk, a fifth on one that stalls for 6 s with each sync, the rest on a busy one."""
     random = choices(seed, "kills")
     stalled, busy = kills // 5, kills * 3 // 10
-    rounds = []
-    for number in range(kills - stalled):
+    rounds = [at_a_moment(random, BUSY_MILLISECONDS, random.uniform(0.4, 4.5)) for _ in range(busy)]
+    for _ in range(kills - stalled - busy):
         # One kill in eight comes while the program starts.
         after = random.uniform(0.0, 0.4) if random.random() < 0.125 else random.uniform(0.4, 5.0)
-        rounds.append(Round(BUSY_MILLISECONDS if number < busy else 0, after))
+        rounds.append(Round(0, after))
     random.shuffle(rounds)
-    moments = [
-        # While the store syncs what the log does not have yet; between the two; while the log syncs; after it.
-        *[("begin", STORE, 6.0), ("end", STORE, 0.1)] * 2,
-        ("begin", LOG, 6.0),
-        ("end", LOG, 0.2),
-    ]
-    block = [Round(STALLED_MILLISECONDS, random.uniform(0.0, longest), word, name) for word, name, longest in random.choices(moments, k=stalled)]
+    block = [at_a_moment(random, STALLED_MILLISECONDS, 0.0) for _ in range(stalled)]
     # A stalled disk hardly ever gets a line, so each such round follows one in which alerts begin. All in one piece, so that
     # what has to be reported within a time is known outside of it.
     between, others = rounds[: len(block)], rounds[len(block) :]
     middle = len(others) // 2
     pieces = [each for pair in itertools.zip_longest(between, block) for each in pair if each is not None]
     return [*others[:middle], *pieces, *others[middle:]]
+
+
+def wait_for_moment(moment: Moment, trace: pathlib.Path, program: Program) -> None:
+    """Waits until the disk does something from now on, but not for ever: a kill at another time is as good."""
+    since = trace_length(trace)
+    wait_until(lambda: traced(trace, since, moment.word, moment.name) or program.process.poll() is not None, DEADLINE)
 
 
 class AllInOne:
@@ -120,12 +146,13 @@ class AllInOne:
         begun = time.time()
         program = self._start(each.delay, trace if each.delay else None)
         try:
-            if each.word:
-                happened = lambda: traced(trace, each.word, each.name) or program.process.poll() is not None
-                wait_until(happened, STALLED_DEADLINE)
-                self._stalled = (min(self._stalled[0], begun), max(self._stalled[1], time.time() + each.after))
             # The moment of the kill, not a wait for something.
             time.sleep(each.after)
+            if each.moment is not None:
+                wait_for_moment(each.moment, trace, program)
+            time.sleep(each.more)
+            if each.delay == STALLED_MILLISECONDS:
+                self._stalled = (min(self._stalled[0], begun), max(self._stalled[1], time.time()))
             program.kill()
         finally:
             program.end()

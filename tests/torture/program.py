@@ -71,12 +71,16 @@ class SlowSync:
         }
 
 
-def traced(trace: pathlib.Path, word: str, name: str) -> bool:
-    """Whether a sync of a file with `name` in its path has begun, or is over (`word`)."""
-    try:
-        lines = trace.read_text(errors="replace").splitlines()
-    except FileNotFoundError:
+def trace_length(trace: pathlib.Path) -> int:
+    """How much was traced so far."""
+    return trace.stat().st_size if trace.exists() else 0
+
+
+def traced(trace: pathlib.Path, since: int, word: str, name: str) -> bool:
+    """Whether a sync of a file with `name` in its path has begun, or is over (`word`), after the trace was so long."""
+    if not trace.exists():
         return False
+    lines = trace.read_bytes()[since:].decode(errors="replace").splitlines()
     return any(line.startswith(f"{word} ") and name in line for line in lines)
 
 
