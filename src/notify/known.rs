@@ -84,16 +84,21 @@ impl Known {
     /// has the identifier under which its beginning was written.
     pub(super) fn admit(&mut self, notice: &Notice) -> Vec<Step> {
         let key = self.key(notice);
-        let last = self.alerts.entries.get(&key);
+        let newest = self.alerts.entries.get(&key);
         // A line from the future was written before our clock was set back, and would mute the alert until then.
-        let last = last.filter(|last| last.told_at <= notice.told_at.saturating_add(AHEAD_MS));
+        let last = newest.filter(|last| last.told_at <= notice.told_at.saturating_add(AHEAD_MS));
         let steps = match (notice.transition, last) {
             (Transition::Firing, Some(open)) if open.is_open() => {
                 goes_on(key, open, notice, self.alerts.facts_bytes < FACTS_BYTES_MAX)
             }
             (Transition::Firing, last) => begin(key, last, notice).into_iter().collect(),
             (Transition::Resolved, Some(open)) if open.is_open() => ends(key, open, notice),
-            (Transition::Resolved, last) => unheard(key, last, notice).into_iter().collect(),
+            (Transition::Resolved, last) => {
+                let steps = unheard(key, last, notice);
+                // After such a line the beginning may be in the log; twice would be worse than not at all.
+                let known = usize::from(last.is_none() && newest.is_some());
+                steps.into_iter().skip(known).collect()
+            }
         };
         for step in &steps {
             self.alerts.insert(step.key, step.entry.clone());

@@ -10,7 +10,7 @@ use super::{
     Step,
     entry::{Entry, Facts},
 };
-use crate::notify::notice::{AHEAD_MS, Event, Notice, Origin, Transition};
+use crate::notify::notice::{AHEAD_MS, Ending, Event, Notice, Origin, Transition};
 
 /// How late an alert that fired before its end was reported may arrive, in milliseconds. An Alertmanager reports a group one
 /// request after the other, so only another member of a cluster can be late.
@@ -97,27 +97,38 @@ pub(super) fn begin(key: u64, last: Option<&Entry>, notice: &Notice) -> Option<S
     Some(Step { key, entry, notice: Some(notice) })
 }
 
-/// The end of an alert whose beginning the log does not have; `None` when it is an end that it has. Of the rules of this program it
-/// would have the beginning, had there been room for it.
-pub(super) fn unheard(key: u64, last: Option<&Entry>, notice: &Notice) -> Option<Step> {
+/// The end of an alert whose beginning the log does not have: both are written, so that no line is without its counterpart.
+/// Nothing when it is an end that the log has.
+pub(super) fn unheard(key: u64, last: Option<&Entry>, notice: &Notice) -> Vec<Step> {
     let start = seconds(notice.active_at);
-    let is_known = |last: &Entry| start <= last.latest() || notice.at <= last.told_at;
-    if notice.origin == Origin::Rules || last.is_some_and(is_known) {
-        return None;
+    if last.is_some_and(|last| start <= last.latest() || notice.at <= last.told_at) {
+        return Vec::new();
     }
     let event = event(key, last, notice, start);
-    let mut entry = Entry {
-        transition: Transition::Resolved,
+    let mut open = Entry {
+        transition: Transition::Firing,
         event,
         opened: start,
         told_at: notice.told_at,
         origin: notice.origin,
         sets: last.map(|last| last.sets.clone()).unwrap_or_default(),
-        facts: None,
+        facts: Some(Arc::new(Facts::of(notice))),
     };
-    entry.note(notice.label_set(), start.min(seconds(notice.told_at)), Some(notice.told_at));
-    let notice = Notice { event: Some(event), ..notice.clone() };
-    Some(Step { key, entry, notice: Some(notice) })
+    open.note(notice.label_set(), start.min(seconds(notice.told_at)), None);
+    let mut over = open.clone();
+    over.close(notice.told_at);
+    let begun = Notice {
+        transition: Transition::Firing,
+        at: notice.active_at.min(notice.at),
+        ending: Ending::default(),
+        event: Some(event),
+        ..notice.clone()
+    };
+    let ended = Notice { event: Some(event), ..notice.clone() };
+    vec![
+        Step { key, entry: open, notice: Some(begun) },
+        Step { key, entry: over, notice: Some(ended) },
+    ]
 }
 
 /// A label set of an open alert no longer fires: the end of the alert when it was the last.
