@@ -93,7 +93,8 @@ def alertmanager_config():
         return {key: route[original] for key, original in keys.items()}
 
     heartbeat = {"receiver": "heartbeat", "matchers": [{"name": "alertname", "matchType": "=", "value": "Watchdog"}], **times("heartbeat")}
-    route = {"receiver": "alert-log", **times("alert-log"), "routes": [heartbeat]}
+    everything = {"receiver": "alert-log", **times("alert-log")}
+    route = {**everything, "routes": [{**everything, "continue": True}, heartbeat]}
     receivers = [
         receiver("alert-log", "alertmanager", sendResolved=True, maxAlerts=0),
         receiver("heartbeat", "heartbeat", sendResolved=False),
