@@ -9,7 +9,7 @@ BEFORE ?= HEAD~1
 TORTURE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit lint fmt fmt-check doc rules story collectors demo-rules dashboards \
+.PHONY: help run demo test unit lint fmt fmt-check doc rules scenarios story collectors demo-rules dashboards \
 	dashboards-check kubernetes test-compose torture torture-sample bench bench-rules fuzz parts
 
 help: ## Show the tasks
@@ -41,8 +41,17 @@ fmt-check:
 doc: ## Build the API documentation; a warning is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
-rules: ## Check the shipped files with promtool, amtool and VictoriaMetrics
+rules: ## Check the shipped files with promtool, amtool and VictoriaMetrics, and when people are told
 	scripts/check-rules
+	$(CARGO) build --locked
+	scripts/scenarios --quick
+	scripts/scenarios --quick --test-rules target/debug/webservice-monitor
+
+scenarios: ## When people are told: every scenario, by promtool and by our own engine, and a table of what happened
+	$(CARGO) build --release --locked
+	scripts/scenarios
+	scripts/scenarios --test-rules target/release/webservice-monitor
+	scripts/scenarios --table
 
 story: ## Tell the story of outages to a real Prometheus and Alertmanager, and to run alone, in three minutes
 	$(CARGO) test --locked --test it -- --ignored --nocapture story::
