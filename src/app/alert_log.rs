@@ -4,7 +4,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use crate::{
     clock::Clock,
     config::{Config, Diagnostic, Sources},
     expose::{self, Operations, own::seconds, plain},
+    monitor::lock,
     notify::{self, Notifiers, Scope, SharedNotifiers},
     receive::{self, Receiver, Watched},
     telemetry::{Collectors, process::Process},
@@ -112,35 +113,85 @@ fn watched(sources: Sources) -> Option<Watched> {
     if sources.targets.is_empty() && sources.rules.is_empty() {
         return None;
     }
-    Some(Arc::new(move || scope(&sources)))
+    // How often Prometheus probes is not known here, and does not matter.
+    let sources = Sources { interval: Duration::ZERO, ..sources };
+    let warned = Mutex::new(Warned::default());
+    Some(Arc::new(move || scope(&sources, &mut lock(&warned))))
 }
 
-fn scope(sources: &Sources) -> Scope {
+/// The mistakes that were reported last, so that each is reported once and not at every end.
+#[derive(Default)]
+struct Warned {
+    targets: Vec<String>,
+    rules: Vec<String>,
+}
+
+fn scope(sources: &Sources, warned: &mut Warned) -> Scope {
     let mut scope = Scope::unknown();
     // Each by itself: a mistake in one says nothing about the other.
-    if let Some(config) = load(&Sources { rules: Vec::new(), ..sources.clone() }, &sources.targets)
-    {
+    let targets = Sources { rules: Vec::new(), ..sources.clone() };
+    if let Some(config) = load(&targets, &sources.targets, &mut warned.targets) {
         let targets = config.targets.iter();
         scope = scope
             .with_targets(targets.map(|target| (target.instance.clone(), target.module.clone())));
     }
-    if let Some(config) = load(&Sources { targets: Vec::new(), ..sources.clone() }, &sources.rules)
-    {
+    let rules = Sources { targets: Vec::new(), ..sources.clone() };
+    if let Some(config) = load(&rules, &sources.rules, &mut warned.rules) {
         let rules = config.rules.iter().flat_map(|group| &group.rules);
         scope = scope.with_rules(rules.map(|rule| rule.name.clone()));
     }
     scope
 }
 
-/// Loads files, when there are any; mistakes are logged, and then nothing is known.
-fn load(sources: &Sources, files: &[String]) -> Option<Config> {
+/// Loads files, when there are any; new mistakes are logged, and while there are some, nothing is known.
+fn load(sources: &Sources, files: &[String], warned: &mut Vec<String>) -> Option<Config> {
     if files.is_empty() {
         return None;
     }
-    let log = |mistakes: Vec<Diagnostic>| {
-        for mistake in mistakes {
+    let (config, mistakes) = match Config::load(sources) {
+        Ok(config) => (Some(config), Vec::new()),
+        Err(mistakes) => (None, mistakes),
+    };
+    let texts: Vec<_> = mistakes.iter().map(Diagnostic::to_string).collect();
+    if texts != *warned {
+        for mistake in &mistakes {
             warn!(place = %mistake.location(), "It is not known why alerts are over: {}.", mistake.message);
         }
-    };
-    Config::load(sources).map_err(log).ok()
+        *warned = texts;
+    }
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_do_not_matter_and_mistakes_are_reported_when_they_are_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("targets.yml");
+        let sources = Sources {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9115)),
+            targets: vec![path.display().to_string()],
+            modules: "modules.yml".into(),
+            modules_required: false,
+            rules: Vec::new(),
+            interval: Duration::ZERO,
+            timeout: Duration::from_secs(10),
+        };
+        let mut warned = Warned::default();
+        let mut read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let known = scope(&sources, &mut warned) != Scope::unknown();
+            (known, warned.targets.len())
+        };
+        // Right where Prometheus probes each second, or for each of several probers at its own pace.
+        let fast = "- targets: [http://a/]\n  labels: {alert_after: 5s, __scrape_timeout__: 20s, prober: a}\n";
+        let slow = "- targets: [http://a/]\n  labels: {alert_after: 5s, __scrape_interval__: 4s, prober: b}\n";
+        assert_eq!(read(fast), (true, 0));
+        assert_eq!(read(&format!("{fast}{slow}")), (true, 0));
+        assert_eq!(read("- targets: 7\n"), (false, 1));
+        assert_eq!(read("- targets: 7\n"), (false, 1));
+        assert_eq!(read(fast), (true, 0));
+    }
 }

@@ -50,7 +50,8 @@ pub struct Sources {
     pub modules_required: bool,
     /// Rule files: paths or glob patterns (`--rules.file`).
     pub rules: Vec<String>,
-    /// The interval of targets that do not set `__scrape_interval__`.
+    /// The interval of targets that do not set `__scrape_interval__`. Zero where no one probes and only the targets themselves are
+    /// asked for: then no interval, timeout or what depends on them is looked at.
     pub interval: Duration,
     /// The timeout of targets that do not set `__scrape_timeout__`.
     pub timeout: Duration,

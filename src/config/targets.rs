@@ -269,6 +269,9 @@ impl Reading<'_> {
         interval_label: Option<&Spanned<String>>,
         timeout_label: Option<&Spanned<String>>,
     ) -> (Duration, Duration) {
+        if self.sources.interval.is_zero() {
+            return (Duration::ZERO, Duration::ZERO);
+        }
         let interval = interval_label.and_then(|value| {
             let interval = self.duration(value)?;
             if interval > INTERVAL_MAX {

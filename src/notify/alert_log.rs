@@ -8,10 +8,10 @@ use series::Timestamp;
 use tracing::warn;
 
 use super::{
-    Counters, Format, Notifier, NotifyError, Settings,
+    Counters, Format, Held, Notifier, NotifyError, Settings,
     echo::Echo,
     file::{Destination, STANDARD_OUTPUT, open_file, read_tail, rotated_sibling},
-    known::{Known, Present, Step},
+    known::{Holding, Known, Present, Step},
     line::{read, render},
     notice::{Notice, Origin},
 };
@@ -24,6 +24,8 @@ const CHUNK_BYTES: usize = 512 * 1024;
 const MAX_QUEUED: usize = 10_000;
 /// How many lines wait at most while the file can be written.
 const FLUSHED_AT: usize = 1_000;
+/// How many ends that waited are released at once, so that others wait for these and not for all.
+const RELEASED_AT_ONCE: usize = 500;
 /// How often a batch is written again because its file was deleted at that very moment.
 const MAX_ATTEMPTS: usize = 3;
 
@@ -202,16 +204,18 @@ impl AlertLog {
         count
     }
 
-    /// Keeps what is known beside the log, of which `bytes` more were written.
-    fn keep_known(&mut self, bytes: usize) {
+    /// Keeps what is known beside the log, of which `bytes` more were written; whether all of it is kept.
+    fn keep_known(&mut self, bytes: usize) -> bool {
         if self.destination.regular_file().is_none() {
             if self.destination.is_open() {
                 self.known.keep_nothing();
             }
-            return;
+            return false;
         }
         let result = self.known.keep(bytes);
+        let kept = result.is_ok() && self.known.is_kept();
         self.warn_once(result);
+        kept
     }
 
     fn warn_once(&mut self, result: io::Result<()>) {
@@ -259,6 +263,36 @@ impl Notifier for AlertLog {
         self.account(result).map(|()| settled && complete)
     }
 
+    fn hold(&mut self, ends: &[Notice]) -> Result<Held, NotifyError> {
+        // Whether an end has to wait depends on lines that have to be on the disk first.
+        let result = self.flush();
+        self.account(result)?;
+        let (mut held, mut full) = (Held::default(), false);
+        for end in ends.iter().filter(|end| !end.is_heartbeat()) {
+            let holding = self.known.hold(end);
+            self.counters.duplicates_total += u64::from(holding == Holding::Needless);
+            held.waiting += usize::from(holding != Holding::Needless);
+            held.new += usize::from(holding == Holding::New);
+            full |= holding == Holding::Full;
+        }
+        held.kept = held.waiting == 0 || (self.keep_known(0) && !full);
+        Ok(held)
+    }
+
+    fn release(&mut self, now: Timestamp) -> Result<(), NotifyError> {
+        let dropped = self.counters.dropped_total;
+        let ends = self.known.held(RELEASED_AT_ONCE, now);
+        let result = self.take(&ends);
+        // Until their lines are on the disk they are kept, which writes no line twice.
+        if result.is_ok() && self.counters.dropped_total == dropped {
+            for end in &ends {
+                self.known.unhold(end.label_set());
+            }
+            self.keep_known(0);
+        }
+        self.account(result)
+    }
+
     fn reopen(&mut self) {
         self.destination.close();
     }
@@ -277,6 +311,10 @@ impl Notifier for AlertLog {
     }
 
     fn counters(&self) -> Counters {
-        Counters { queued: self.queue.len(), ..self.counters.clone() }
+        Counters {
+            queued: self.queue.len(),
+            held: self.known.held_count(),
+            ..self.counters.clone()
+        }
     }
 }

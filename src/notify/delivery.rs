@@ -17,7 +17,7 @@ use series::Timestamp;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
-use super::{Counters, Notice, Notifier, Notifiers, NotifyError, Present};
+use super::{Counters, Held, Notice, Notifier, Notifiers, NotifyError, Present};
 use crate::{
     monitor::lock,
     telemetry::{Collect, OwnSample, names, value},
@@ -60,6 +60,8 @@ struct State {
 /// What a thread has to do.
 enum Work {
     Notices { notices: Arc<[Notice]>, done: Option<oneshot::Sender<Result<(), String>>> },
+    Hold { ends: Vec<Notice>, done: oneshot::Sender<Result<Held, String>> },
+    Release { at: Timestamp, done: oneshot::Sender<Result<(), String>> },
     Present { present: Arc<Present>, refused: u64 },
     Claim { fingerprint: u64, answer: Sender<Option<Timestamp>> },
     Heartbeat { answer: Sender<Option<Timestamp>> },
@@ -72,6 +74,7 @@ impl Work {
     fn weight(&self) -> usize {
         match self {
             Self::Notices { notices, .. } => notices.len(),
+            Self::Hold { ends, .. } => ends.len(),
             Self::Present { present, .. } => present.firing.len().max(1),
             _ => 0,
         }
@@ -117,6 +120,47 @@ impl SharedNotifiers {
             answer.await.unwrap_or_else(|_| Err("the notifier has ended".to_owned()))?;
         }
         Ok(())
+    }
+
+    /// Hands over ends that are not believed yet, which are kept until they are released or their alerts fire, and waits until it is
+    /// known what became of them.
+    ///
+    /// # Errors
+    /// Why that is not known: they have to be reported again.
+    pub async fn hold(&self, ends: Vec<Notice>) -> Result<Held, String> {
+        let mut held = Held { kept: true, ..Held::default() };
+        for destination in self.0.iter().filter(|_| !ends.is_empty()) {
+            let (done, answer) = oneshot::channel();
+            let one = destination.ask(Work::Hold { ends: ends.clone(), done }, answer).await?;
+            held = Held {
+                waiting: held.waiting.max(one.waiting),
+                new: held.new.max(one.new),
+                kept: held.kept && one.kept,
+            };
+        }
+        Ok(held)
+    }
+
+    /// Delivers all ends that wait, as learnt of at `now`, and waits until they are delivered.
+    ///
+    /// # Errors
+    /// Why they are not. They are kept.
+    pub async fn release(&self, now: Timestamp) -> Result<(), String> {
+        for destination in &self.0 {
+            let mut before = usize::MAX;
+            // Some at a time; where they become no fewer, others came meanwhile, and are for the next call.
+            while (1..before).contains(&destination.counters().held) {
+                before = destination.counters().held;
+                let (done, answer) = oneshot::channel();
+                destination.ask(Work::Release { at: now, done }, answer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many ends wait.
+    pub fn held(&self) -> usize {
+        self.0.iter().map(|destination| destination.counters().held).max().unwrap_or(0)
     }
 
     /// Hands over what the rules of this program say about every alert.
@@ -204,6 +248,18 @@ impl Destination {
         Ok(Self { name, works: Mutex::new(Some(works)), state, ended: Mutex::new(Some(ended)) })
     }
 
+    /// Hands work over and waits for its answer.
+    async fn ask<T>(
+        &self,
+        work: Work,
+        answer: oneshot::Receiver<Result<T, String>>,
+    ) -> Result<T, String> {
+        if !self.send(work) {
+            return Err("too many alerts wait to be written".to_owned());
+        }
+        answer.await.unwrap_or_else(|_| Err("the notifier has ended".to_owned()))
+    }
+
     /// Puts work into the queue; `false` when too much waits, or the thread has ended.
     fn send(&self, work: Work) -> bool {
         let weight = work.weight();
@@ -249,19 +305,22 @@ fn serve(notifier: &mut dyn Notifier, queue: &Receiver<Work>, state: &State) {
 fn handle(notifier: &mut dyn Notifier, work: Work, state: &State) {
     let weight = work.weight();
     // Who waits for the answer finds it counted.
-    let mut answer = None;
+    let (mut answer, mut held_answer) = (None, None);
     match work {
         Work::Notices { notices, done } => {
-            let before = notifier.counters().dropped_total;
-            let mut result = notifier.notify(&notices).map_err(|error| error.to_string());
-            let dropped = notifier.counters().dropped_total > before;
-            if result.is_ok() && dropped {
-                result = Err("too many alerts wait to be written".to_owned());
-            }
+            let result = refusing(notifier, |notifier| notifier.notify(&notices));
             match done {
                 Some(done) => answer = Some((done, result)),
                 None => complain(result),
             }
+        }
+        Work::Hold { ends, done } => {
+            let result = notifier.hold(&ends).map_err(|error| error.to_string());
+            held_answer = Some((done, result));
+        }
+        Work::Release { at, done } => {
+            let result = refusing(notifier, |notifier| notifier.release(at));
+            answer = Some((done, result));
         }
         Work::Present { present, refused } => match notifier.present(&present) {
             Ok(true) => {
@@ -288,6 +347,22 @@ fn handle(notifier: &mut dyn Notifier, work: Work, state: &State) {
     if let Some((done, result)) = answer {
         let _sender_gone = done.send(result);
     }
+    if let Some((done, result)) = held_answer {
+        let _sender_gone = done.send(result);
+    }
+}
+
+/// Lets a notifier deliver; what it refuses is an error, too.
+fn refusing(
+    notifier: &mut dyn Notifier,
+    deliver: impl FnOnce(&mut dyn Notifier) -> Result<(), NotifyError>,
+) -> Result<(), String> {
+    let before = notifier.counters().dropped_total;
+    deliver(notifier).map_err(|error| error.to_string())?;
+    if notifier.counters().dropped_total > before {
+        return Err("too many alerts wait to be written".to_owned());
+    }
+    Ok(())
 }
 
 fn complain(result: Result<(), String>) {

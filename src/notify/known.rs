@@ -6,6 +6,7 @@
 
 mod decide;
 mod entry;
+mod held;
 mod journal;
 
 use std::{
@@ -15,9 +16,11 @@ use std::{
 
 use series::{Labels, Timestamp};
 
+pub(super) use self::held::Holding;
 use self::{
     decide::{begin, end_of, ends, goes_on, unheard},
     entry::Entry,
+    held::HeldEnds,
     journal::Journal,
 };
 use super::{
@@ -41,6 +44,8 @@ pub(super) struct Known {
     alerts: Alerts,
     /// What is on the disk.
     written: Alerts,
+    /// Ends that are not believed yet.
+    held: HeldEnds,
     /// When the rules were last evaluated, as far as a heartbeat said so.
     heartbeat: Option<Timestamp>,
     journal: Journal,
@@ -81,13 +86,28 @@ pub struct Present {
 
 impl Known {
     /// Takes a notice in; nothing comes back when it says nothing new. The notices that come back carry their disruption: an end
-    /// has the identifier under which its beginning was written.
+    /// has the identifier under which its beginning was written. What fires is not over after all: an end that waits is none then.
     pub(super) fn admit(&mut self, notice: &Notice) -> Vec<Step> {
+        let is_resumed =
+            !notice.is_end() && self.held_count() > 0 && self.unhold(notice.label_set());
+        let steps = if is_resumed {
+            self.follows(&Notice { continues: true, ..notice.clone() })
+        } else {
+            self.follows(notice)
+        };
+        for step in &steps {
+            self.alerts.insert(step.key, step.entry.clone());
+        }
+        steps
+    }
+
+    /// What follows from a notice.
+    fn follows(&mut self, notice: &Notice) -> Vec<Step> {
         let key = self.key(notice);
         let newest = self.alerts.entries.get(&key);
         // A line from the future was written before our clock was set back, and would mute the alert until then.
         let last = newest.filter(|last| last.told_at <= notice.told_at.saturating_add(AHEAD_MS));
-        let steps = match (notice.transition, last) {
+        match (notice.transition, last) {
             (Transition::Firing, Some(open)) if open.is_open() => {
                 goes_on(key, open, notice, self.alerts.facts_bytes < FACTS_BYTES_MAX)
             }
@@ -99,11 +119,7 @@ impl Known {
                 let known = usize::from(last.is_none() && newest.is_some());
                 steps.into_iter().skip(known).collect()
             }
-        };
-        for step in &steps {
-            self.alerts.insert(step.key, step.entry.clone());
         }
-        steps
     }
 
     /// Notes that a step is on the disk.
@@ -257,6 +273,7 @@ impl Known {
         for (key, entry) in read.entries {
             self.set(key, entry);
         }
+        self.held = read.held;
         self.heartbeat = read.heartbeat;
         self.journal = read.journal;
     }
@@ -272,7 +289,7 @@ impl Known {
                 entry.is_open() || entry.told_at.saturating_add(END_KEPT_MS) > newest
             };
             let entries = self.written.entries.iter().filter(|(_, entry)| is_kept(entry));
-            return self.journal.rewrite(entries, self.heartbeat);
+            return self.journal.rewrite(entries, &self.held, self.heartbeat);
         }
         self.journal.flush(bytes)
     }

@@ -52,6 +52,23 @@ pub trait Notifier: Send {
         Ok(true)
     }
 
+    /// Keeps ends that are not believed yet until they are released, or their label sets are reported as firing. A notifier that
+    /// keeps no account needs none of them.
+    ///
+    /// # Errors
+    /// When something that was handed over before still waits.
+    fn hold(&mut self, _ends: &[Notice]) -> Result<Held, NotifyError> {
+        Ok(Held { kept: true, ..Held::default() })
+    }
+
+    /// Delivers ends that waited, some hundred at once, as learnt of at `now`.
+    ///
+    /// # Errors
+    /// When something still waits. The ends are kept then.
+    fn release(&mut self, _now: Timestamp) -> Result<(), NotifyError> {
+        Ok(())
+    }
+
     /// When the disruption of an alert of the receiver itself began that was written and is not over; from now on only the receiver
     /// ends it. `None` also for a notifier that keeps no account.
     fn claim(&mut self, _fingerprint: u64) -> Option<Timestamp> {
@@ -68,6 +85,17 @@ pub trait Notifier: Send {
 
     /// What the notifier did since it was opened.
     fn counters(&self) -> Counters;
+}
+
+/// What became of ends that are not believed yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// How many of them wait; the others say nothing new.
+    pub waiting: usize,
+    /// How many of these did not wait before.
+    pub new: usize,
+    /// Whether all of those that wait are on the disk, so that no one needs to report them again.
+    pub kept: bool,
 }
 
 /// What a notifier did since it was opened; totals only rise.
@@ -87,6 +115,8 @@ pub struct Counters {
     pub reopened_total: u64,
     /// Notices that wait now.
     pub queued: usize,
+    /// Ends that wait until they are believed.
+    pub held: usize,
     /// The last failure; `None` once everything was delivered.
     pub last_error: Option<String>,
 }

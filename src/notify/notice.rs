@@ -94,6 +94,12 @@ impl Ending {
             Self::RuleRemoved => "rule removed",
         }
     }
+
+    /// The reason that has these words.
+    pub(super) fn of(words: &str) -> Option<Self> {
+        let all = [Self::WorksAgain, Self::NoLongerWatched, Self::RuleRemoved];
+        all.into_iter().find(|ending| ending.as_str() == words)
+    }
 }
 
 /// A disruption as the log knows it: the same for its firing and its resolved line.

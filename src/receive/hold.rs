@@ -1,18 +1,15 @@
-//! Ends that are not believed yet: while Prometheus is silent an Alertmanager takes its alerts for over, and goes on repeating the
+//! Whether ends are believed: while Prometheus is silent an Alertmanager takes its alerts for over, and goes on repeating the
 //! heartbeat.
 //!
 //! The heartbeat says when the rules were last evaluated. While that is long ago, ends wait; they count once evaluations have been
-//! heard of again for longer than Prometheus takes to repeat an alert, unless the alert was heard of as well. Must not know how
-//! alerts come in or are written.
+//! heard of again for longer than Prometheus takes to repeat an alert. Must not know how alerts come in or are written, nor where
+//! ends wait.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{sync::Mutex, time::Duration};
 
 use series::Timestamp;
 
-use crate::{
-    monitor::lock,
-    notify::{Notice, Transition},
-};
+use crate::{monitor::lock, notify::Notice};
 
 /// How old the last evaluation may be; two fifths of the heartbeat's timeout when there is one.
 const STALE_AFTER: Duration = Duration::from_mins(2);
@@ -21,10 +18,13 @@ const STALE_AFTER: Duration = Duration::from_mins(2);
 const RELEASED_AFTER: Duration = Duration::from_secs(75);
 /// How far ahead of this machine's clock an evaluation may be to be believed.
 const AHEAD: Duration = Duration::from_mins(5);
-/// How many ends are kept; beyond it only their Alertmanager keeps them.
-const ENDS_MAX: usize = 10_000;
+/// After so long without a fresh heartbeat every end is believed: perhaps no one sends any more, and nothing is to stay open for
+/// ever.
+const GIVEN_UP_AFTER: Duration = Duration::from_hours(1);
+/// How much of the time between two looks at the clock counts: while this program, or its machine, stood still, nothing could come.
+const LOOK_MAX: Duration = Duration::from_mins(1);
 
-/// Whether ends are believed, and those that wait.
+/// Whether ends are believed.
 pub(super) struct Hold {
     stale_after: i64,
     released_after: i64,
@@ -39,15 +39,18 @@ struct State {
     holding: bool,
     /// From when on evaluations have been heard of again.
     fresh_since: Option<Timestamp>,
-    /// The ends that wait, by the hash of their labels.
-    ends: BTreeMap<u64, Notice>,
+    /// For how long no evaluation was heard of that was not long ago.
+    silence: i64,
+    /// The last look at the clock.
+    looked_at: Option<Timestamp>,
 }
 
 impl Hold {
-    /// With what was known before a restart.
+    /// With what was known before a restart. Where ends wait from then, they go on to.
     pub(super) fn new(
         heartbeat_timeout: Option<Duration>,
         evaluated_at: Option<Timestamp>,
+        holding: bool,
     ) -> Self {
         let part = |of: fn(Duration) -> Duration, other: Duration| {
             milliseconds(heartbeat_timeout.map_or(other, of))
@@ -55,11 +58,11 @@ impl Hold {
         Self {
             stale_after: part(|timeout| timeout * 2 / 5, STALE_AFTER),
             released_after: part(|timeout| timeout / 4, RELEASED_AFTER),
-            state: Mutex::new(State { evaluated_at, ..State::default() }),
+            state: Mutex::new(State { evaluated_at, holding, ..State::default() }),
         }
     }
 
-    /// How often [`Hold::released`] should be asked at least.
+    /// How often [`Hold::believes`] should be asked at least.
     pub(super) fn pace(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.released_after / 4).unwrap_or(1).max(1))
     }
@@ -75,56 +78,48 @@ impl Hold {
         let is_news = state.evaluated_at.is_none_or(|last| evaluated_at > last);
         if is_news {
             state.evaluated_at = Some(evaluated_at);
+            if !self.is_stale(&state, now) {
+                state.silence = 0;
+                state.fresh_since.get_or_insert(now);
+            }
         }
         self.advance(&mut state, now);
         is_news
     }
 
-    /// Takes out the ends that have to wait, and keeps them; says how many they are, and how many of these are new. An alert that
-    /// fires is not over after all: it goes on, also when its start is a later one.
-    pub(super) fn sift(&self, notices: &mut Vec<Notice>, now: Timestamp) -> (usize, usize) {
-        let mut state = lock(&self.state);
-        self.advance(&mut state, now);
-        for notice in notices.iter_mut().filter(|notice| !notice.is_end()) {
-            notice.continues |= state.ends.remove(&notice.label_set()).is_some();
-        }
-        if !state.holding {
-            return (0, 0);
-        }
-        let is_end = |notice: &mut Notice| notice.transition == Transition::Resolved;
-        let (mut held, mut new) = (0, 0);
-        for end in notices.extract_if(.., is_end) {
-            held += 1;
-            let key = end.label_set();
-            let known = state.ends.contains_key(&key);
-            if known || state.ends.len() < ENDS_MAX {
-                state.ends.insert(key, end);
-            }
-            new += usize::from(!known);
-        }
-        (held, new)
-    }
-
-    /// The ends that waited and count now.
-    pub(super) fn released(&self, now: Timestamp) -> Vec<Notice> {
-        let mut state = lock(&self.state);
-        self.advance(&mut state, now);
-        if state.holding {
+    /// Takes out the ends that have to wait.
+    pub(super) fn sift(&self, notices: &mut Vec<Notice>, now: Timestamp) -> Vec<Notice> {
+        if self.believes(now) {
             return Vec::new();
         }
-        let ends = std::mem::take(&mut state.ends);
-        ends.into_values().map(|end| Notice { told_at: now, ..end }).collect()
+        notices.extract_if(.., |notice| notice.is_end()).collect()
+    }
+
+    /// Whether ends count now, also those that waited.
+    pub(super) fn believes(&self, now: Timestamp) -> bool {
+        let mut state = lock(&self.state);
+        self.advance(&mut state, now);
+        !state.holding
     }
 
     fn advance(&self, state: &mut State, now: Timestamp) {
-        let stale = |at| now.saturating_sub(at) > self.stale_after;
-        if state.evaluated_at.is_some_and(stale) {
-            state.holding = true;
+        let passed = now.saturating_sub(state.looked_at.replace(now).unwrap_or(now));
+        state.silence = state.silence.saturating_add(passed.clamp(0, milliseconds(LOOK_MAX)));
+        let is_stale = self.is_stale(state, now);
+        if is_stale {
             state.fresh_since = None;
-        } else if state.holding {
-            let since = *state.fresh_since.get_or_insert(now);
+        }
+        if state.silence >= milliseconds(GIVEN_UP_AFTER) {
+            state.holding = false;
+        } else if is_stale {
+            state.holding = true;
+        } else if let Some(since) = state.fresh_since.filter(|_| state.holding) {
             state.holding = now.saturating_sub(since) < self.released_after;
         }
+    }
+
+    fn is_stale(&self, state: &State, now: Timestamp) -> bool {
+        state.evaluated_at.is_some_and(|at| now.saturating_sub(at) > self.stale_after)
     }
 }
 
@@ -134,78 +129,96 @@ fn milliseconds(duration: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use series::Labels;
-
     use super::*;
+    use crate::notify::Transition;
 
     const SECOND: i64 = 1000;
 
-    fn notice(name: &str, transition: Transition) -> Notice {
-        Notice { transition, labels: Labels::new([("alertname", name)]), ..Notice::default() }
+    fn believes(hold: &Hold, now: i64) -> bool {
+        hold.believes(now * SECOND)
     }
 
-    fn sift(hold: &Hold, notices: &[(&str, Transition)], now: i64) -> (Vec<Notice>, usize) {
-        let mut notices = notices.iter().map(|(name, each)| notice(name, *each)).collect();
-        let (held, _) = hold.sift(&mut notices, now * SECOND);
-        (notices, held)
-    }
-
-    fn released(hold: &Hold, now: i64) -> Vec<String> {
-        let ends = hold.released(now * SECOND);
-        ends.iter().map(|end| end.label("alertname").to_owned()).collect()
+    fn beat(hold: &Hold, evaluated_at: i64, now: i64) -> bool {
+        hold.beat(evaluated_at * SECOND, now * SECOND)
     }
 
     #[test]
     fn ends_wait_while_nothing_is_evaluated_and_some_time_longer() {
-        use Transition::{Firing, Resolved};
-        let hold = Hold::new(None, None);
+        let hold = Hold::new(None, None, false);
         // No heartbeat said when.
-        assert_eq!(sift(&hold, &[("a", Resolved)], 10_000).1, 0);
-        assert!(hold.beat(10_000 * SECOND, 10_000 * SECOND));
-        assert_eq!(sift(&hold, &[("a", Resolved)], 10_120).1, 0);
-        let (rest, held) = sift(&hold, &[("a", Resolved), ("b", Firing), ("c", Resolved)], 10_121);
-        assert_eq!((rest.len(), held), (1, 2));
+        assert!(believes(&hold, 10_000));
+        assert!(beat(&hold, 10_000, 10_000));
+        assert!(believes(&hold, 10_120));
+        assert!(!believes(&hold, 10_121));
+        let of = |transition| Notice { transition, ..Notice::default() };
+        let mut notices =
+            [Transition::Resolved, Transition::Firing, Transition::Resolved].map(of).to_vec();
+        assert_eq!(hold.sift(&mut notices, 10_121 * SECOND).len(), 2);
+        assert_eq!(notices.len(), 1);
         // The same repeated is no news.
-        assert!(!hold.beat(10_000 * SECOND, 10_200 * SECOND));
-        assert_eq!(released(&hold, 10_210), [""; 0]);
-        assert!(hold.beat(10_215 * SECOND, 10_220 * SECOND));
+        assert!(!beat(&hold, 10_000, 10_200));
+        assert!(!believes(&hold, 10_210));
+        assert!(beat(&hold, 10_215, 10_220));
         // Fresh again: the ends that come now are as doubtful as those before.
-        assert_eq!(sift(&hold, &[("d", Resolved)], 10_230).1, 1);
-        let (rest, _) = sift(&hold, &[("c", Firing)], 10_260);
-        assert!(rest[0].continues);
-        assert_eq!(released(&hold, 10_294), [""; 0]);
-        let mut ends = released(&hold, 10_295);
-        ends.sort();
-        assert_eq!(ends, ["a", "d"]);
-        assert_eq!(sift(&hold, &[("a", Resolved)], 10_300).1, 0);
+        assert!(!believes(&hold, 10_294));
+        assert!(believes(&hold, 10_295));
     }
 
     #[test]
     fn silence_while_it_recovers_begins_anew() {
-        let hold = Hold::new(None, Some(0));
-        assert_eq!(sift(&hold, &[("a", Transition::Resolved)], 200).1, 1);
-        hold.beat(210 * SECOND, 210 * SECOND);
+        let hold = Hold::new(None, Some(0), false);
+        assert!(!believes(&hold, 200));
+        beat(&hold, 210, 210);
         // The next evaluation that is heard of is long after.
-        assert_eq!(released(&hold, 331), [""; 0]);
-        hold.beat(340 * SECOND, 340 * SECOND);
-        assert_eq!(released(&hold, 400), [""; 0]);
-        assert_eq!(released(&hold, 415), ["a"]);
+        assert!(!believes(&hold, 331));
+        beat(&hold, 340, 340);
+        assert!(!believes(&hold, 400));
+        assert!(believes(&hold, 415));
     }
 
     #[test]
     fn a_clock_far_ahead_is_not_believed() {
-        let hold = Hold::new(None, None);
-        assert!(!hold.beat(301 * SECOND, 0));
-        assert!(hold.beat(300 * SECOND, 0));
+        let hold = Hold::new(None, None, false);
+        assert!(!beat(&hold, 301, 0));
+        assert!(beat(&hold, 300, 0));
     }
 
     #[test]
     fn a_restart_forgets_no_silence_and_the_times_follow_the_timeout() {
-        let hold = Hold::new(Some(Duration::from_secs(10)), Some(0));
-        assert_eq!(sift(&hold, &[("a", Transition::Resolved)], 4).1, 0);
-        assert_eq!(sift(&hold, &[("a", Transition::Resolved)], 5).1, 1);
-        hold.beat(6 * SECOND, 6 * SECOND);
-        assert_eq!(hold.released(8_499).len(), 0);
-        assert_eq!(hold.released(8_500).len(), 1);
+        let hold = Hold::new(Some(Duration::from_secs(10)), Some(0), false);
+        assert!(believes(&hold, 4));
+        assert!(!believes(&hold, 5));
+        beat(&hold, 6, 6);
+        assert!(!hold.believes(8_499));
+        assert!(hold.believes(8_500));
+    }
+
+    #[test]
+    fn ends_that_wait_over_a_restart_need_a_heartbeat_that_comes_after_it() {
+        let hold = Hold::new(None, Some(90 * SECOND), true);
+        // What was evaluated before the restart is not long ago, and says nothing about what is now.
+        assert!(!believes(&hold, 100) && !believes(&hold, 200));
+        assert!(!beat(&hold, 90, 201));
+        assert!(beat(&hold, 205, 205));
+        assert!(!believes(&hold, 279));
+        assert!(believes(&hold, 280));
+    }
+
+    #[test]
+    fn after_an_hour_without_a_fresh_heartbeat_every_end_is_believed() {
+        for evaluated_at in [Some(0), None] {
+            let hold = Hold::new(None, evaluated_at, true);
+            // The machine slept, which is no silence.
+            assert!(!believes(&hold, 1_000) && !believes(&hold, 9_000));
+            // Heartbeats that are old when they come change nothing.
+            let first = (9_000..20_000).find(|now| {
+                beat(&hold, now - 121, *now);
+                believes(&hold, *now)
+            });
+            assert_eq!(first, Some(9_000 + 3_600 - 60));
+            // And it is so until a fresh one comes: from then on they wait again when it stays away.
+            assert!(believes(&hold, 12_600) && beat(&hold, 12_600, 12_600));
+            assert!(believes(&hold, 12_700) && !believes(&hold, 12_721));
+        }
     }
 }

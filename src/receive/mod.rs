@@ -1,6 +1,6 @@
 //! The other way into the alert log: what an Alertmanager reports by its webhook, and the heartbeat.
 //!
-//! An answer of 200 says that every transition is on the disk. Until then the Alertmanager asks again, and because each event is
+//! An answer of 200 says that every transition is on the disk, or an end that is not believed yet. Until then the Alertmanager asks again, and because each event is
 //! written once, it may. Must not know how alerts come about, nor how a line looks.
 
 mod body;
@@ -98,7 +98,7 @@ enum Refusal {
     NotWritten(String),
     /// It could not be read now; the sender has to ask again.
     Busy(String),
-    /// Ends among it are not believed yet; the sender has to ask again.
+    /// Ends among it are not believed yet, and cannot be kept until then; the sender has to ask again.
     Held(String),
 }
 
@@ -123,7 +123,7 @@ impl Receiver {
     ) -> Self {
         let heartbeat = Heartbeat::new(heartbeat_timeout, external_url.clone(), clock.now());
         heartbeat.restore(notifiers.claim(heartbeat.fingerprint()));
-        let hold = Hold::new(heartbeat_timeout, notifiers.heartbeat());
+        let hold = Hold::new(heartbeat_timeout, notifiers.heartbeat(), notifiers.held() > 0);
         Self {
             clock,
             notifiers,
@@ -158,21 +158,28 @@ impl Receiver {
                 );
             }
             waiting.extend(overdue);
-            waiting.extend(self.hold.released(now));
             tokio::select! {
                 () = stop.cancelled() => break,
                 result = self.notifiers.deliver(waiting.clone()) => if result.is_ok() {
                     waiting.clear();
                 }
             }
+            if self.hold.believes(now) {
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    // What could not be written is kept, and counted by the notifier.
+                    _ = self.notifiers.release(now) => {}
+                }
+            }
         }
     }
 
     /// Counts and logs how a request ended, and answers it. Only a status of 5xx makes an Alertmanager ask again.
-    fn answer(&self, outcome: Result<(), Refusal>) -> Response {
+    fn answer(&self, outcome: Result<usize, Refusal>) -> Response {
         let counters = &self.counters;
         let (counter, status, text) = match outcome {
-            Ok(()) => (&counters.accepted, StatusCode::OK, "Written.\n".to_owned()),
+            Ok(0) => (&counters.accepted, StatusCode::OK, "Written.\n".to_owned()),
+            Ok(ends) => (&counters.held, StatusCode::OK, format!("Kept; {}\n", doubt(ends))),
             Err(refusal) => self.refuse(refusal),
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -206,7 +213,8 @@ impl Receiver {
         }
     }
 
-    async fn alerts(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
+    /// Takes alerts in; how many ends among them have to wait.
+    async fn alerts(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<usize, Refusal> {
         let body = self.alert_bodies.read(headers, body).await?;
         let webhook = {
             // The semaphores are never closed, so that waiting for them cannot fail.
@@ -215,7 +223,7 @@ impl Receiver {
         };
         self.note_truncated(&webhook);
         let alerts: Arc<[Bytes]> = webhook.alerts.into();
-        let (mut held, mut scope) = (0, None);
+        let (mut held, mut kept, mut scope) = (0, true, None);
         // Firings come before ends: an alert whose labels were edited goes on. A notifier sees to that within a batch.
         let passes: &[_] = if alerts.len() <= BATCH {
             &[None]
@@ -234,20 +242,19 @@ impl Receiver {
                 }
                 problem = problem.or(batch.problem);
                 self.explain_ends(&mut batch.notices, &mut scope).await;
-                held += self.sift(&mut batch.notices);
+                let ends = self.hold.sift(&mut batch.notices, self.clock.now());
                 let _turn = self.turns.acquire().await;
                 self.notifiers.deliver(batch.notices).await.map_err(Refusal::NotWritten)?;
+                let waiting = self.notifiers.hold(ends).await.map_err(Refusal::NotWritten)?;
+                self.note_held(waiting.new);
+                held += waiting.waiting;
+                kept &= waiting.kept;
             }
             if let Some(problem) = problem.filter(|_| !understood) {
                 return Err(Refusal::Foreign(problem));
             }
         }
-        if held > 0 {
-            return Err(Refusal::Held(format!(
-                "{held} ends of alerts are not believed yet: nothing was evaluated for too long, by the heartbeat"
-            )));
-        }
-        Ok(())
+        if kept { Ok(held) } else { Err(Refusal::Held(doubt(held))) }
     }
 
     /// The notices of some of the alerts, of one transition when that is given.
@@ -296,9 +303,7 @@ impl Receiver {
         }
     }
 
-    /// Takes out the ends that have to wait, and says how many they are.
-    fn sift(&self, notices: &mut Vec<Notice>) -> usize {
-        let (held, new) = self.hold.sift(notices, self.clock.now());
+    fn note_held(&self, new: usize) {
         if new > 0 {
             warn!(
                 ends = new,
@@ -306,7 +311,6 @@ impl Receiver {
             );
             self.counters.held_ends.fetch_add(new as u64, Ordering::Relaxed);
         }
-        held
     }
 
     fn note_truncated(&self, webhook: &Webhook) {
@@ -327,7 +331,7 @@ impl Receiver {
         }
     }
 
-    async fn beat(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
+    async fn beat(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<usize, Refusal> {
         let body = self.heartbeat_bodies.read(headers, body).await?;
         let webhook = understand(body.bytes.clone()).await?;
         let now = self.clock.now();
@@ -338,7 +342,7 @@ impl Receiver {
             beats.extend(Some(notice).filter(|notice| !notice.is_end()));
         }
         if beats.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let evaluated = beats.iter().filter_map(|beat| parse_time(beat.annotation(EVALUATED_AT)));
         if let Some(evaluated_at) = evaluated.max()
@@ -346,11 +350,17 @@ impl Receiver {
         {
             self.notifiers.beat(evaluated_at);
         }
-        match self.heartbeat.beat(now) {
-            Some(back) => self.notifiers.deliver(vec![back]).await.map_err(Refusal::NotWritten),
-            None => Ok(()),
-        }
+        let back = self.heartbeat.beat(now).into_iter().collect();
+        self.notifiers.deliver(back).await.map_err(Refusal::NotWritten)?;
+        Ok(0)
     }
+}
+
+/// What is said of ends that have to wait.
+fn doubt(ends: usize) -> String {
+    format!(
+        "{ends} ends of alerts are not believed yet: nothing was evaluated for too long, by the heartbeat"
+    )
 }
 
 /// Understands a body, away from the tasks that serve and probe.

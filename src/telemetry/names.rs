@@ -46,7 +46,7 @@ own_metrics! {
         "Notifications given up because too many waited.";
     NOTICES_QUEUED = Gauge "webservice_monitor_notifications_queued", "Notifications that wait for delivery.";
     WEBHOOKS = Counter "webservice_monitor_webhook_requests_total",
-        "Requests of Alertmanager by outcome: accepted, refused for what they are, failed because nothing could be written, or held because of ends that are not believed yet.";
+        "Requests of Alertmanager by outcome: accepted, refused for what they are, failed because nothing could be written, or held: taken in with ends that are not believed yet.";
     WEBHOOK_TRUNCATED = Counter "webservice_monitor_webhook_truncated_alerts_total",
         "Alerts that Alertmanager left out of its requests because of a limit in its configuration.";
     WEBHOOK_SKIPPED = Counter "webservice_monitor_webhook_skipped_alerts_total",

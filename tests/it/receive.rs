@@ -99,9 +99,10 @@ pub(crate) fn files(targets: &[String], rules: &[String]) -> Sources {
 }
 
 /// The real program, with its log in `data/`.
-fn start_process(folder: &Path, address: SocketAddr) -> Running {
+pub(crate) fn start_process(folder: &Path, address: SocketAddr, options: &[&str]) -> Running {
     let child = Command::new(env!("CARGO_BIN_EXE_webservice-monitor"))
         .args(["alert-log", "--alert-log.stdout"])
+        .args(options)
         .arg(format!("--web.listen-address={address}"))
         .current_dir(folder)
         .stdout(Stdio::piped())
@@ -261,7 +262,7 @@ async fn a_kill_between_two_deliveries_doubles_and_loses_nothing() {
     let log = folder.path().join("data/alerts.jsonl");
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for round in 0..3_u32 {
-        let mut running = start_process(folder.path(), address);
+        let mut running = start_process(folder.path(), address, &[]);
         wait_for(address, "/-/ready", "that it is ready", |body| body == "Ready\n").await;
         // All that was told before is told again, as after a lost answer.
         let mut printed = String::new();
@@ -307,7 +308,7 @@ async fn a_kill_in_the_middle_of_many_lines_doubles_and_loses_nothing() {
     let many = Arc::new(body(&alerts));
     // In which half of the steps the kill comes.
     for bytes in [1, 700_000, 1_400_000] {
-        let running = start_process(folder.path(), address);
+        let running = start_process(folder.path(), address, &[]);
         wait_for(address, "/-/ready", "that it is ready", |body| body == "Ready\n").await;
         let mut posts = tokio::task::JoinSet::new();
         let told = Arc::clone(&many);
@@ -324,7 +325,7 @@ async fn a_kill_in_the_middle_of_many_lines_doubles_and_loses_nothing() {
         wait_for_file(&log, "lines", |text| text.len() > bytes).await;
         drop(running);
     }
-    let _running = start_process(folder.path(), address);
+    let _running = start_process(folder.path(), address, &[]);
     wait_for(address, "/-/ready", "that it is ready", |body| body == "Ready\n").await;
     assert_eq!(post(address, WEBHOOK, &many).await, 200);
     let mut lines = read(&log);

@@ -1,13 +1,16 @@
 //! What an Alertmanager reports that is not to be taken as it is: ends while nothing is evaluated, alerts that are not understood,
 //! ends for another reason than that all is well.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 
 use crate::{
-    program::{send, wait_for_file},
-    receive::{files, post, start_watching},
+    program::{send, wait_for, wait_for_file},
+    receive::{files, post, start_process, start_watching},
 };
 
 const WEBHOOK: &str = "/api/v1/alertmanager";
@@ -52,44 +55,80 @@ fn lines(path: &Path) -> Vec<String> {
     text.lines().map(line).collect()
 }
 
+/// The ends are acknowledged, and kept over a kill: no one reports them again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ends_wait_while_nothing_is_evaluated_and_are_written_by_themselves_later() {
     let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("alerts.jsonl");
+    let log = folder.path().join("data/alerts.jsonl");
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     // Stale after 8 s, released 5 s after that.
-    let timeout = Some(Duration::from_secs(20));
-    let app = start_watching(&log, timeout, files(&[], &[])).await;
-    let address = app.address();
-    let both = [alert("a", "firing", 60), alert("b", "firing", 60)];
-    assert_eq!(post(address, WEBHOOK, &body(&both)).await, 200);
+    let start = async || {
+        let running = start_process(folder.path(), address, &["--heartbeat.timeout=20s"]);
+        wait_for(address, "/-/ready", "that it is ready", |body| body == "Ready\n").await;
+        running
+    };
+    let program = start().await;
+    let three = ["a", "b", "c"].map(|name| alert(name, "firing", 60));
+    assert_eq!(post(address, WEBHOOK, &body(&three)).await, 200);
     assert_eq!(post(address, HEARTBEAT, &heartbeat(15)).await, 200);
-    let ends = [alert("a", "resolved", 60), alert("b", "resolved", 60), alert("c", "firing", 60)];
-    let (status, why) = send(address, "POST", WEBHOOK, "", &body(&ends)).await;
-    assert_eq!(status, 503, "{why}");
-    assert!(why.contains("2 ends of alerts are not believed yet"), "{why}");
-    let begun = ["firing http://a/ -", "firing http://b/ -", "firing http://c/ -"];
-    assert_eq!(lines(&log), begun);
-    app.stop().await;
-
-    // A restart in the meantime knows that nothing is evaluated.
-    let app = start_watching(&log, timeout, files(&[], &[])).await;
-    let address = app.address();
-    assert_eq!(post(address, WEBHOOK, &body(&ends)).await, 503);
-    assert_eq!(post(address, HEARTBEAT, &heartbeat(0)).await, 200);
+    let mut ends = ["a", "b", "c"].map(|name| alert(name, "resolved", 60)).to_vec();
+    ends.push(alert("d", "firing", 60));
+    for _ in 0..2 {
+        let (status, why) = send(address, "POST", WEBHOOK, "", &body(&ends)).await;
+        assert_eq!(status, 200, "{why}");
+        assert!(why.contains("3 ends of alerts are not believed yet"), "{why}");
+    }
     // One of them still fires, as Prometheus says under a new start: it was never over.
     assert_eq!(post(address, WEBHOOK, &body(&[alert("b", "firing", 5)])).await, 200);
-    let is_over = |text: &str| text.contains("\"resolved\"");
-    wait_for_file(&log, "the end that waited", is_over).await;
-    assert_eq!(lines(&log)[3..], ["resolved http://a/ works again"]);
     let (_, metrics) = send(address, "GET", "/metrics", "", "").await;
     for line in [
-        "webservice_monitor_webhook_held_ends_total 2",
-        "webservice_monitor_webhook_requests_total{outcome=\"held\"} 1",
+        "webservice_monitor_webhook_held_ends_total 3",
+        "webservice_monitor_webhook_requests_total{outcome=\"held\"} 2",
+        "webservice_monitor_webhook_requests_total{outcome=\"failed\"} 0",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
-    assert_eq!(post(address, WEBHOOK, &body(&[alert("b", "resolved", 5)])).await, 200);
-    assert_eq!(lines(&log)[4..], ["resolved http://b/ works again"]);
+    // A kill, by the end of the block.
+    drop(program);
+
+    let program = start().await;
+    let begun = ["a", "b", "c", "d"].map(|name| format!("firing http://{name}/ -"));
+    assert_eq!(lines(&log), begun);
+    let fresh = Instant::now();
+    assert_eq!(post(address, HEARTBEAT, &heartbeat(0)).await, 200);
+    // Another, after the kill.
+    assert_eq!(post(address, WEBHOOK, &body(&[alert("c", "firing", 5)])).await, 200);
+    let is_over = |text: &str| text.contains("\"resolved\"");
+    wait_for_file(&log, "the end that waited", is_over).await;
+    assert!(fresh.elapsed() >= Duration::from_secs(5), "{:?}", fresh.elapsed());
+    drop(program);
+
+    // It is written once, and the others are over when they are.
+    let _program = start().await;
+    assert_eq!(post(address, HEARTBEAT, &heartbeat(0)).await, 200);
+    let over = ["a", "b", "c"].map(|name| alert(name, "resolved", 5));
+    assert_eq!(post(address, WEBHOOK, &body(&over)).await, 200);
+    let ended = ["a", "b", "c"].map(|name| format!("resolved http://{name}/ works again"));
+    assert_eq!(lines(&log)[4..], ended);
+}
+
+#[tokio::test]
+async fn ends_that_cannot_be_kept_are_not_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("alerts.jsonl");
+    let app = start_watching(&log, Some(Duration::from_secs(20)), files(&[], &[])).await;
+    let address = app.address();
+    assert_eq!(post(address, WEBHOOK, &body(&[alert("a", "firing", 60)])).await, 200);
+    assert_eq!(post(address, HEARTBEAT, &heartbeat(15)).await, 200);
+    // A folder in the place of the file refuses to be written to, for root as well.
+    let known = folder.path().join(".alerts.jsonl.known");
+    std::fs::remove_file(&known).unwrap();
+    std::fs::create_dir(&known).unwrap();
+    let end = body(&[alert("a", "resolved", 60)]);
+    assert_eq!(post(address, WEBHOOK, &end).await, 503);
+    std::fs::remove_dir(&known).unwrap();
+    assert_eq!(post(address, WEBHOOK, &end).await, 200);
+    assert_eq!(lines(&log), ["firing http://a/ -"]);
     app.stop().await;
 }
 

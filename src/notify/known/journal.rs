@@ -6,6 +6,8 @@
 //! | `w <key> <id> <action>` | that line is on the disk |
 //! | `s {…}` | an entry as it is, without a line |
 //! | `d <key>` | an entry is gone |
+//! | `e {…}` | the end of a label set waits until it is believed |
+//! | `f <label set>` | that end is written, or none after all |
 //! | `h <milliseconds>` | when the rules were last evaluated, by the heartbeat |
 //!
 //! What cannot be read is left out. Must not know what follows from an entry.
@@ -20,7 +22,10 @@ use std::{
 
 use series::Timestamp;
 
-use super::entry::{Entry, hex, unhex};
+use super::{
+    entry::{Entry, hex, unhex},
+    held::{self, HeldEnds},
+};
 use crate::notify::notice::Transition;
 
 /// Below this size the file is never written anew.
@@ -48,12 +53,15 @@ pub(super) struct Journal {
     base: u64,
     /// How many bytes of lines the log has that the synced part of the file does not know of.
     unsynced: usize,
+    /// Whether what comes next has to be synced: an Alertmanager does not report it again.
+    sync_due: bool,
 }
 
 /// What was in the file.
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) entries: BTreeMap<u64, Entry>,
+    pub(super) held: HeldEnds,
     pub(super) heartbeat: Option<Timestamp>,
     pub(super) journal: Journal,
 }
@@ -111,6 +119,23 @@ impl Journal {
         }
     }
 
+    /// Notes an end that waits, with its record.
+    pub(super) fn hold(&mut self, record: &str) {
+        self.push(|| format!("e {record}"));
+        self.sync_due = true;
+    }
+
+    /// Notes that the end of a label set waits no longer.
+    pub(super) fn unhold(&mut self, label_set: u64) {
+        self.push(|| format!("f {}", hex(label_set)));
+        self.sync_due = true;
+    }
+
+    /// Whether there is a file that has all that was flushed.
+    pub(super) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Notes when the rules were last evaluated.
     pub(super) fn beat(&mut self, evaluated_at: Timestamp) {
         self.push(|| format!("h {evaluated_at}"));
@@ -139,6 +164,7 @@ impl Journal {
     pub(super) fn rewrite<'a>(
         &mut self,
         entries: impl Iterator<Item = (&'a u64, &'a Entry)>,
+        held: &HeldEnds,
         heartbeat: Option<Timestamp>,
     ) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
@@ -153,15 +179,23 @@ impl Journal {
         for (key, entry) in entries {
             writeln!(writer, "s {}", entry.record(*key))?;
         }
+        for record in held.records() {
+            writeln!(writer, "e {record}")?;
+        }
         if let Some(heartbeat) = heartbeat {
             writeln!(writer, "h {heartbeat}")?;
         }
         let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_data()?;
         fs::rename(&new, path)?;
+        // The name as well: an Alertmanager that was answered does not report again what is in it.
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            File::open(folder)?.sync_all()?;
+        }
         self.bytes = file.metadata()?.len();
         self.base = self.bytes;
         self.unsynced = 0;
+        self.sync_due = false;
         self.planned.clear();
         self.file = Some(file);
         Ok(())
@@ -175,9 +209,10 @@ impl Journal {
         self.unsynced += bytes;
         let mut result = file.write_all(pending.as_bytes());
         self.bytes += pending.len() as u64;
-        if result.is_ok() && self.unsynced >= SYNCED_BYTES {
+        if result.is_ok() && (self.sync_due || self.unsynced >= SYNCED_BYTES) {
             result = file.sync_data();
             self.unsynced = 0;
+            self.sync_due = false;
         }
         if result.is_err() {
             // Half a record may be in it: the file is written anew next time.
@@ -210,6 +245,16 @@ impl Read {
             Some(("d", key)) => {
                 if let Some(key) = unhex(key) {
                     self.entries.remove(&key);
+                }
+            }
+            Some(("e", record)) => {
+                if let Some(end) = held::parse(record) {
+                    self.held.insert(end);
+                }
+            }
+            Some(("f", label_set)) => {
+                if let Some(label_set) = unhex(label_set) {
+                    self.held.remove(label_set);
                 }
             }
             Some(("h", time)) => self.heartbeat = time.parse().ok().or(self.heartbeat),
