@@ -115,28 +115,35 @@ fn watched(sources: Sources) -> Option<Watched> {
     }
     // How often Prometheus probes is not known here, and does not matter.
     let sources = Sources { interval: Duration::ZERO, ..sources };
-    let warned = Mutex::new(Warned::default());
-    Some(Arc::new(move || scope(&sources, &mut lock(&warned))))
+    let reported = Mutex::new([Reported::default(), Reported::default()]);
+    Some(Arc::new(move || scope(&sources, &mut lock(&reported))))
 }
 
-/// The mistakes that were reported last, so that each is reported once and not at every end.
+/// The mistakes that were reported last, so that they are reported once and not at every end.
 #[derive(Default)]
-struct Warned {
-    targets: Vec<String>,
-    rules: Vec<String>,
+struct Reported(Vec<String>);
+
+impl Reported {
+    /// Whether these are others.
+    fn is_news(&mut self, mistakes: &[Diagnostic]) -> bool {
+        let mistakes: Vec<_> = mistakes.iter().map(Diagnostic::to_string).collect();
+        let before = std::mem::replace(&mut self.0, mistakes);
+        self.0 != before
+    }
 }
 
-fn scope(sources: &Sources, warned: &mut Warned) -> Scope {
+/// What is known, and the mistakes in the files of targets and in those of rules.
+fn scope(sources: &Sources, [of_targets, of_rules]: &mut [Reported; 2]) -> Scope {
     let mut scope = Scope::unknown();
     // Each by itself: a mistake in one says nothing about the other.
     let targets = Sources { rules: Vec::new(), ..sources.clone() };
-    if let Some(config) = load(&targets, &sources.targets, &mut warned.targets) {
+    if let Some(config) = load(&targets, &sources.targets, of_targets) {
         let targets = config.targets.iter();
         scope = scope
             .with_targets(targets.map(|target| (target.instance.clone(), target.module.clone())));
     }
     let rules = Sources { targets: Vec::new(), ..sources.clone() };
-    if let Some(config) = load(&rules, &sources.rules, &mut warned.rules) {
+    if let Some(config) = load(&rules, &sources.rules, of_rules) {
         let rules = config.rules.iter().flat_map(|group| &group.rules);
         scope = scope.with_rules(rules.map(|rule| rule.name.clone()));
     }
@@ -144,7 +151,7 @@ fn scope(sources: &Sources, warned: &mut Warned) -> Scope {
 }
 
 /// Loads files, when there are any; new mistakes are logged, and while there are some, nothing is known.
-fn load(sources: &Sources, files: &[String], warned: &mut Vec<String>) -> Option<Config> {
+fn load(sources: &Sources, files: &[String], reported: &mut Reported) -> Option<Config> {
     if files.is_empty() {
         return None;
     }
@@ -152,12 +159,10 @@ fn load(sources: &Sources, files: &[String], warned: &mut Vec<String>) -> Option
         Ok(config) => (Some(config), Vec::new()),
         Err(mistakes) => (None, mistakes),
     };
-    let texts: Vec<_> = mistakes.iter().map(Diagnostic::to_string).collect();
-    if texts != *warned {
+    if reported.is_news(&mistakes) {
         for mistake in &mistakes {
             warn!(place = %mistake.location(), "It is not known why alerts are over: {}.", mistake.message);
         }
-        *warned = texts;
     }
     config
 }
@@ -167,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_do_not_matter_and_mistakes_are_reported_when_they_are_new() {
+    fn times_do_not_matter_and_mistakes_are_reported_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("targets.yml");
         let sources = Sources {
@@ -179,19 +184,22 @@ mod tests {
             interval: Duration::ZERO,
             timeout: Duration::from_secs(10),
         };
-        let mut warned = Warned::default();
+        let mut reported = Reported::default();
         let mut read = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            let known = scope(&sources, &mut warned) != Scope::unknown();
-            (known, warned.targets.len())
+            let known = scope(&sources, &mut Default::default()) != Scope::unknown();
+            (known, reported.is_news(&Config::load(&sources).err().unwrap_or_default()))
         };
         // Right where Prometheus probes each second, or for each of several probers at its own pace.
         let fast = "- targets: [http://a/]\n  labels: {alert_after: 5s, __scrape_timeout__: 20s, prober: a}\n";
         let slow = "- targets: [http://a/]\n  labels: {alert_after: 5s, __scrape_interval__: 4s, prober: b}\n";
-        assert_eq!(read(fast), (true, 0));
-        assert_eq!(read(&format!("{fast}{slow}")), (true, 0));
-        assert_eq!(read("- targets: 7\n"), (false, 1));
-        assert_eq!(read("- targets: 7\n"), (false, 1));
-        assert_eq!(read(fast), (true, 0));
+        assert_eq!(read(fast), (true, false));
+        assert_eq!(read(&format!("{fast}{slow}")), (true, false));
+        assert_eq!(read("- targets: 7\n"), (false, true));
+        assert_eq!(read("- targets: 7\n"), (false, false));
+        assert_eq!(read("- targets: 7\n- targets: 8\n"), (false, true));
+        // Correct again, so that the next mistake is new.
+        assert_eq!(read(fast), (true, true));
+        assert_eq!(read("- targets: 7\n"), (false, true));
     }
 }

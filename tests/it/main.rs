@@ -25,6 +25,8 @@ mod evidence;
 #[cfg(test)]
 mod flow;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod pairs;

@@ -1,12 +1,10 @@
 //! What an Alertmanager reports that is not to be taken as it is: ends while nothing is evaluated, alerts that are not understood,
 //! ends for another reason than that all is well.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Duration};
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::{
     program::{send, wait_for, wait_for_file},
@@ -185,7 +183,9 @@ async fn an_end_has_the_reason_that_the_files_give() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("alerts.jsonl");
     let (targets, rules) = (folder.path().join("targets.yml"), folder.path().join("rules.yml"));
-    std::fs::write(&targets, "- targets: [http://a/, http://b/]\n").unwrap();
+    // Too soon for a check each 15 s, which is not what Prometheus need do.
+    let text = "- targets: [http://a/, http://b/]\n  labels: {alert_after: 20s}\n";
+    std::fs::write(&targets, text).unwrap();
     let rule = |name: &str| {
         format!("groups: [{{name: g, rules: [{{alert: {name}, expr: vector(1)}}]}}]\n")
     };
