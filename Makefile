@@ -41,13 +41,13 @@ fmt-check:
 doc: ## Build the API documentation; a warning is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
-rules: ## Check the shipped files with promtool, amtool and VictoriaMetrics, and when people are told
+rules: ## Check the shipped files with promtool, amtool and VictoriaMetrics, and what is reported when
 	scripts/check-rules
 	$(CARGO) build --locked
 	scripts/scenarios --quick
 	scripts/scenarios --quick --test-rules target/debug/webservice-monitor
 
-scenarios: ## When people are told: every scenario, by promtool and by our own engine, and a table of what happened
+scenarios: ## What is reported when: every scenario, by promtool and by our own engine, and a table of what happened
 	$(CARGO) build --release --locked
 	scripts/scenarios
 	scripts/scenarios --test-rules target/release/webservice-monitor
