@@ -50,7 +50,32 @@ pub(super) fn restore(
             restored.extend(assign(left, &mut candidates));
         }
     }
+    take_up_recorded(groups, source, now);
     take_up(groups, restored)
+}
+
+/// Lets recording rules know the series that they wrote before the start, so that the first evaluation ends those that it no longer
+/// gives: otherwise they would be seen for as long as queries look back, such as those of a target whose labels were edited
+/// meanwhile. Where several rules record one metric no one knows whose a series is.
+fn take_up_recorded(groups: &mut [GroupState], source: &dyn Source, now: Timestamp) {
+    let mut writers: HashMap<String, usize> = HashMap::new();
+    let recording = |group: &GroupState| {
+        let rules = group.rules.iter().filter(|state| !state.rule.is_alerting());
+        rules.map(|state| state.rule.name.clone()).collect::<Vec<_>>()
+    };
+    for name in groups.iter().flat_map(recording) {
+        *writers.entry(name).or_default() += 1;
+    }
+    for state in groups.iter_mut().flat_map(|group| &mut group.rules) {
+        if state.rule.is_alerting() || writers.get(&state.rule.name) != Some(&1) {
+            continue;
+        }
+        let matchers = [Matcher::equal(METRIC_NAME, &state.rule.name)];
+        let after = now.saturating_sub(source.lookback_ms());
+        let latest = source.latest(&matchers, after, now, false).unwrap_or_default();
+        let going_on = latest.into_iter().filter(|(_, sample)| !is_stale(sample.value));
+        state.previous.extend(going_on.map(|(labels, _)| labels));
+    }
 }
 
 /// An alert as its series tell of it.

@@ -329,3 +329,19 @@ fn alerts_of_a_removed_rule_go_on_in_another_one_of_the_name() {
         }
     }
 }
+
+#[test]
+fn a_series_that_no_rule_records_any_more_after_a_restart_ends() {
+    let edited = "up job=webservices instance=http://a/ team=web";
+    let one = "{record: 'target:down', expr: up == 0}";
+    // Of two rules that record one metric no one knows whose the series was.
+    for (rules, ends) in [(one.to_owned(), 1), (format!("{one}, {one}"), 0)] {
+        let text = file(&rules);
+        let files = [("r.yml", text.as_str())];
+        let mut program = Program::new(&files);
+        program.evaluate(1, &[(A, 0.0)]);
+        program.restart(&files);
+        program.evaluate(2, &[(A, series::stale_marker()), (edited, 0.0)]);
+        assert_eq!(program.ends("target:down"), ends, "{rules}");
+    }
+}
