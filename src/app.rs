@@ -29,23 +29,25 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
+    api,
     clock::Clock,
     config::{
         Config, Diagnostic, Sources, Summary,
         watch::{Fingerprint, ReloadRequest, watch},
     },
-    expose::{self, Exposer, Operations},
-    flow::Recorder,
-    monitor::{Monitor, ReloadStatus},
+    evaluate::Evaluator,
+    exporter::{self, Exposer, Operations},
+    http::serve::serve,
+    ingest::Recorder,
     notify::{self, Notifiers, SharedNotifiers},
     receive::{self, Receiver},
-    rules::Evaluator,
     schedule::{self, Scheduler},
+    state::{Monitor, ReloadStatus},
     telemetry::{
         Collectors,
         process::{Process, descriptors_max},
     },
-    web::{self, serve::serve},
+    web,
 };
 
 /// How long requests and probes in flight may take to end when the program stops.
@@ -283,7 +285,7 @@ impl App {
         let mut collectors = Collectors::default();
         collectors.push(Arc::clone(&self.monitor) as _);
         collectors.push(Arc::new(Process {
-            started_seconds: expose::own::seconds(self.monitor.started),
+            started_seconds: exporter::own::seconds(self.monitor.started),
         }));
         let (config_changes, config) = latest::channel(self.monitor.config.load_full());
         let (rule_changes, rules) = mpsc::channel(RELOADS_WAITING_MAX);
@@ -312,9 +314,10 @@ impl App {
             self.reloads.clone(),
         );
         let ready = Arc::clone(&self.ready);
-        let router = expose::router(Arc::new(exposer))
-            .merge(expose::operations(Operations { collectors, ready }))
+        let router = exporter::router(Arc::new(exposer))
+            .merge(exporter::operations(Operations { collectors, ready }))
             .merge(receiver.map(receive::router).unwrap_or_default())
+            .merge(api::router(Arc::clone(&self.monitor)))
             .merge(web::router(Arc::clone(&self.monitor)));
         self.tasks.spawn(serve(world.listener, router, self.stop.clone()));
     }

@@ -1,10 +1,10 @@
 //! The health monitor: one target list, two ways to run it.
 //!
 //! ```text
-//! config → schedule → probe → flow → { exposition | store } → rules → notify → web
+//! config → schedule → probe → ingest → { exposition | store } → evaluate → notify → web
 //! ```
 //!
-//! A module may import from those to its left only; `monitor`, `clock`, `explain` and `telemetry` are shared by all of
+//! A module may import from those to its left only; `state`, `clock`, `explain` and `telemetry` are shared by all of
 //! them, `app` wires them, `cli` and `demo` start it.
 
 pub mod clock;
@@ -12,17 +12,21 @@ pub mod explain;
 pub mod telemetry;
 
 pub mod config;
-pub mod monitor;
 pub mod schedule;
+pub mod state;
 
-pub mod flow;
+pub mod ingest;
 
-pub mod expose;
+mod http;
+
+pub mod exporter;
 
 pub mod notify;
 pub mod receive;
-pub mod rules;
 
+pub mod evaluate;
+
+pub mod api;
 pub mod web;
 
 pub mod app;

@@ -17,12 +17,12 @@ use super::{NOTIFIERS_TIMEOUT, StartError, end};
 use crate::{
     clock::Clock,
     config::{Config, Diagnostic, Sources},
-    expose::{self, Operations, own::seconds, plain},
-    monitor::lock,
+    exporter::{self, Operations, own::seconds, plain},
+    http::serve::serve,
     notify::{self, Notifiers, Scope, SharedNotifiers},
     receive::{self, Receiver, Watched},
+    state::lock,
     telemetry::{Collectors, process::Process},
-    web::serve::serve,
 };
 
 /// What is answered to whoever looks at the root in a browser.
@@ -85,7 +85,7 @@ impl AlertLogApp {
         app.tasks.spawn(Arc::clone(&receiver).run(app.stop.clone()));
         let router = Router::new()
             .fallback(|| async { plain(StatusCode::NOT_FOUND, ABOUT) })
-            .merge(expose::operations(Operations { collectors, ready: Arc::clone(&app.ready) }))
+            .merge(exporter::operations(Operations { collectors, ready: Arc::clone(&app.ready) }))
             .merge(receive::router(receiver));
         app.tasks.spawn(serve(listener, router, app.stop.clone()));
         Ok(app)

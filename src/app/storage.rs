@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::Storage;
-use crate::{flow, monitor::Monitor, telemetry::Collectors};
+use crate::{ingest, state::Monitor, telemetry::Collectors};
 
 /// How often the samples that came in are written to disk: what a power cut may cost.
 const SYNC_INTERVAL: Duration = Duration::from_secs(5);
@@ -82,7 +82,7 @@ pub(super) async fn observe_self(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let samples = flow::own_round(&instance, &collectors.collect());
+        let samples = ingest::own_round(&instance, &collectors.collect());
         if let Err(error) = store.append(monitor.clock.now(), &samples) {
             error!(%error, "Own samples lost: the store takes none.");
         }

@@ -19,7 +19,7 @@ use tracing::{error, warn};
 
 use super::{Counters, Held, Notice, Notifier, Notifiers, NotifyError, Present};
 use crate::{
-    monitor::lock,
+    state::lock,
     telemetry::{Collect, OwnSample, names, value},
 };
 

@@ -19,7 +19,7 @@ use axum::{
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::Refusal;
-use crate::expose::is_cross_site;
+use crate::exporter::is_cross_site;
 
 /// The longest body of alerts: 20,000 alerts with the annotations of the shipped rules.
 const ALERTS_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -9,8 +9,8 @@ use series::{Labels, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
-    monitor::lock,
     notify::{Notice, Origin, Transition},
+    state::lock,
 };
 
 /// The name of the alert.

@@ -9,7 +9,7 @@ use std::{sync::Mutex, time::Duration};
 
 use series::Timestamp;
 
-use crate::{monitor::lock, notify::Notice};
+use crate::{notify::Notice, state::lock};
 
 /// How old the last evaluation may be; two fifths of the heartbeat's timeout when there is one.
 const STALE_AFTER: Duration = Duration::from_mins(2);

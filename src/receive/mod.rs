@@ -35,7 +35,7 @@ use tracing::{error, warn};
 use self::{body::Bodies, heartbeat::Heartbeat, hold::Hold, webhook::Webhook};
 use crate::{
     clock::Clock,
-    expose::{own::seconds, plain},
+    exporter::{own::seconds, plain},
     notify::{Notice, Scope, SharedNotifiers, Transition, harmless, parse_time},
     telemetry::{Collect, OwnSample, names, value},
 };

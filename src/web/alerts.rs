@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{Identity, JOB},
-    monitor::{Monitor, lock},
+    state::{Monitor, lock},
 };
 
 /// The severity of the heartbeat.

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     config::PROBER,
     explain,
-    expose::evidence::hop_facts,
-    monitor::{Monitor, Remembered, lock},
+    exporter::evidence::hop_facts,
+    state::{Monitor, Remembered, lock},
 };
 
 /// The width of the bar of a request's times, in the units of its drawing.

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use series::Timestamp;
 
 use super::words;
-use crate::monitor::Monitor;
+use crate::state::Monitor;
 
 /// A page before it is put into its frame.
 pub(super) struct Page {

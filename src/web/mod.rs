@@ -1,4 +1,4 @@
-//! What people see in a browser: pages drawn by the server from the monitor's state, and the HTTP API beside them.
+//! What people see in a browser: pages drawn by the server from the monitor's state.
 //!
 //! ```text
 //! Monitor ──> status, availability ──> overview, target ──┐
@@ -9,7 +9,6 @@
 //! Every page works without its script. Must not know how targets are probed or alerts delivered, and changes nothing.
 
 mod alerts;
-pub mod api;
 mod assets;
 mod availability;
 mod chart;
@@ -18,7 +17,6 @@ mod layout;
 mod overview;
 mod probes;
 mod runbooks;
-pub(crate) mod serve;
 mod status;
 mod target;
 mod words;
@@ -38,7 +36,7 @@ use url::form_urlencoded;
 use self::layout::{Page, Tab};
 use crate::{
     config::{Identity, MODULE_DEFAULT},
-    monitor::Monitor,
+    state::Monitor,
 };
 
 /// How many pages are drawn at once. More wait their turn, so that readers never take the processor from the probes.
@@ -72,9 +70,8 @@ struct Pages {
 /// The parameters of a page's address; of one that stands twice the last counts.
 type Parameters = BTreeMap<String, String>;
 
-/// The pages, their files and the API.
+/// The pages and their files.
 pub fn router(monitor: Arc<Monitor>) -> Router {
-    let api = api::router(Arc::clone(&monitor));
     let pages = Arc::new(Pages { monitor, drawing: Semaphore::new(DRAWING_MAX) });
     Router::new()
         .route("/", get(overview))
@@ -89,7 +86,6 @@ pub fn router(monitor: Arc<Monitor>) -> Router {
         .fallback(not_found)
         .with_state(pages)
         .merge(assets::router())
-        .merge(api)
 }
 
 async fn overview(State(pages): State<Arc<Pages>>, RawQuery(query): RawQuery) -> Response {

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config::{Identity, MODULE_DEFAULT, Target},
     explain,
-    monitor::Monitor,
+    state::Monitor,
 };
 
 /// How many targets are listed. The filter reaches the others.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     explain,
-    monitor::{Monitor, ProbeRecord, lock},
+    state::{Monitor, ProbeRecord, lock},
 };
 
 /// How many probes are listed.

@@ -16,7 +16,7 @@ use series::{
 use super::{alerts::Alert, words};
 use crate::{
     config::{Config, Identity, JOB, PROBER, Target},
-    monitor::{Monitor, ProbeRecord, lock},
+    state::{Monitor, ProbeRecord, lock},
 };
 
 /// A result that is older than this, and than two intervals, says nothing about the present.

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::{Identity, MODULE_DEFAULT, PROBER, Target},
     explain,
-    monitor::{Monitor, lock},
+    state::{Monitor, lock},
 };
 
 /// The phases of an HTTP probe in the order in which they happen, with the classes of their colours.

@@ -1,6 +1,6 @@
 //! What is told of a probe afterwards: `debug=true`, `/logs`, and what a reload does to what is remembered.
 
-use webservice_monitor::monitor::lock;
+use webservice_monitor::state::lock;
 
 use crate::program::{Program, Service};
 

@@ -17,19 +17,21 @@ const MAX_LINES: usize = 500;
 const NOT_SOURCE: &[&str] = &[".git", ".parts", "data", "node_modules", "target", "vendor"];
 
 /// The root package's modules in the order of their imports: each may import only from those before it. It is the order of
-/// the data's flow, but for `rules`, which hands its changes to `notify`.
+/// the data's flow, but for `evaluate`, which hands its changes to `notify`.
 const DIRECTION: &[&str] = &[
     "clock",
     "explain",
     "telemetry",
     "config",
-    "monitor",
+    "state",
     "schedule",
-    "flow",
-    "expose",
+    "ingest",
+    "http",
+    "exporter",
     "notify",
     "receive",
-    "rules",
+    "evaluate",
+    "api",
     "web",
     "app",
     "demo",

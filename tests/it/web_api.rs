@@ -12,11 +12,11 @@ use tokio::{
     task::JoinSet,
 };
 use webservice_monitor::{
+    api,
     clock::Clock,
     config::{Config, Promises, Target},
-    monitor::Monitor,
+    state::Monitor,
     telemetry::names,
-    web::api,
 };
 
 /// The time in all tests: one minute after the last sample.

@@ -14,7 +14,7 @@ use series::{
 };
 use webservice_monitor::{
     config::Diagnostic,
-    monitor::{ReloadStatus, lock},
+    state::{ReloadStatus, lock},
 };
 
 use self::setup::{

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use series::Timestamp;
-use webservice_monitor::{config::Config, monitor::Monitor};
+use webservice_monitor::{config::Config, state::Monitor};
 
 use super::{Fixed, Server, store, success};
 

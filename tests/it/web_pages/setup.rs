@@ -18,7 +18,7 @@ use tokio::{
 use webservice_monitor::{
     clock::Clock,
     config::{Config, Promises, Target},
-    monitor::{Monitor, Remembered},
+    state::{Monitor, Remembered},
     web,
 };
 

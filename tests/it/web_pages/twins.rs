@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use probe::{Outcome, Phase, Reason};
 use series::rule::{External, GroupState};
-use webservice_monitor::{config::Target, monitor::lock};
+use webservice_monitor::{config::Target, state::lock};
 
 use super::setup::{
     MINUTE, NOW, Server, UP, append, assert_shows, down, encoded, lively, monitor, result,

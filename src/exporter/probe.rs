@@ -27,8 +27,8 @@ use super::{
 use crate::{
     config::{MODULE_DEFAULT, Promises, own_url},
     explain,
-    flow::add_promises,
-    monitor::{Remembered, lock},
+    ingest::add_promises,
+    state::{Remembered, lock},
 };
 
 /// The header in which Prometheus tells how long it waits.

@@ -14,7 +14,7 @@ use super::{
     reply::{ApiError, Reply},
 };
 use crate::{
-    monitor::Monitor,
+    state::Monitor,
     telemetry::{Kind, names},
 };
 

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use self::reply::{ApiError, Reply};
-use crate::monitor::{Monitor, lock};
+use crate::state::{Monitor, lock};
 
 /// How many queries run at once; the others wait. Each may hold as many samples as the query options allow.
 const QUERIES_MAX: usize = 4;

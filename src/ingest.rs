@@ -18,8 +18,8 @@ use tracing::{debug, error};
 
 use crate::{
     config::{Identity, Promises, Target},
-    monitor::{Monitor, ProbeRecord, lock},
     schedule::Sink,
+    state::{Monitor, ProbeRecord, lock},
     telemetry::{OwnSample, log::PROBE_LOG},
 };
 

@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::{
     config::watch::ReloadRequest,
-    monitor::Monitor,
+    state::Monitor,
     telemetry::process::{affordable, descriptors_max},
 };
 

@@ -14,8 +14,8 @@ use series::{
 
 use crate::{
     config::Config,
-    monitor::{Monitor, lock},
     notify::{self, Ending, Notice, Present, Scope, fingerprint},
+    state::{Monitor, lock},
 };
 
 /// The notices of changes, and whether an end was left out because it is not certain yet. Of a pending alert there is none.

@@ -11,8 +11,8 @@ use tracing::error;
 
 use super::blocking;
 use crate::{
-    monitor::Monitor,
     notify::{Notice, Present, SharedNotifiers},
+    state::Monitor,
 };
 
 /// How many evaluations may wait for a slow disk.

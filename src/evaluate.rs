@@ -24,9 +24,9 @@ use tracing::{error, info, warn};
 
 use self::outbox::{Batch, Outbox};
 use crate::{
-    monitor::{Monitor, lock},
     notify::{Notice, SharedNotifiers},
     schedule::first_round,
+    state::{Monitor, lock},
 };
 
 /// Evaluates the rules of a monitor.

@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::{
-    monitor::Monitor,
+    state::Monitor,
     telemetry::{Collect, OwnSample, names, value},
 };
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use series::{Matcher, Source as _, Timestamp, is_stale, labels::METRIC_NAME, store::Store};
 use tracing::error;
 
-use crate::flow::UP;
+use crate::ingest::UP;
 
 /// The time of a `round`, after which each target was probed once, when the store has samples from before the start but none that
 /// queries still see by then; nothing otherwise.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{JOB, Target},
-    monitor::{ProbeRecord, lock},
+    state::{ProbeRecord, lock},
 };
 
 #[derive(Serialize)]
