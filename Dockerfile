@@ -52,7 +52,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
         --override-filename sbom.cdx; \
     mv sbom.cdx.json /
 # The list of dependencies is embedded too (cargo-auditable), where scanners of images look for it. On arm64 the size of a page
-# differs from kernel to kernel, and jemalloc has to be told the largest.
+# differs from kernel to kernel, and jemalloc has to know the largest.
 #
 # Cargo takes a file for unchanged by its time, and the cache may be of another tree with later times: hence the touch.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \

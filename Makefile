@@ -53,7 +53,7 @@ scenarios: ## What is reported when: every scenario, by promtool and by our own 
 	scripts/scenarios --test-rules target/release/webservice-monitor
 	scripts/scenarios --table
 
-story: ## Tell the story of outages to a real Prometheus and Alertmanager, and to run alone, in three minutes
+story: ## Play the story of outages on a real Prometheus and Alertmanager, and on run alone, in three minutes
 	$(CARGO) test --locked --test it -- --ignored --nocapture story::
 
 torture: ## Kill the program 100 times, a receiver and an Alertmanager besides, and judge the alert log, in ten minutes

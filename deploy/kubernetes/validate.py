@@ -158,7 +158,7 @@ def check_restricted(application):
             need(effective.get("runAsNonRoot") is True and effective.get("runAsUser") != 0, f"{name}: runAsNonRoot")
             need(effective.get("seccompProfile", {}).get("type") in ("RuntimeDefault", "Localhost"), f"{name}: seccompProfile")
             need(not any(port.get("hostPort") for port in container.get("ports", [])), f"{name}: hostPort")
-            # Ours beyond the standard.
+            # Our own, beyond the standard.
             need(own.get("readOnlyRootFilesystem") is True, f"{name}: readOnlyRootFilesystem")
 
 

@@ -1,4 +1,4 @@
-"""What a Prometheus tells its Alertmanager about a number of targets, as it would.
+"""What a Prometheus sends its Alertmanager about a number of targets, as it would.
 
 An alert that fires is sent at once and again every few seconds, with an end a little ahead; one that is over is sent with its end
 for a quarter of an hour. What does not arrive is not sent again before its turn. Must not know who is killed meanwhile.

@@ -29,7 +29,7 @@ HOSTILE = 'Größe 日本語 🚨 "quoted" back\\slash {"json": [1]} <b>&amp;</b
 
 
 def alert(number):
-    """The alert of a number, as Alertmanager's webhook tells it. Every fifth is the resolution of the four before it."""
+    """The alert of a number, as Alertmanager's webhook sends it. Every fifth is the resolution of the four before it."""
     kind = number % 5
     name = f"http://service-{number - kind if kind == 4 else number}.example/"
     begun = datetime(2026, 11, 22, 6, 0, tzinfo=timezone.utc) + timedelta(seconds=number - number % 5)
@@ -78,26 +78,26 @@ def post(address, first, count):
 
 def append(log, first, count):
     for number in numbers(first, count):
-        told = alert(number)
-        labels = told["labels"]
-        word = told["status"].upper()
+        sent = alert(number)
+        labels = sent["labels"]
+        word = sent["status"].upper()
         severity = {"critical": 3, "warning": 2}.get(labels["severity"], 1)
         level = {3: "error", 2: "warn"}.get(severity, "info") if word == "FIRING" else "info"
         fields = {
             "@timestamp": f"2026-11-22T07:00:{number // 1000 % 60:02}.{number % 1000:03}Z",
             "log.level": level,
-            "message": f"{word} {labels['alertname']}: " + what(word, told),
+            "message": f"{word} {labels['alertname']}: " + what(word, sent),
             "ecs.version": "8.11.0",
             "event.kind": "alert",
             "event.dataset": "webservice_monitor.alert",
-            "event.action": told["status"],
+            "event.action": sent["status"],
             "event.id": f"{number:016x}-1795329126",
             "event.start": "2026-11-22T06:00:00.000Z",
             **({} if word == "FIRING" else {"event.end": "2026-11-22T06:05:00.000Z", "event.duration": 300_000_000_000}),
             "event.severity": severity,
             "event.category": ["network", "web"],
             "event.type": ["start", "error"] if word == "FIRING" else ["end", "info"],
-            "event.reason": told["annotations"]["description"] if word == "FIRING" else "works again",
+            "event.reason": sent["annotations"]["description"] if word == "FIRING" else "works again",
             "error.type": "connect/refused",
             "rule.name": labels["alertname"],
             "url.full": labels["instance"],
@@ -115,10 +115,10 @@ def append(log, first, count):
         time.sleep(0.02)
 
 
-def what(word, told):
+def what(word, sent):
     if word == "FIRING":
-        return told["annotations"]["summary"]
-    return f"{told['labels']['instance']}: over after 5 min"
+        return sent["annotations"]["summary"]
+    return f"{sent['labels']['instance']}: over after 5 min"
 
 
 def encode(fields):

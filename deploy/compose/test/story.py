@@ -1,4 +1,4 @@
-"""The story that scripts/test-compose has told by real containers.
+"""The story that scripts/test-compose plays with real containers.
 
 `story.py FOLDER` takes a folder with compose.yaml and a configuration in which time passes FACTOR times faster. It checks the
 image, brings the stack up under a project name and on ports of its own, edits targets and rules, breaks things, and holds the
@@ -104,13 +104,13 @@ def lines():
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def told(alert, action, subject=""):
+def reported(alert, action, subject=""):
     found = lambda line: line["rule.name"] == alert and line["event.action"] == action and subject in json.dumps(line)
     return sum(map(found, lines()))
 
 
 def wait_told(alert, action, seconds, subject=""):
-    wait(f"{action} {alert} is in the alert log", seconds + SLACK, lambda: told(alert, action, subject))
+    wait(f"{action} {alert} is in the alert log", seconds + SLACK, lambda: reported(alert, action, subject))
 
 
 PORTS = {
@@ -169,7 +169,7 @@ def check_alone():
     check(run("docker", "exec", NAME, "/bin/webservice-monitor", "healthcheck", "http://127.0.0.1:1/", may_fail=True).returncode,
           "the health check does not fail")
     docker("stop", "--time", "20", NAME)
-    check(inspect(NAME)["State"]["ExitCode"] == 0, "the program does not end well when it is told to stop")
+    check(inspect(NAME)["State"]["ExitCode"] == 0, "the program does not end well when it is asked to stop")
     refused = run("docker", "run", "--rm", "--read-only", IMAGE, "run", "--storage.path=/etc/data", may_fail=True, timeout=60)
     check(refused.returncode != 0, "the program writes where it must not")
     say(f"all-in-one it is ready {seconds:.2f} s after the start, read-only and without rights")
@@ -247,7 +247,7 @@ def outage():
     """The shop is down for long and comes back; the receiver is killed while the alert fires."""
     compose("stop", "shop")
     wait_told("WebserviceDown", "firing", 5.5 * 60 / FACTOR, SHOP)
-    check(told("WebserviceDown", "firing", "shop") == 1, "the line names no service")
+    check(reported("WebserviceDown", "firing", "shop") == 1, "the line names no service")
     compose("kill", "--signal", "KILL", "alert-log")
     compose("start", "alert-log")
     compose("start", "shop")
@@ -262,7 +262,7 @@ def exporter_lost():
 
 
 def nothing_else():
-    """Nobody is woken by what did not happen. Later Alertmanager itself is gone, of which more than one alert tells."""
+    """Nobody is woken by what did not happen. Later Alertmanager itself is gone, which more than one alert reports."""
     critical = {line["rule.name"] for line in lines() if line["labels"].get("severity") == "critical"}
     check(critical == {"WebserviceDown", "WebserviceExporterDown"}, f"critical alerts: {critical}")
 
@@ -291,8 +291,8 @@ def check_log():
     wanted = [("WebserviceDown", SHOP), ("WebserviceExporterDown", ""), ("WebserviceMonitorHeartbeatMissing", "")]
     for alert, subject in wanted:
         for action in ("firing", "resolved"):
-            check(told(alert, action, subject) == 1, f"{alert} is told {told(alert, action, subject)} times as {action}")
-    check(len({line["event.id"] + line["event.action"] for line in lines()}) == len(lines()), "a transition is told twice")
+            check(reported(alert, action, subject) == 1, f"{alert} is reported {reported(alert, action, subject)} times as {action}")
+    check(len({line["event.id"] + line["event.action"] for line in lines()}) == len(lines()), "a transition is reported twice")
     status = (PROJECT / "logs/alerts.jsonl").stat()
     user = os.environ.get("ALERT_LOG_USER", "1000:1000")
     check(f"{status.st_uid}:{status.st_gid}" == user, f"the alert log belongs to {status.st_uid}:{status.st_gid}")
@@ -312,7 +312,7 @@ MONITOR = {"targets": ["http://127.0.0.1:9115/-/healthy"], "labels": {"service":
 def stop(*_):
     """Ends the story, once: what was brought up is still taken down."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit("story: told to stop")
+    sys.exit("story: asked to stop")
 
 
 def main():

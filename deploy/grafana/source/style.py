@@ -1,7 +1,7 @@
 """Colours, value mappings and thresholds: what a state looks like, once for all panels.
 
 The colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with any kind of colour
-blindness can tell apart. No state is told by colour alone: a mapping gives it a word as well.
+blindness can tell apart. No state is shown by colour alone: a mapping gives it a word as well.
 
 Must not know any query.
 """

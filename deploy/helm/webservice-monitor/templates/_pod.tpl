@@ -2,7 +2,7 @@
 {{- define "webservice-monitor.podSpec" -}}
 serviceAccountName: {{ include "webservice-monitor.serviceAccountName" . }}
 automountServiceAccountToken: {{ .Values.automountServiceAccountToken }}
-# Nothing reads the environment variables that tell of other Services, and there can be thousands of them.
+# Nothing reads the environment variables that name other Services, and there can be thousands of them.
 enableServiceLinks: false
 securityContext:
   {{- toYaml .Values.podSecurityContext | nindent 2 }}
