@@ -1,6 +1,6 @@
 //! The floor under any probe: blocking sockets that connect, write a request, read the answer and close.
 //!
-//! A process of its own, so that its CPU time can be told apart. Must not know the exporters.
+//! A process of its own, so that its CPU time can be counted apart. Must not know the exporters.
 
 use std::{
     io::{Read as _, Write as _},

@@ -129,7 +129,7 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// Starts an exporter and waits until it answers.
     pub(crate) async fn start(program: &Program, cpus: &Cpus) -> anyhow::Result<Self> {
-        // Freed again for the exporter: neither program tells its port in the same way.
+        // Freed again for the exporter: the two programs report their ports differently.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = command(&cpus.pin_measured(), &program.path);
         command.args(&program.arguments).arg(format!("--web.listen-address={address}"));

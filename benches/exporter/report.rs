@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Contender {
-    Ours,
+    Monitor,
     Blackbox,
     Floor,
 }
@@ -39,7 +39,7 @@ impl Figure {
         Self::After,
     ];
 
-    /// What the figure is called, and the goal for ours beside the other exporter where there is one.
+    /// What the figure is called, and the goal for this exporter beside the other exporter where there is one.
     fn words(self) -> (&'static str, Option<f64>) {
         match self {
             Self::CpuHttp => ("CPU of an HTTP probe, µs", Some(1.0 / 5.0)),
@@ -92,28 +92,29 @@ impl fmt::Display for Report {
         writeln!(formatter, "\nThe median of the rounds [lowest-highest]:\n")?;
         writeln!(
             formatter,
-            "| | ours | blackbox_exporter | bare sockets | ours : blackbox | goal |"
+            "| | webservice-monitor | blackbox_exporter | bare sockets | ratio to blackbox_exporter | goal |"
         )?;
         writeln!(formatter, "|---|---|---|---|---|---|")?;
         for figure in Figure::ALL {
             let (name, goal) = figure.words();
             let goal = goal.map(|goal| format!("at most {}", as_ratio(goal))).unwrap_or_default();
-            let ratios = self.ratios((figure, Contender::Ours), (figure, Contender::Blackbox));
+            let ratios = self.ratios((figure, Contender::Monitor), (figure, Contender::Blackbox));
             // How many hang is what was asked for, and no achievement.
             let ratio =
                 if figure == Figure::Hanging { String::new() } else { summary(&ratios, as_ratio) };
-            let [ours, blackbox, floor] = [Contender::Ours, Contender::Blackbox, Contender::Floor]
-                .map(|contender| summary(self.series(figure, contender), as_number));
-            writeln!(formatter, "| {name} | {ours} | {blackbox} | {floor} | {ratio} | {goal} |")?;
+            let [own, blackbox, floor] =
+                [Contender::Monitor, Contender::Blackbox, Contender::Floor]
+                    .map(|contender| summary(self.series(figure, contender), as_number));
+            writeln!(formatter, "| {name} | {own} | {blackbox} | {floor} | {ratio} | {goal} |")?;
         }
-        let [ours, blackbox] = [Contender::Ours, Contender::Blackbox].map(|contender| {
+        let [own, blackbox] = [Contender::Monitor, Contender::Blackbox].map(|contender| {
             let ratios =
                 self.ratios((Figure::P99Hanging, contender), (Figure::P99Alone, contender));
             summary(&ratios, as_factor)
         });
         writeln!(
             formatter,
-            "| p99 among the hanging : alone | {ours} | {blackbox} | | | at most {} |",
+            "| p99 among the hanging : alone | {own} | {blackbox} | | | at most {} |",
             as_factor(P99_GOAL)
         )?;
         for (contender, count) in self.failed.iter().filter(|(_, count)| **count > 0) {
@@ -144,7 +145,7 @@ fn as_factor(value: f64) -> String {
     format!("{value:.1}x")
 }
 
-/// A ratio in favour of ours is a fraction, as the goals are.
+/// A ratio in favour of this exporter is a fraction, as the goals are.
 fn as_ratio(value: f64) -> String {
     if value <= 1.0 { format!("1/{:.1}", 1.0 / value) } else { as_factor(value) }
 }

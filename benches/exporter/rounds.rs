@@ -63,11 +63,11 @@ impl Bench {
         let modules = certificates.file("modules.yml");
         std::fs::write(&modules, modules_file(&certificates.file("authority.pem")))?;
         let file = format!("--config.file={}", modules.display());
-        let ours = Program {
+        let own = Program {
             path: PathBuf::from(env!("CARGO_BIN_EXE_webservice-monitor")),
             arguments: vec!["exporter".to_owned(), file.clone()],
         };
-        let mut contenders = vec![(Contender::Ours, ours)];
+        let mut contenders = vec![(Contender::Monitor, own)];
         match blackbox() {
             Some(path) => {
                 contenders.push((Contender::Blackbox, Program { path, arguments: vec![file] }));

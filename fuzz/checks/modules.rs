@@ -2,7 +2,7 @@
 
 use probe::{Module, parse_modules};
 
-/// A text shorter than this stands in every module, so that it cannot be told whether it was shown.
+/// A text shorter than this stands in every module, so that it cannot be known whether it was shown.
 const SECRET_BYTES_MIN: usize = 8;
 
 /// Checks a text that stands for a file, and the same text in the places that hold secrets.

@@ -59,13 +59,13 @@ fn good_files_load() {
 #[test]
 fn bad_files_are_told_as_written_beside_them() {
     for path in cases(".bad.yml").unwrap() {
-        let told = load(&path).expect_err("a bad file");
+        let reported = load(&path).expect_err("a bad file");
         let golden = path.with_extension("txt");
         if std::env::var_os("BLESS").is_some() {
-            fs::write(&golden, &told).unwrap();
+            fs::write(&golden, &reported).unwrap();
         }
         assert_eq!(
-            told,
+            reported,
             String::from_utf8(fs::read(&golden).unwrap()).unwrap(),
             "{}",
             path.display()

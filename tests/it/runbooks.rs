@@ -210,15 +210,15 @@ fn look_at(check: &Value, tested: &mut BTreeMap<String, Tested>) {
     // A query about one alert need not keep its name.
     let only = Regex::new("^[^{]*ALERTS\\{alertname=\"([^\"]*)\"[^{]*$").unwrap();
     let only = only.captures(query).map(|found| found[1].to_owned());
-    let told = |name: &str| {
+    let named = |name: &str| {
         let named = format!("alertname=\"{name}\"");
         labels.iter().any(|labels| labels.contains(&named) || only.as_deref() == Some(name))
     };
     // Where the names are summed away, an expected number says nothing of each.
-    let tells_all = labels.iter().all(|labels| labels.contains("alertname="));
+    let names_all = labels.iter().all(|labels| labels.contains("alertname="));
     for (name, tested) in tested {
-        tested.fires |= told(name);
-        tested.stays |= tells_all && !told(name) && lets_through(query, name);
+        tested.fires |= named(name);
+        tested.stays |= names_all && !named(name) && lets_through(query, name);
     }
 }
 

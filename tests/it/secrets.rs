@@ -1,6 +1,6 @@
 //! No secret of a module is in anything that the program answers: its configuration, debug output, logs, pages, metrics.
 //!
-//! What a single probe tells is tested in the crate `probe`. Must not know how secrets are hidden.
+//! What a single probe shows is tested in the crate `probe`. Must not know how secrets are hidden.
 
 use testkit::{Behaviour, Server};
 
@@ -44,7 +44,7 @@ async fn no_answer_of_the_program_holds_a_secret_of_a_module() {
     std::fs::write(program.path("modules.yml"), modules).unwrap();
     let (status, text) = program.post("/-/reload").await;
     assert_eq!(status, 200, "{text}");
-    let mut told = vec![("/config".to_owned(), program.get("/config").await.1)];
+    let mut shown = vec![("/config".to_owned(), program.get("/config").await.1)];
     for number in 0..SECTIONS.len() {
         for target in [server.url("/"), failing.url("/")] {
             for path in [
@@ -52,19 +52,19 @@ async fn no_answer_of_the_program_holds_a_secret_of_a_module() {
                 format!("/probe?module=m{number}&target={target}&debug=true"),
                 format!("/logs?module=m{number}&target={target}"),
             ] {
-                told.push((path.clone(), program.get(&path).await.1));
+                shown.push((path.clone(), program.get(&path).await.1));
             }
         }
     }
     let echoed =
-        told.iter().any(|(path, text)| path.contains("debug") && text.contains("<secret>"));
+        shown.iter().any(|(path, text)| path.contains("debug") && text.contains("<secret>"));
     assert!(echoed, "nothing came back");
     for path in ["/", "/probes", "/probes/1", "/metrics", "/logs?id=1"] {
-        told.push((path.to_owned(), program.get(path).await.1));
+        shown.push((path.to_owned(), program.get(path).await.1));
     }
     // The second is how the first begins in the header of basic_auth.
     let encoded = [CANARY, "bW9uaXRvcjpjYW5hcnkt"];
-    for (path, text) in &told {
+    for (path, text) in &shown {
         for secret in encoded {
             assert!(!text.contains(secret), "{path}:\n{text}");
         }

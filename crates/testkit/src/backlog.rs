@@ -32,7 +32,7 @@ impl FullBacklog {
         let listener = socket.listen(1).expect("a listener");
         let address = listener.local_addr().expect("the address of a listener");
         let mut queued = Vec::new();
-        // The queue holds one or two more connections than asked for; the first one that hangs tells that it is full.
+        // The queue holds one or two more connections than asked for; the first one that hangs shows that it is full.
         while let Ok(stream) =
             tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await
         {

@@ -200,7 +200,7 @@ async fn answer_stream(mut stream: TcpStream, zone: &Zone) -> io::Result<()> {
     }
 }
 
-/// Messages with [`FORGED`], which only one thing tells from a true answer; in the last one it is where it comes from.
+/// Messages with [`FORGED`], which only one thing distinguishes from a true answer; in the last one it is where it comes from.
 struct Forged {
     wrong_id: Vec<u8>,
     wrong_question: Vec<u8>,

@@ -120,7 +120,7 @@ impl serde::de::Error for Error {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new(format!("the key `{field}` stands twice"), None)
+        Self::new(format!("duplicate key `{field}`"), None)
     }
 }
 

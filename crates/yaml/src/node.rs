@@ -111,7 +111,7 @@ impl Node {
     }
 }
 
-/// Reads the one document of a text. Mistakes that leave a tree to go on with, such as a key that stands twice, come beside
+/// Reads the one document of a text. Mistakes that leave a tree to go on with, such as a duplicate key, come beside
 /// it.
 ///
 /// # Errors
@@ -294,8 +294,8 @@ fn twin(entries: &[(Node, Node)], key: &Node) -> Option<Problem> {
     let same =
         |node: &Node| matches!(&node.kind, Kind::Scalar { text: other, .. } if other == text);
     let (first, _) = entries.iter().find(|(first, _)| same(first))?;
-    let message = format!("the key `{text}` stands twice");
-    let hint = Some(format!("it stands in line {} already", first.line));
+    let message = format!("duplicate key `{text}`");
+    let hint = Some(format!("the other one is in line {}", first.line));
     Some(Problem { line: key.line, column: key.column, message, hint })
 }
 

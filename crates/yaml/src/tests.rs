@@ -85,7 +85,7 @@ fn every_mistake_is_told_at_once_with_its_place() {
             "line 2 column 3: unknown key `lables` (hint: did you mean `labels`?)",
             "line 3 column 10: expected u32, found a text",
             "line 4 column 3: the key `targets` is missing",
-            "line 4 column 19: the key `a` stands twice (hint: it stands in line 4 already)",
+            "line 4 column 19: duplicate key `a` (hint: the other one is in line 4)",
             "line 5 column 12: expected a list (`- item` or `[item, item]`), found a text",
             "line 6 column 9: unknown value `slwo` (hint: did you mean `slow`?)",
             "line 7 column 9: `3` is not even (hint: write an even number)",
@@ -174,8 +174,8 @@ fn binary_scalars_are_their_bytes() {
         match (parse::<Sent>(text), expected) {
             (Ok(read), Ok(expected)) => assert_eq!(read, expected, "{text}"),
             (Err(problems), Err(needle)) => {
-                let told = problems[0].to_string();
-                assert!(told.contains(needle) && !told.contains("hunter2"), "{text}: {told}");
+                let shown = problems[0].to_string();
+                assert!(shown.contains(needle) && !shown.contains("hunter2"), "{text}: {shown}");
             }
             (read, expected) => panic!("{text}: {read:?} instead of {expected:?}"),
         }

@@ -1,4 +1,4 @@
-//! The peer's own files and its own list of settings: ours must take them as they are.
+//! The peer's own files and its own list of settings: this program must take them as they are.
 //!
 //! Must not know what a setting does.
 
@@ -96,7 +96,7 @@ const TCP_KEYS: Keys = &[
 /// The sections that we have, each with its keys.
 const SECTIONS: &[(&str, Keys)] = &[("http", HTTP_KEYS), ("tcp", TCP_KEYS)];
 
-/// A file of the peer's package; `None` when the peer is not there, which was told.
+/// A file of the peer's package; `None` when the peer is not there, which was reported.
 fn shipped(path: &str) -> Option<PathBuf> {
     let program = part("prometheus-blackbox-exporter")?;
     let root = program.ancestors().nth(3).unwrap();
@@ -119,9 +119,10 @@ fn every_setting_of_the_peer_is_taken() {
             let text = format!(
                 "modules: {{ m: {{ prober: {section}, {section}: {{ {key}: {value} }} }} }}\n"
             );
-            let told = mistakes(&text);
-            findings
-                .extend(told.iter().map(|mistake| format!("{section}: {key}: {value}: {mistake}")));
+            let reported = mistakes(&text);
+            findings.extend(
+                reported.iter().map(|mistake| format!("{section}: {key}: {value}: {mistake}")),
+            );
         }
     }
     assert_none("settings of blackbox_exporter that we refuse", &findings);
@@ -153,9 +154,10 @@ fn the_files_that_the_peer_ships_load_unchanged() {
     let mut findings = Vec::new();
     for path in paths {
         let Some(file) = shipped(&path) else { return };
-        let told = mistakes(&read(&file));
-        findings.extend(told.iter().map(|mistake| format!("{path}: {mistake}")));
-        findings.extend(validated(&file).err().map(|told| format!("{path}: validate: {told}")));
+        let reported = mistakes(&read(&file));
+        findings.extend(reported.iter().map(|mistake| format!("{path}: {mistake}")));
+        findings
+            .extend(validated(&file).err().map(|reported| format!("{path}: validate: {reported}")));
     }
     assert_none("what we refuse of the peer's files", &findings);
 }

@@ -63,7 +63,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Starts the peer on a modules file; `None` when it is not there, which was told.
+    /// Starts the peer on a modules file; `None` when it is not there, which was reported.
     pub(super) fn start(modules: &Path) -> Option<Self> {
         let program = part("prometheus-blackbox-exporter")?;
         let version = version(&program);
@@ -115,7 +115,7 @@ fn version(program: &Path) -> String {
 /// What an exporter answered: for each metric the labels and values of its series.
 pub(super) type Answer = BTreeMap<String, BTreeSet<String>>;
 
-/// Asks an exporter for one probe, and returns also the phase and the reason of the failure, where it tells. `extra` is
+/// Asks an exporter for one probe, and returns also the phase and the reason of the failure, where it says so. `extra` is
 /// appended to the query. Without an answer in time the status is 0.
 pub(super) async fn ask(
     exporter: SocketAddr,
@@ -133,8 +133,8 @@ pub(super) async fn ask(
     let (status, body) = answered.unwrap_or((0, String::new()));
     let mut answer = if status == 200 { read(&body) } else { Answer::new() };
     answer.insert(STATUS.to_owned(), BTreeSet::from([status.to_string()]));
-    let told = body.lines().find(|line| line.starts_with("probe_failure_info{")).unwrap_or("");
-    let mut quoted = told.split('"').skip(1).step_by(2).map(str::to_owned);
+    let reported = body.lines().find(|line| line.starts_with("probe_failure_info{")).unwrap_or("");
+    let mut quoted = reported.split('"').skip(1).step_by(2).map(str::to_owned);
     let reason = (quoted.next().unwrap_or_default(), quoted.next().unwrap_or_default());
     (answer, reason)
 }
@@ -183,19 +183,19 @@ fn closing_quote(text: &str) -> usize {
 }
 
 /// Every metric in which two answers differ, with what each says of it.
-pub(super) fn differences(peer: &Answer, ours: &Answer) -> BTreeMap<String, (String, String)> {
+pub(super) fn differences(peer: &Answer, own: &Answer) -> BTreeMap<String, (String, String)> {
     let text = |series: Option<&BTreeSet<String>>| match series {
         None => "nothing".to_owned(),
         Some(series) => series.iter().cloned().collect::<Vec<_>>().join(" and "),
     };
-    let names: BTreeSet<&String> = peer.keys().chain(ours.keys()).collect();
+    let names: BTreeSet<&String> = peer.keys().chain(own.keys()).collect();
     // When only one of them probes, its numbers say nothing more.
-    let refused = peer.get(STATUS) != ours.get(STATUS);
+    let refused = peer.get(STATUS) != own.get(STATUS);
     names
         .into_iter()
         .filter(|name| !refused || *name == STATUS)
-        .filter(|name| peer.get(*name) != ours.get(*name))
-        .map(|name| (name.clone(), (text(peer.get(name)), text(ours.get(name)))))
+        .filter(|name| peer.get(*name) != own.get(*name))
+        .map(|name| (name.clone(), (text(peer.get(name)), text(own.get(name)))))
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! Side by side with the peer, `blackbox_exporter`: the same modules, the same servers, and then the same numbers.
 //!
-//! What differs on purpose is told in `docs/differences.md`. A difference that is not listed there fails, and so does a listed
+//! What differs on purpose is explained in `docs/differences.md`. A difference that is not listed there fails, and so does a listed
 //! one that does not happen. The rows are in `rows`, one file for each topic.
 
 mod config;
@@ -80,7 +80,7 @@ async fn the_peer_and_we_report_the_same_but_for_what_is_listed() {
     let mut findings = Vec::new();
     for row in rows::all() {
         let row = row.start(&certificates).await;
-        // Told for each module by itself, because one that we refuse would take all others with it.
+        // Asked for each module by itself, because one that we refuse would take all others with it.
         match probe::parse_modules(&format!("modules:\n{}", row.yaml)) {
             Ok(_) => {
                 modules.push_str(&row.yaml);
@@ -96,10 +96,10 @@ async fn the_peer_and_we_report_the_same_but_for_what_is_listed() {
     let file = directory.path().join("modules.yml");
     std::fs::write(&file, modules).unwrap();
     let Some(peer) = Peer::start(&file) else { return };
-    let ours = Program::start(directory.path(), false).await;
+    let own = Program::start(directory.path(), false).await;
 
     let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let exporters = [peer.address, ours.address()];
+    let exporters = [peer.address, own.address()];
     let mut comparisons = JoinSet::new();
     for row in started {
         let turns = Arc::clone(&turns);
@@ -116,7 +116,7 @@ async fn the_peer_and_we_report_the_same_but_for_what_is_listed() {
     for rule in RULES.iter().filter(|rule| !explained.contains(rule.key)) {
         findings.push(format!("`{}` happens nowhere any more", rule.key));
     }
-    ours.stop().await;
+    own.stop().await;
     findings.sort();
     assert_none("unlisted differences, and listed ones that do not happen", &findings);
 }
@@ -125,14 +125,14 @@ async fn the_peer_and_we_report_the_same_but_for_what_is_listed() {
 /// of what was explained.
 async fn compare(
     row: &Started,
-    [peer, ours]: [SocketAddr; 2],
+    [peer, own]: [SocketAddr; 2],
 ) -> (Vec<String>, BTreeSet<&'static str>) {
     let mut seen = [0, 0];
     let probe =
         |exporter| ask(exporter, row.row.module(), &row.target, row.row.query, row.row.patience);
     let (mut from_peer, _) = probe(peer).await;
     from_peer.insert("requests".to_owned(), BTreeSet::from([row.requests(&mut seen).await]));
-    let (mut from_us, failure) = probe(ours).await;
+    let (mut from_us, failure) = probe(own).await;
     from_us.insert("requests".to_owned(), BTreeSet::from([row.requests(&mut seen).await]));
 
     let name = row.row.name;
@@ -144,14 +144,14 @@ async fn compare(
         .iter()
         .flat_map(|(key, metrics)| metrics.iter().map(move |metric| (*metric, *key)))
         .collect();
-    for (metric, (peer, ours)) in differences(&from_peer, &from_us) {
+    for (metric, (peer, own)) in differences(&from_peer, &from_us) {
         if row.row.without == Some(metric.as_str()) {
             continue;
         }
         let difference = Difference {
             metric: &metric,
             peer: &from_peer,
-            ours: &from_us,
+            own: &from_us,
             reason: (&failure.0, &failure.1),
         };
         // A rule first: what it explains must not hide behind a listed difference that is none any more.
@@ -161,7 +161,7 @@ async fn compare(
             }
             None if listed.remove(metric.as_str()).is_some() => {}
             None => findings.push(format!(
-                "{name}: {metric}: the peer {peer}, ours {ours} ({}/{})",
+                "{name}: {metric}: the peer {peer}, this program {own} ({}/{})",
                 failure.0, failure.1
             )),
         }

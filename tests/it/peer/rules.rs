@@ -19,7 +19,7 @@ const TLS: &[&str] = &[
 pub(super) struct Difference<'a> {
     pub(super) metric: &'a str,
     pub(super) peer: &'a Answer,
-    pub(super) ours: &'a Answer,
+    pub(super) own: &'a Answer,
     /// Why we say that the probe failed: phase and reason.
     pub(super) reason: (&'a str, &'a str),
 }
@@ -32,7 +32,7 @@ pub(super) struct Rule {
 
 impl Difference<'_> {
     fn both(&self) -> (&str, &str) {
-        (value(self.peer, self.metric), value(self.ours, self.metric))
+        (value(self.peer, self.metric), value(self.own, self.metric))
     }
 
     fn is(&self, metric: &str) -> bool {
@@ -55,34 +55,34 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         key: "referer",
         explains: |difference| {
-            let (peer, ours) = difference.both();
-            difference.is("requests") && without_referer(peer) == ours
+            let (peer, own) = difference.both();
+            difference.is("requests") && without_referer(peer) == own
         },
     },
     Rule {
         key: "cipher-order",
         explains: |difference| {
-            let (peer, ours) = difference.both();
-            difference.is("probe_tls_cipher_info") && !peer.is_empty() && !ours.is_empty()
+            let (peer, own) = difference.both();
+            difference.is("probe_tls_cipher_info") && !peer.is_empty() && !own.is_empty()
         },
     },
     Rule {
         key: "cipher-of-tcp",
         explains: |difference| {
-            let (peer, ours) = difference.both();
+            let (peer, own) = difference.both();
             let is_tcp = !value(difference.peer, "probe_failed_due_to_bytes").is_empty();
-            difference.is("probe_tls_cipher_info") && is_tcp && peer.is_empty() && !ours.is_empty()
+            difference.is("probe_tls_cipher_info") && is_tcp && peer.is_empty() && !own.is_empty()
         },
     },
     Rule {
         key: "tls-facts",
         explains: |difference| {
-            let (peer, ours) = difference.both();
+            let (peer, own) = difference.both();
             let status = value(difference.peer, "probe_http_status_code");
             let nothing_came = ["", "0"].contains(&status);
-            let failed = value(difference.ours, "probe_success") == "0";
+            let failed = value(difference.own, "probe_success") == "0";
             let more = TLS.contains(&difference.metric) && peer.is_empty();
-            let ssl = difference.is("probe_http_ssl") && (peer, ours) == ("0", "1");
+            let ssl = difference.is("probe_http_ssl") && (peer, own) == ("0", "1");
             nothing_came && failed && (more || ssl)
         },
     },
@@ -111,8 +111,8 @@ pub(super) const RULES: &[Rule] = &[
                 let without = requests.replace("Accept: application/json; ", "");
                 without_referer(&without.replace("; Accept-Encoding: gzip", ""))
             };
-            let (peer, ours) = difference.both();
-            difference.is("requests") && peer.contains("/token") && plain(peer) == plain(ours)
+            let (peer, own) = difference.both();
+            difference.is("requests") && peer.contains("/token") && plain(peer) == plain(own)
         },
     },
     Rule {

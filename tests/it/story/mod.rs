@@ -111,11 +111,11 @@ async fn outages(monitor: &mut impl Monitor, services: &mut Services) -> Outage 
     monitor.write_targets(&services.targets());
 
     monitor.until_line(minutes(5) + SLACK, "WebserviceDown", "firing", "removed").await;
-    println!("5 minutes are {:.1?}; told after {:.1?}", minutes(5), begun.elapsed());
+    println!("5 minutes are {:.1?}; reported after {:.1?}", minutes(5), begun.elapsed());
     services.remove("removed");
     monitor.write_targets(&services.targets());
     let ended = monitor.until_line(SLACK, "WebserviceDown", "resolved", "removed").await;
-    println!("the end of what is no longer watched is told after {ended:.1?}");
+    println!("the end of what is no longer watched is reported after {ended:.1?}");
 
     monitor.until_line(minutes(10) + SLACK, "WebserviceDown", "firing", "edited").await;
     ", alert_after: 12m, severity: warning, stage: b"
@@ -159,7 +159,7 @@ async fn outages(monitor: &mut impl Monitor, services: &mut Services) -> Outage 
     for service in ["mortal", "edited", "crashing"] {
         let limit = minutes(8) + SLACK;
         monitor.until_line(limit, "WebserviceDown", "resolved", service).await;
-        println!("{service} is told as over {:.1?} after it works", worked.elapsed());
+        println!("{service} is reported as over {:.1?} after it works", worked.elapsed());
     }
     let mortal = services.get("mortal");
     Outage { failed_at: mortal.failed_at, worked_at: mortal.worked_at }
@@ -168,12 +168,12 @@ async fn outages(monitor: &mut impl Monitor, services: &mut Services) -> Outage 
 async fn lost_exporter(stack: &mut Stack) {
     stack.stop_exporter();
     let lost = minutes(8) + SLACK;
-    let told = stack.until_line(lost, "WebserviceExporterDown", "firing", "").await;
-    println!("the loss of the exporter is told after {told:.1?}");
+    let reported = stack.until_line(lost, "WebserviceExporterDown", "firing", "").await;
+    println!("the loss of the exporter is reported after {reported:.1?}");
     stack.start_exporter();
     let back = minutes(12) + SLACK;
-    let told = stack.until_line(back, "WebserviceExporterDown", "resolved", "").await;
-    println!("its return is told after {told:.1?}");
+    let reported = stack.until_line(back, "WebserviceExporterDown", "resolved", "").await;
+    println!("its return is reported after {reported:.1?}");
 }
 
 /// All services but one fail at once, for longer than most are promised.
@@ -182,19 +182,19 @@ async fn all_at_once(monitor: &mut impl Monitor, services: &mut Services) {
     monitor.until_series(SLACK, &up).await;
     services.fail_all();
     let limit = minutes(2) + SLACK;
-    let told = monitor.until_line(limit, "WebservicesMostlyFailing", "firing", "").await;
-    println!("that most targets fail is told after {told:.1?}");
+    let reported = monitor.until_line(limit, "WebservicesMostlyFailing", "firing", "").await;
+    println!("that most targets fail is reported after {reported:.1?}");
     let long =
         format!("target:failing:seconds{{service=\"good\"}} >= {}", minutes(8).as_secs_f64());
     monitor.until_series(minutes(8) + SLACK, &long).await;
     services.work_all().await;
     let limit = minutes(8) + SLACK;
-    let told = monitor.until_line(limit, "WebservicesMostlyFailing", "resolved", "").await;
-    println!("that they work again is told after {told:.1?}");
+    let reported = monitor.until_line(limit, "WebservicesMostlyFailing", "resolved", "").await;
+    println!("that they work again is reported after {reported:.1?}");
 }
 
 /// What may be written besides: about the receiver and about Prometheus, which were away, and that a service is flaky.
-fn may_be_told(alert: &str, service: &str) -> bool {
+fn may_be_reported(alert: &str, service: &str) -> bool {
     match alert {
         "WebserviceMonitorAlertLogDown"
         | "WebserviceMonitorHeartbeatMissing"
@@ -206,15 +206,15 @@ fn may_be_told(alert: &str, service: &str) -> bool {
 
 /// The alerts of a story have one beginning and one end, and there are no others.
 fn each_was_told_once(monitor: &impl Monitor, expected: &[(&str, &str)]) {
-    let mut told = events(&monitor.lines());
-    println!("{told:#?}");
-    told.retain(|(alert, service), _| !may_be_told(alert, service));
+    let mut reported = events(&monitor.lines());
+    println!("{reported:#?}");
+    reported.retain(|(alert, service), _| !may_be_reported(alert, service));
     let pair = || vec!["firing".to_owned(), "resolved".to_owned()];
     let expected: BTreeMap<_, _> = expected
         .iter()
         .map(|(alert, service)| (((*alert).to_owned(), (*service).to_owned()), pair()))
         .collect();
-    assert_eq!(told, expected, "{}", monitor.said());
+    assert_eq!(reported, expected, "{}", monitor.said());
 }
 
 /// The line of an alert about a service.
@@ -233,8 +233,9 @@ fn the_truth_was_told(monitor: &impl Monitor, outage: &Outage) {
     let time = |line: &Value, field: &str| -> Timestamp {
         line[field].as_str().unwrap_or_default().parse().unwrap_or_else(|_| panic!("{line}"))
     };
-    let exactly =
-        |told: Timestamp, happened: Timestamp| told.duration_since(happened).unsigned_abs() < EXACT;
+    let exactly = |reported: Timestamp, happened: Timestamp| {
+        reported.duration_since(happened).unsigned_abs() < EXACT
+    };
     let (firing, resolved) = (line(&lines, "mortal", "firing"), line(&lines, "mortal", "resolved"));
     assert_eq!(firing["error.type"], "connect/refused", "{firing}");
     assert!(exactly(time(firing, "event.start"), outage.failed_at), "{firing}");

@@ -100,9 +100,9 @@ pub(super) trait Monitor {
     ) -> Duration {
         let what = format!("a line {action} {alert} {service}");
         self.until(limit, &what, async |monitor| {
-            let told = events(&monitor.lines());
+            let reported = events(&monitor.lines());
             let key = (alert.to_owned(), service.to_owned());
-            told.get(&key).is_some_and(|lines| lines.iter().any(|line| line == action))
+            reported.get(&key).is_some_and(|lines| lines.iter().any(|line| line == action))
         })
         .await
     }

@@ -66,7 +66,7 @@ fn here() -> DnsAnswer {
     DnsAnswer::addresses(&["127.0.0.1"])
 }
 
-/// The first name server was of no use, which is told.
+/// The first name server was of no use, which is reported.
 fn warned(result: &ProbeResult) -> Result<(), String> {
     let warned = result.evidence.warnings.contains(&Warning::NameServer);
     if warned { Ok(()) } else { Err(format!("no warning in {:?}", result.notes)) }

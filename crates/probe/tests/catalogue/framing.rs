@@ -1,4 +1,4 @@
-//! Where a body of HTTP/1 ends, told wrongly, twice or never: rows 54 to 61.
+//! Where a body of HTTP/1 ends, announced wrongly, twice or never: rows 54 to 61.
 //!
 //! Must not know what is in a body.
 

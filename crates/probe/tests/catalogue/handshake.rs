@@ -164,7 +164,7 @@ fn agreements(certificates: &Arc<Certificates>) -> Vec<Row> {
         ..TlsSettings::default()
     };
     let (certificate, key) = (certificates.file("client.pem"), certificates.file("client.key"));
-    let ours = format!(
+    let own = format!(
         "{{ prober: http, http: {{ tls_config: {{ cert_file: \"{}\", key_file: \"{}\" }} }} }}",
         certificate.display(),
         key.display()
@@ -172,7 +172,7 @@ fn agreements(certificates: &Arc<Certificates>) -> Vec<Row> {
     vec![
         row("92a", "a client certificate", "tls/client_cert", demanding(false)),
         row("92b", "a client certificate, TLS 1.2", "tls/client_cert", demanding(true)),
-        row("92e", "a client certificate that we have", "up", demanding(false)).module(ours),
+        row("92e", "a client certificate that we have", "up", demanding(false)).module(own),
         row(
             "93",
             "other protocols",
@@ -243,7 +243,7 @@ fn afterwards(certificates: &Arc<Certificates>) -> Vec<Row> {
         if found.contains(&Warning::NoCloseNotify) { Ok(()) } else { Err(format!("{found:?}")) }
     };
     vec![
-        talking("99a", "no close_notify, length told", "up", certificates, |stream| {
+        talking("99a", "no close_notify, length announced", "up", certificates, |stream| {
             end_abruptly(stream, ANSWER)
         }),
         talking("99b", "no close_notify, no length", "up", certificates, |stream| {

@@ -56,7 +56,7 @@ fn flood(begin: impl FnOnce(Frames) -> Frames, part: impl FnOnce(Frames) -> Fram
 }
 
 /// Demands words in the detail of a failure.
-fn tells(words: &'static str) -> impl Fn(&ProbeResult) -> Result<(), String> {
+fn says(words: &'static str) -> impl Fn(&ProbeResult) -> Result<(), String> {
     move |result| match &result.outcome {
         Outcome::Down(failure) if failure.detail.contains(words) => Ok(()),
         other => Err(format!("{other:?} does not tell {words}")),
@@ -78,10 +78,10 @@ fn ends(maker: &Maker) -> Vec<Row> {
     vec![
         maker
             .row("102a", "GOAWAY for an error", reply(|frames| frames.goaway(0, 11)), goaway)
-            .and(tells("ENHANCE_YOUR_CALM")),
+            .and(says("ENHANCE_YOUR_CALM")),
         maker
             .row("102b", "graceful GOAWAY", reply(|frames| frames.goaway(0, 0)), goaway)
-            .and(tells("NO_ERROR")),
+            .and(says("NO_ERROR")),
         maker.row(
             "102c",
             "GOAWAY, then the end",
@@ -91,10 +91,10 @@ fn ends(maker: &Maker) -> Vec<Row> {
         maker.row("102d", "GOAWAY, then the answer", reply(late), "up"),
         maker
             .row("103a", "REFUSED_STREAM", reply(|frames| frames.reset(7)), reset)
-            .and(tells("REFUSED_STREAM")),
+            .and(says("REFUSED_STREAM")),
         maker
             .row("103b", "INTERNAL_ERROR", reply(|frames| frames.reset(2)), reset)
-            .and(tells("INTERNAL_ERROR")),
+            .and(says("INTERNAL_ERROR")),
         maker
             .row("104a", "silence after SETTINGS", reply(|frames| frames), "http/timeout")
             .until_the_deadline(),
@@ -115,7 +115,7 @@ fn ends(maker: &Maker) -> Vec<Row> {
                 ]),
                 "http/malformed",
             )
-            .and(tells("looks like another version of HTTP")),
+            .and(says("looks like another version of HTTP")),
         maker
             .row(
                 "111b",
@@ -126,7 +126,7 @@ fn ends(maker: &Maker) -> Vec<Row> {
                 ]),
                 "http/malformed",
             )
-            .and(tells("looks like HTML")),
+            .and(says("looks like HTML")),
     ]
 }
 
@@ -147,20 +147,20 @@ fn floods(maker: &Maker) -> Vec<Row> {
     let empty = flood(answered, |frames| frames.data(0, &[]));
     let padding = flood(answered, |frames| frames.data(PADDED, &[9; 10]));
     vec![
-        of("105a", "PING without end", kind::PING, 0, 0, &[0; 8]).and(tells("PING")),
-        of("105b", "SETTINGS without end", kind::SETTINGS, 0, 0, &[]).and(tells("SETTINGS")),
+        of("105a", "PING without end", kind::PING, 0, 0, &[0; 8]).and(says("PING")),
+        of("105b", "SETTINGS without end", kind::SETTINGS, 0, 0, &[]).and(says("SETTINGS")),
         maker.row("105c", "informational answers without end", hints, "http/too_many_1xx"),
         of("105d", "PRIORITY without end", kind::PRIORITY, 0, 1, &[0, 0, 0, 3, 0])
-            .and(tells("PRIORITY")),
-        of("105e", "unknown frames without end", 0x42, 0, 0, &[]).and(tells("unknown")),
+            .and(says("PRIORITY")),
+        of("105e", "unknown frames without end", 0x42, 0, 0, &[]).and(says("unknown")),
         of("105f", "WINDOW_UPDATE without end", kind::WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])
-            .and(tells("WINDOW_UPDATE")),
+            .and(says("WINDOW_UPDATE")),
         maker
             .row("106a", "full CONTINUATION without end", continuation(&field), wrong)
-            .and(tells("CONTINUATION")),
+            .and(says("CONTINUATION")),
         maker
             .row("106b", "empty CONTINUATION without end", continuation(&[]), wrong)
-            .and(tells("CONTINUATION")),
+            .and(says("CONTINUATION")),
         maker.row("107a", "empty DATA without end", empty, wrong),
         maker.row("107b", "padding without end", padding, wrong),
     ]
@@ -233,7 +233,7 @@ fn bodies(maker: &Maker) -> Vec<Row> {
                 reply(move |frames| begun(frames).reset(2)),
                 "body/reset",
             )
-            .and(tells("INTERNAL_ERROR")),
+            .and(says("INTERNAL_ERROR")),
         maker
             .row(
                 "109d",
@@ -241,7 +241,7 @@ fn bodies(maker: &Maker) -> Vec<Row> {
                 reply(move |frames| begun(frames).reset(0)),
                 "body/reset",
             )
-            .and(tells("NO_ERROR")),
+            .and(says("NO_ERROR")),
         maker.row(
             "109e",
             "a reset without an error behind the body",

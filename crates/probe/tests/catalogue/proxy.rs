@@ -1,6 +1,6 @@
 //! Proxies that fail, and proxies that nobody asked for: rows 112 and 113.
 //!
-//! The proxy comes from the environment of the network, which is where its port can be told. Must not know how a proxy is
+//! The proxy comes from the environment of the network, which is where its port can be given. Must not know how a proxy is
 //! asked.
 
 use std::{net::SocketAddr, time::Duration};

@@ -1,6 +1,6 @@
 //! Redirects, what goes along with them, and challenges: rows 70 to 73 and 76 to 81.
 //!
-//! Where it matters what another host is told, that host sends back what it got, and the module looks for it. Must not know
+//! Where it matters what another host is sent, that host sends back what it got, and the module looks for it. Must not know
 //! how a redirect is followed.
 
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use testkit::{Behaviour, Certificates, DnsAnswer, DnsServer, Leaf, Server};
 use crate::row::{Case, Row};
 
 /// A module that sends secrets, and must not find them at the other host.
-const UNTOLD: &str = "{ prober: http, http: { \
+const UNSENT: &str = "{ prober: http, http: { \
     headers: { Authorization: Bearer hunter2, Cookie: id=hunter2, X-Api-Key: hunter2 }, \
     fail_if_body_matches_regexp: ['(?i)hunter2|authorization|cookie|letmein'] } }";
 
 /// The same, where they have to be found.
-const TOLD: &str = "{ prober: http, http: { \
+const SENT: &str = "{ prober: http, http: { \
     headers: { Authorization: Bearer hunter2, Cookie: id=hunter2, X-Api-Key: hunter2 }, \
     fail_if_body_not_matches_regexp: ['(?s)Bearer hunter2.*id=hunter2.*X-Api-Key: hunter2'] } }";
 
@@ -136,7 +136,7 @@ fn downgrades(certificates: &Arc<Certificates>) -> Vec<Row> {
         row("76b", "from https to http, unwanted", "redirect/downgrade")
             .module("{ prober: http, http: { require_tls: true } }")
             .and(takes(1)),
-        row("76c", "secrets, from https to http", "up").module(UNTOLD),
+        row("76c", "secrets, from https to http", "up").module(UNSENT),
     ]
 }
 
@@ -160,15 +160,15 @@ fn secrets() -> Vec<Row> {
         Behaviour::Echo(200),
     ]);
     vec![
-        Row::new("77a", "secrets, to another host", "up", || away("", "")).module(UNTOLD),
-        Row::new("77b", "cookies, to another host", "up", move || away(cookie, "")).module(UNTOLD),
-        Row::server("77c", "secrets, to the same host", same_host, "up").module(TOLD),
+        Row::new("77a", "secrets, to another host", "up", || away("", "")).module(UNSENT),
+        Row::new("77b", "cookies, to another host", "up", move || away(cookie, "")).module(UNSENT),
+        Row::server("77c", "secrets, to the same host", same_host, "up").module(SENT),
         Row::new("78", "a user in the location", "up", || away("", "admin:letmein@"))
-            .module(UNTOLD)
+            .module(UNSENT)
             .and(warns(Warning::UserInLocation))
             .and(|result| {
-                let told = format!("{result:?}");
-                if told.contains("letmein") { Err(told) } else { Ok(()) }
+                let shown = format!("{result:?}");
+                if shown.contains("letmein") { Err(shown) } else { Ok(()) }
             }),
     ]
 }
@@ -235,11 +235,11 @@ fn cookies() -> Vec<Row> {
         Row::new("81a", "a cookie for everybody below .test", "up", || {
             away("Set-Cookie: session=hunter2; Domain=test; Path=/\r\n", "")
         })
-        .module(UNTOLD),
+        .module(UNSENT),
         Row::new("81b", "a cookie for somebody else", "up", || {
             away("Set-Cookie: session=hunter2; Domain=two.test; Path=/\r\n", "")
         })
-        .module(UNTOLD),
+        .module(UNSENT),
         Row::server("81c", "400 cookies", then_echo(many), "up").module(
             "{ prober: http, http: { \
                 fail_if_body_not_matches_regexp: ['Cookie: (c[0-9]+=x; ){49}c[0-9]+=x[\\r\\n]'] } }",

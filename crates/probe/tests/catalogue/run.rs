@@ -1,6 +1,6 @@
 //! Runs the rows one after the other and measures what each of them costs.
 //!
-//! Servers run on threads of their own, the probe alone on this one, so that its processor time can be told from theirs. Must
+//! Servers run on threads of their own, the probe alone on this one, so that its processor time can be counted without theirs. Must
 //! not know any row.
 
 #![expect(

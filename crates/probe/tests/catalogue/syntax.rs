@@ -27,7 +27,7 @@ pub(crate) fn is_clean(result: &ProbeResult) -> Result<(), String> {
 }
 
 /// Demands words in the detail of a failure, and the first words of what came in the evidence.
-fn tells(words: &'static str, head: &'static str) -> impl Fn(&ProbeResult) -> Result<(), String> {
+fn says(words: &'static str, head: &'static str) -> impl Fn(&ProbeResult) -> Result<(), String> {
     move |result| {
         let Outcome::Down(failure) = &result.outcome else { return Err("not down".to_owned()) };
         let hop = result.evidence.hops.first().ok_or("no evidence")?;
@@ -56,21 +56,21 @@ fn protocols() -> Vec<Row> {
     let html = "<html><body>hello</body></html>\r\n\r\n";
     vec![
         Row::server("35a", "HTP/1.1", Behaviour::reply("HTP/1.1 200 OK\r\n\r\n"), wrong)
-            .and(tells("no status line", "HTP/1.1 200 OK")),
+            .and(says("no status line", "HTP/1.1 200 OK")),
         Row::server("35b", "HTTP/2 in words", Behaviour::reply("HTTP/2 200\r\n\r\n"), wrong)
-            .and(tells("looks like another version", "HTTP/2 200")),
-        Row::server("35c", "zeros", Behaviour::reply([0; 100]), wrong).and(tells("", "\\u{0}")),
+            .and(says("looks like another version", "HTTP/2 200")),
+        Row::server("35c", "zeros", Behaviour::reply([0; 100]), wrong).and(says("", "\\u{0}")),
         Row::server("35d", "SSH", banner(b"SSH-2.0-OpenSSH_9.2\r\n"), wrong)
-            .and(tells("looks like SSH", "SSH-2.0-OpenSSH_9.2")),
+            .and(says("looks like SSH", "SSH-2.0-OpenSSH_9.2")),
         Row::server("35e", "bare HTML", Behaviour::reply(html), wrong)
-            .and(tells("looks like HTML", "<html>")),
+            .and(says("looks like HTML", "<html>")),
         Row::server("35f", "TLS", Behaviour::fatal_alert(80), wrong)
-            .and(tells("looks like TLS", "\\u{15}\\u{3}")),
+            .and(says("looks like TLS", "\\u{15}\\u{3}")),
         Row::server("35g", "SMTP", banner(b"220 mail.example ESMTP\r\n"), wrong)
-            .and(tells("looks like SMTP", "220 mail.example")),
-        Row::server("35h", "half a banner", Behaviour::reply("SS"), wrong).and(tells("", "SS")),
+            .and(says("looks like SMTP", "220 mail.example")),
+        Row::server("35h", "half a banner", Behaviour::reply("SS"), wrong).and(says("", "SS")),
         Row::server("35i", "half a version", Behaviour::reply("HTTP/1"), "http/closed"),
-        Row::server("35j", "garbage", Behaviour::garbage(), wrong).and(tells("no status line", "")),
+        Row::server("35j", "garbage", Behaviour::garbage(), wrong).and(says("no status line", "")),
         Row::server("35k", "HTTP/1.x", Behaviour::reply("HTTP/1.x 200 OK\r\n\r\n"), wrong),
     ]
 }
@@ -122,9 +122,9 @@ fn headers() -> Vec<Row> {
     };
     vec![
         Row::server("42", "a header without a colon", with("what is this\r\n"), "http/malformed")
-            .and(tells("without a colon", "HTTP/1.1 200 OK\nwhat is this\nContent-Length: 2\n")),
+            .and(says("without a colon", "HTTP/1.1 200 OK\nwhat is this\nContent-Length: 2\n")),
         Row::server("43a", "a NUL in a value", bytes(b"a\0b"), "http/malformed")
-            .and(tells("NUL", "HTTP/1.1 200 OK")),
+            .and(says("NUL", "HTTP/1.1 200 OK")),
         Row::server("44a", "Latin-1", bytes(b"Gr\xfc\xdfe"), "up").and(shows("Gr\\xfc\\xdfe")),
         Row::server("44b", "invalid UTF-8", bytes(b"\xc3\x28"), "up").and(shows("\\xc3(")),
         Row::server("44c", "a cookie is nobody's business", with("Set-Cookie: a=b\r\n"), "up")

@@ -213,7 +213,7 @@ const OLD: &[Old] = &[
         "tls/client_cert",
         STRONG,
         &["-Verify", "1", "-tls1_2"],
-        "wants one of ours",
+        "wants a client certificate",
     ),
 ];
 

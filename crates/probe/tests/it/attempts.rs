@@ -30,7 +30,7 @@ async fn a_failure_is_followed_by_another_attempt() {
         ("half a body", 1, in_turn(&[Behaviour::close_mid_body(), fine()]), "up", 2),
         ("one too many", 1, in_turn(&[down(), down(), fine()]), "check/status", 2),
         (
-            "the last one is told",
+            "the last one is reported",
             1,
             in_turn(&[down(), Behaviour::close_before_answer()]),
             "http/no_response",
@@ -42,9 +42,9 @@ async fn a_failure_is_followed_by_another_attempt() {
         let settings = format!("{{ prober: http, http: {{ retries: {retries} }} }}");
         let result = run_plain(&settings, &server.url("/")).await;
         table.expect(name, &result, expected);
-        let told = value(&result, "probe_attempts");
+        let reported = value(&result, "probe_attempts");
         let wanted = (retries > 0).then_some(f64::from(attempts));
-        table.check(name, told == wanted, &format!("{told:?} attempts are told"));
+        table.check(name, reported == wanted, &format!("{reported:?} attempts are reported"));
         let seen = self::attempts(&result);
         table.check(name, seen == (1..=attempts).collect::<Vec<_>>(), &format!("{seen:?}"));
     }
@@ -170,8 +170,8 @@ async fn each_address_has_to_be_good() {
             let bad = if success[0] > 0.0 { "127.0.0.22: " } else { "127.0.0.21: " };
             table.check(name, failure.detail.starts_with(bad), &failure.detail);
         }
-        let told = value(&result, "probe_http_status_code");
-        table.check(name, told == Some(status), &format!("the status {told:?}"));
+        let reported = value(&result, "probe_http_status_code");
+        table.check(name, reported == Some(status), &format!("the status {reported:?}"));
         let each = if redirects { 2 } else { 1 };
         let fair = servers.iter().all(|server| server.connections() == each);
         table.check(name, fair, "not each address was asked as often");
@@ -203,9 +203,13 @@ async fn where_the_servers_time_went_is_in_the_evidence() {
         .into_iter()
         .map(|metric| (metric.name, metric.milliseconds, metric.description))
         .collect();
-    let told = |name: &str, time, text: &str| (name.to_owned(), time, text.to_owned());
+    let reported = |name: &str, time, text: &str| (name.to_owned(), time, text.to_owned());
     assert_eq!(
         found,
-        [told("db", Some(53.2), "a query"), told("cache", None, ""), told("app", Some(1.0), "")]
+        [
+            reported("db", Some(53.2), "a query"),
+            reported("cache", None, ""),
+            reported("app", Some(1.0), "")
+        ]
     );
 }

@@ -146,9 +146,9 @@ async fn nobody_but_the_target_is_told() {
             table.expect(&row, &result, "up");
             let received = last.last_received().to_lowercase();
             // The Host header is for the host, whatever is spoken.
-            let told =
+            let shown =
                 received.contains("hunter2") && !received.contains("host: hunter2.site.test");
-            table.check(&row, !told, &received);
+            table.check(&row, !shown, &received);
             table.check(&row, !received.contains("authorization: "), &received);
             table.check(&row, !received.contains("bwu6"), &received);
         }

@@ -110,8 +110,8 @@ async fn each_dialogue_has_its_end() {
             ("probe_failed_due_to_regex", "check/regexp"),
             ("probe_failed_due_to_bytes", "check/missing_text"),
         ] {
-            let told = value(&result, metric);
-            table.check(name, told == Some(f64::from(u8::from(expected == reason))), metric);
+            let shown = value(&result, metric);
+            table.check(name, shown == Some(f64::from(u8::from(expected == reason))), metric);
         }
         if let Some(received) = received {
             server.all_closed().await;
@@ -182,8 +182,8 @@ async fn tls_begins_in_the_middle() {
         let result = starttls(clear, after, steps, server_name).await;
         table.expect(name, &result, expected);
         for metric in ["probe_ssl_earliest_cert_expiry", "probe_tls_version_info"] {
-            let told = value(&result, metric).is_some();
-            table.check(name, told == handshake, metric);
+            let shown = value(&result, metric).is_some();
+            table.check(name, shown == handshake, metric);
         }
     }
     table.finish();
@@ -220,9 +220,9 @@ async fn what_is_sent_is_never_shown() {
     let server = Server::start(Behaviour::Script(echo)).await;
     let settings = "{ prober: tcp, tcp: { query_response: [{ expect: hi }, { send: PASS hunter2 hunter3 }, { expect: '^250 (EHLO)' }] } }";
     let result = run(&plain_net(), settings, &server.address().to_string(), LONG).await;
-    let told = format!("{:?} {:?} {:?}", result.outcome, result.notes, result.evidence);
-    assert!(told.contains("no such user") && told.contains("EHLO"), "{told}");
-    assert!(!told.contains("hunter"), "{told}");
+    let shown = format!("{:?} {:?} {:?}", result.outcome, result.notes, result.evidence);
+    assert!(shown.contains("no such user") && shown.contains("EHLO"), "{shown}");
+    assert!(!shown.contains("hunter"), "{shown}");
     let shown = module(settings).to_yaml();
     assert!(!shown.contains("hunter") && shown.contains("<secret>"), "{shown}");
     assert!(!format!("{:?}", module(settings)).contains("hunter"));
@@ -242,14 +242,14 @@ fn steps_are_checked_when_they_are_loaded() {
         ("query_response: [{ expect: a, labels: [{ name: __name__, value: b }] }]", "reserved"),
         (
             "query_response: [{ expect: a, labels: [{ name: a, value: b }, { name: a, value: c }] }]",
-            "stands twice",
+            "duplicate label",
         ),
         ("query_response: [{ expect: a, labels: [{ name: a }] }]", "value"),
         ("tls: true, query_response: [{ starttls: true }]", "TLS begins twice"),
         ("query_response: [{ starttls: true }, { starttls: true }]", "TLS begins twice"),
     ] {
         let text = format!("modules: {{ m: {{ prober: tcp, tcp: {{ {settings} }} }} }}\n");
-        let told = format!("{:?}", probe::parse_modules(&text).map(|_| ()).unwrap_err());
-        assert!(told.contains(needle) && !told.contains("hunter2"), "{settings}: {told}");
+        let shown = format!("{:?}", probe::parse_modules(&text).map(|_| ()).unwrap_err());
+        assert!(shown.contains(needle) && !shown.contains("hunter2"), "{settings}: {shown}");
     }
 }

@@ -210,7 +210,7 @@ async fn the_files_of_the_system_are_read_again_when_they_change() {
     std::fs::remove_file(&resolv_conf).unwrap();
     assert_eq!(found("some.test").await, "resolve/refused");
     // What stands in hosts needs no name server.
-    std::fs::write(&hosts, "127.0.0.1 some.test # ours\n").unwrap();
+    std::fs::write(&hosts, "127.0.0.1 some.test # own\n").unwrap();
     assert_eq!(found("some.test").await, "up");
     assert_eq!(found("localhost").await, "up");
 }

@@ -109,7 +109,7 @@ async fn serve(endpoint: Endpoint, incoming: Incoming, act: Act) {
                 endpoint.rebind(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
             }
         }
-        Act::Close(code) => connection.close(VarInt::from_u32(code), b"told why"),
+        Act::Close(code) => connection.close(VarInt::from_u32(code), b"said why"),
         Act::Open(bytes) => {
             let Ok(mut stream) = connection.open_uni().await else { return };
             let _gone = stream.write_all(&bytes).await;
@@ -124,7 +124,7 @@ async fn serve(endpoint: Endpoint, incoming: Incoming, act: Act) {
                     Step::Finish => drop(send.finish()),
                     Step::Reset(code) => drop(send.reset(VarInt::from_u32(code))),
                     Step::CloseConnection(code) => {
-                        connection.close(VarInt::from_u32(code), b"told why");
+                        connection.close(VarInt::from_u32(code), b"said why");
                     }
                 }
             }
@@ -323,11 +323,11 @@ async fn what_is_no_server_of_quic() {
         });
         table.expect(name, &run(&net, HTTP3, &target, timeout).await, expected);
     }
-    // Nobody is there, which the system tells at once.
+    // Nobody is there, which the system reports at once.
     let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let result = run(&net, HTTP3, &format!("https://{closed}/"), LONG).await;
     table.expect("a closed port", &result, "connect/refused");
-    table.check("a closed port", result.elapsed < Duration::from_secs(5), "not told at once");
+    table.check("a closed port", result.elapsed < Duration::from_secs(5), "not reported at once");
     table.expect(
         "port 0",
         &run(&net, HTTP3, "https://127.0.0.1:0/", LONG).await,

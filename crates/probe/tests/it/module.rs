@@ -1,4 +1,4 @@
-//! Modules files: what is accepted, and what each mistake is told as.
+//! Modules files: what is accepted, and how each mistake is reported.
 
 use std::time::Duration;
 
@@ -79,12 +79,12 @@ const MISTAKES: &[(&str, usize, &str)] = &[
 fn every_mistake_is_told_where_it_is() {
     for (text, line, needle) in MISTAKES {
         let problems = parse_modules(text).map(|_| ()).expect_err(text);
-        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let found = problems
             .iter()
-            .zip(&told)
-            .any(|(problem, told)| problem.line == *line && told.contains(needle));
-        assert!(found, "{text}: no word of {needle:?} at line {line} in {told:?}");
+            .zip(&shown)
+            .any(|(problem, shown)| problem.line == *line && shown.contains(needle));
+        assert!(found, "{text}: no word of {needle:?} at line {line} in {shown:?}");
     }
 }
 

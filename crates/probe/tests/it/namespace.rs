@@ -4,7 +4,7 @@
 //! Must not know how a probe connects.
 #![expect(
     clippy::disallowed_methods,
-    reason = "the environment tells the child process what it is, and the run how strict to be"
+    reason = "the environment says what the child process is, and the run how strict to be"
 )]
 
 use std::{process::Command, time::Duration};
@@ -68,7 +68,7 @@ async fn inside() {
     ] {
         let result = run(&plain_net(), HTTP, target, LONG).await;
         table.expect(target, &result, expected);
-        table.check(target, result.elapsed < Duration::from_secs(1), "was not told at once");
+        table.check(target, result.elapsed < Duration::from_secs(1), "was not reported at once");
     }
     // Both ports are taken by connections to the same server.
     let server = Server::start_on(([127, 0, 0, 1], 50_000).into(), Behaviour::silence()).await;

@@ -150,8 +150,8 @@ async fn each_failure_of_the_endpoint_is_told_as_such() {
         let result = probe(&tested, &plain_net(), &target).await;
         table.expect(name, &result, expected);
         table.check(name, target.connections() == 0, "the target was asked");
-        let told = format!("{result:?}");
-        table.check(name, !told.contains("h&nter2") && !told.contains("h%26nter2"), &told);
+        let shown = format!("{result:?}");
+        table.check(name, !shown.contains("h&nter2") && !shown.contains("h%26nter2"), &shown);
     }
     for (name, behaviour) in
         [("silence", Behaviour::silence()), ("a stall", Behaviour::stall_mid_body())]

@@ -66,7 +66,7 @@ async fn a_request_without_tls_is_handed_to_the_proxy_whole() {
             table.check(&keys, received.contains(sent), &format!("{sent:?} is not in {received}"));
         }
         let own = received.contains("Proxy-Authorization: ");
-        table.check(&keys, own == keys.contains("me:"), "an identity that is not ours");
+        table.check(&keys, own == keys.contains("me:"), "an identity that is not its own");
     }
     table.finish();
 }
@@ -112,13 +112,13 @@ async fn a_tunnel_is_asked_for_with_the_modules_words() {
         // The rest is the target's, in TLS.
         let received = proxy.last_received();
         table.check(&keys, received.starts_with(&head), &received);
-        let told = world.secure.last_received().to_lowercase();
+        let shown = world.secure.last_received().to_lowercase();
         table.check(
             &keys,
-            !told.contains("proxy-") && told.contains(&format!("host: {host}:{port}")),
-            &told,
+            !shown.contains("proxy-") && shown.contains(&format!("host: {host}:{port}")),
+            &shown,
         );
-        table.check(&keys, told.contains("hunter2") == keys.contains("hunter2"), &told);
+        table.check(&keys, shown.contains("hunter2") == keys.contains("hunter2"), &shown);
         let ssl = value(&result, "probe_http_ssl");
         table.check(&keys, ssl == Some(1.0), "no TLS");
     }

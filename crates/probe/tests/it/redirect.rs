@@ -1,4 +1,4 @@
-//! Redirects: which are followed, where they end, and what is not told to another host.
+//! Redirects: which are followed, where they end, and what is not sent to another host.
 
 use probe::Net;
 use testkit::{Behaviour, Certificates, DnsAnswer, DnsServer, Leaf, Server};
@@ -134,8 +134,8 @@ async fn secrets_stay_with_their_host() {
                 .contains(&format!("host: two.test:{}\r\n", last.address().port())),
             "{path}: {received}"
         );
-        let told = format!("{:?}", result.notes);
-        assert!(!told.contains("letmein") && !told.contains("hunter2"), "{path}: {told}");
+        let shown = format!("{:?}", result.notes);
+        assert!(!shown.contains("letmein") && !shown.contains("hunter2"), "{path}: {shown}");
     }
 
     let result = run(&net, settings, &first.url_as("http", "one.test", "/stay"), LONG).await;

@@ -68,7 +68,7 @@ fn check(table: &mut Table, row: &str, text: &str) {
     }
 }
 
-/// Probes, and looks through everything that is told.
+/// Probes, and looks through everything that is shown.
 async fn look(table: &mut Table, row: &str, module: &Module, net: &Net, target: &str) {
     let target = module.target(target).unwrap();
     let timeout = if row.contains("silence") { SHORT } else { LONG };
@@ -80,20 +80,20 @@ async fn look(table: &mut Table, row: &str, module: &Module, net: &Net, target: 
     }
 }
 
-/// What servers do with what they are told.
+/// What servers do with what they are sent.
 fn tellers() -> Vec<(&'static str, Behaviour)> {
-    let fields = format!("X-Told: {CANARY}\r\nServer-Timing: a;desc=\"{CANARY}\"\r\n");
-    let told = Behaviour::answer(200, &fields, &CANARY.repeat(100));
+    let fields = format!("X-Sent: {CANARY}\r\nServer-Timing: a;desc=\"{CANARY}\"\r\n");
+    let shown = Behaviour::answer(200, &fields, &CANARY.repeat(100));
     // The secret lies across each place at which a text may be cut.
     let long = |padding: usize| {
-        let fields = format!("X-Told: {}{}\r\n", "x".repeat(padding), CANARY.repeat(200));
+        let fields = format!("X-Sent: {}{}\r\n", "x".repeat(padding), CANARY.repeat(200));
         Behaviour::answer(200, &fields, &format!("{}{}", "x".repeat(padding), CANARY.repeat(50)))
     };
     let away = Behaviour::redirect(&format!("/{CANARY}?{CANARY}#{CANARY}"));
     vec![
         ("an echo", Behaviour::Echo(200)),
         ("an echo of 500", Behaviour::Echo(500)),
-        ("what it is told alone", told),
+        ("what it is sent alone", shown),
         ("cut", long(0)),
         ("cut elsewhere", long(11)),
         ("a status line", Behaviour::reply(format!("HTTP/1.1 999 {CANARY}\r\n\r\n"))),
@@ -175,7 +175,7 @@ async fn a_proxy_that_sends_it_back_does_not_make_it_known() {
             ] {
                 let row = format!("{keys}, {name}, {target}");
                 let keys = format!("{keys}, skip_resolve_phase_with_proxy: true");
-                // Only a secret that the proxy was told can be its to tell.
+                // Only a secret that the proxy was sent can be its to show.
                 if target.starts_with("http:") && keys.contains("proxy_connect_header") {
                     continue;
                 }
@@ -212,7 +212,7 @@ async fn a_token_endpoint_that_sends_it_back_does_not_make_it_known() {
             look(&mut table, &format!("{more}, {name}"), &module, &plain_net(), &endpoint.url("/"))
                 .await;
         }
-        // The target is told the token.
+        // The target is sent the token.
         let endpoint = Server::start(token(CANARY)).await;
         let target = Server::start(behaviour).await;
         let module = with_keys(&keys(&endpoint.url("/"), "client_secret: x"), &files);
@@ -276,8 +276,8 @@ async fn keys_of_certificates_are_not_told() {
     let module = with_keys(&keys, &files);
     let target = module.target(&server.url("/")).unwrap();
     let result = module.probe(&net, &target, LONG).await;
-    let told = format!("{result:?}\n{module:?}\n{}", module.to_yaml());
-    assert!(!told.contains(secret), "{told}");
+    let shown = format!("{result:?}\n{module:?}\n{}", module.to_yaml());
+    assert!(!shown.contains(secret), "{shown}");
     table.finish();
 }
 

@@ -84,7 +84,7 @@ pub(crate) fn phases(result: &ProbeResult) -> Vec<(String, f64)> {
         .collect()
 }
 
-/// The mistakes of a table, all of which are told together.
+/// The mistakes of a table, all of which are reported together.
 #[derive(Default)]
 pub(crate) struct Table(Vec<String>);
 

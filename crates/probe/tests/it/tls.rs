@@ -199,7 +199,7 @@ async fn a_server_may_want_a_certificate_of_ours() {
     let certificates = Certificates::new();
     let net = net(&certificates);
     let (certificate, key) = (certificates.file("client.pem"), certificates.file("client.key"));
-    let ours = format!(
+    let own = format!(
         "{{ prober: http, http: {{ tls_config: {{ cert_file: \"{}\", key_file: \"{}\" }} }} }}",
         certificate.display(),
         key.display()
@@ -212,7 +212,7 @@ async fn a_server_may_want_a_certificate_of_ours() {
         let server = Server::start_tls(acceptor, Behaviour::answer(200, "", "ok")).await;
         let row = format!("only TLS 1.2: {only_tls12}");
         table.expect(&row, &run(&net, HTTP, &server.url("/"), LONG).await, "tls/client_cert");
-        table.expect(&row, &run(&net, &ours, &server.url("/"), LONG).await, "up");
+        table.expect(&row, &run(&net, &own, &server.url("/"), LONG).await, "up");
     }
     table.finish();
 }

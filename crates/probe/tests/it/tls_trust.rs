@@ -55,8 +55,8 @@ async fn a_certificate_is_taken_by_its_fingerprint_whoever_issued_it() {
         let result = run(&plain_net(), &module(&other), &server.url("/"), LONG).await;
         table.expect(&format!("{leaf:?}, not named"), &result, "tls/untrusted");
         let Outcome::Down(failure) = &result.outcome else { continue };
-        let told = failure.detail.contains(&found.to_lowercase());
-        table.check(&format!("{leaf:?}, not named"), told, &failure.detail);
+        let shown = failure.detail.contains(&found.to_lowercase());
+        table.check(&format!("{leaf:?}, not named"), shown, &failure.detail);
     }
     table.finish();
 }
@@ -71,7 +71,7 @@ async fn a_certificate_that_is_its_own_authority_is_trusted_as_such() {
         assert_eq!(verdict(&result), "up", "{leaf:?} {result:?}");
         let chain = value(&result, "probe_ssl_last_chain_expiry_timestamp_seconds");
         assert_eq!(chain, Some(2_493_072_000.0));
-        // Its name counts all the same.
+        // Its name counts anyway.
         let elsewhere = module("server_name: elsewhere.example");
         let result = run(&net, &elsewhere, &server.url("/"), LONG).await;
         assert_eq!(verdict(&result), "tls/name_mismatch", "{leaf:?}");
@@ -87,21 +87,21 @@ fn replace(path: &Path, contents: &str) {
 
 #[tokio::test]
 async fn files_are_read_again_when_they_change_and_serve_on_when_they_break() {
-    let (ours, theirs) = (Certificates::new(), Certificates::new());
-    let (server, _) = serve(&ours, Leaf::Good).await;
+    let (own, theirs) = (Certificates::new(), Certificates::new());
+    let (server, _) = serve(&own, Leaf::Good).await;
     let net = plain_net();
-    let file = ours.file("ca.pem");
+    let file = own.file("ca.pem");
     let settings = module(&format!("ca_file: \"{}\"", file.display()));
     let mut table = Table::default();
     for (what, contents, expected, noted) in [
         ("missing at first", None, "fault internal/config", false),
-        ("there", Some(ours.authority_pem()), "up", false),
+        ("there", Some(own.authority_pem()), "up", false),
         ("another authority", Some(theirs.authority_pem()), "tls/untrusted", false),
-        ("there again", Some(ours.authority_pem()), "up", false),
+        ("there again", Some(own.authority_pem()), "up", false),
         ("broken", Some("no PEM".to_owned()), "up", true),
         ("still broken", Some("no PEM".to_owned()), "up", true),
         ("lost", None, "up", true),
-        ("mended", Some(theirs.authority_pem()), "tls/untrusted", false),
+        ("fixed", Some(theirs.authority_pem()), "tls/untrusted", false),
     ] {
         match contents {
             Some(contents) => replace(&file, &contents),

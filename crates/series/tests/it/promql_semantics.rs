@@ -249,7 +249,7 @@ fn never_panics(source: &MemorySource, text: &str, at: i64) {
     }
 }
 
-/// The queries of our own script, and of Prometheus's when they are at hand.
+/// The queries in the script beside this file, and of Prometheus's when they are at hand.
 fn queries() -> &'static [String] {
     static QUERIES: OnceLock<Vec<String>> = OnceLock::new();
     QUERIES.get_or_init(|| {

@@ -282,7 +282,7 @@ fn alerts_survive_a_restart() {
     assert_eq!(alert.labels, labels(&[("alertname", "Down"), ("job", "web")]));
     assert_eq!((alert.active_at, alert.fired_at), (MINUTE, Some(2 * MINUTE + 250)));
     assert_eq!(restored[0].at, 2 * MINUTE + 250);
-    assert_eq!(alert.annotations["summary"], "web at 0", "as it was told before the restart");
+    assert_eq!(alert.annotations["summary"], "web at 0", "as it was reported before the restart");
     assert_eq!(changes, [], "it goes on firing");
 
     let (_, changes) = restart(", for: 1m", &[0.0, 0.0], 1.0);

@@ -51,7 +51,7 @@ fn a_rule_file_becomes_groups() {
     }
 }
 
-/// Mistakes and how they are told. The first line of a rule's text is line 4 of the file.
+/// Mistakes and how they are reported. The first line of a rule's text is line 4 of the file.
 const MISTAKES: [(&str, &str); 30] = [
     (
         "record: a",

@@ -30,13 +30,13 @@ fn codings() -> Vec<Row> {
         plain("gzip accepted", coded("gzip", GZIP), accepted),
         plain("gzip in capitals", coded("gzip", GZIP), "compression: GZIP"),
         plain(
-            "gzip that is not told",
+            "gzip that is not announced",
             Behaviour::reply(
                 [&b"HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\n"[..], GZIP].concat(),
             ),
             "compression: gzip",
         ),
-        plain("gzip told as brotli", coded("br", GZIP), "compression: gzip"),
+        plain("gzip announced as brotli", coded("br", GZIP), "compression: gzip"),
         plain(
             "gzip until the end",
             Behaviour::reply(

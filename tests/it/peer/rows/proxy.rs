@@ -4,7 +4,7 @@ use testkit::{Behaviour, Leaf, Step, TlsSettings};
 
 use super::row::{Row, Setup, plain, row};
 
-/// What is told when a name is looked up.
+/// What is reported when a name is looked up.
 const LOOKUP: &[&str] = &[
     "probe_dns_lookup_time_seconds",
     "probe_http_duration_seconds",

@@ -56,7 +56,7 @@ impl TryFrom<RawStep> for Step {
             names.iter().take(index).any(|earlier| earlier == name).then_some(name)
         });
         match twin {
-            Some(name) => Err(format!("the label `{name}` stands twice")),
+            Some(name) => Err(format!("duplicate label `{name}`")),
             None => Ok(Self { expect, expect_bytes, labels, send, starttls }),
         }
     }

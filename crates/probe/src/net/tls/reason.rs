@@ -55,7 +55,11 @@ pub(super) fn of_handshake(error: &io::Error, head: &Head, witness: &Witness) ->
     let asked = witness.was_asked();
     let mut failure = told(cause, reason(cause, asked));
     if failure.reason == Reason::ClientCert {
-        let own = if witness.has_certificate() { "refuses ours" } else { "wants one of ours" };
+        let own = if witness.has_certificate() {
+            "refuses the client certificate"
+        } else {
+            "wants a client certificate"
+        };
         failure.detail = format!("{}: the server {own}", failure.detail);
     }
     failure

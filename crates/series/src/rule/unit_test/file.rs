@@ -190,7 +190,7 @@ impl Reader {
         let mut order = HashMap::new();
         for (index, name) in file.group_eval_order.iter().enumerate() {
             if order.insert(name.value.clone(), index).is_some() {
-                self.add(name, format!("the group `{}` stands twice", name.value));
+                self.add(name, format!("duplicate group `{}`", name.value));
             }
         }
         let mut groups: Vec<Group> = Vec::new();
