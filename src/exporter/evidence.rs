@@ -111,7 +111,7 @@ fn date(seconds: i64) -> String {
 mod tests {
     use std::time::Duration;
 
-    use ::probe::{Reason, Timing, Warning};
+    use ::probe::{Reason, Stage, Warning};
 
     use super::*;
 
@@ -127,8 +127,8 @@ mod tests {
             ..Hop::default()
         };
         hop.times = vec![
-            (Timing::Resolve, Duration::from_micros(1500)),
-            (Timing::Connect, Duration::from_millis(2)),
+            (Stage::Resolve, Duration::from_micros(1500)),
+            (Stage::Connect, Duration::from_millis(2)),
         ];
         let evidence = Evidence { hops: vec![hop], warnings: vec![Warning::Downgrade] };
         let expected = "1. GET http://a/ (attempt 2)\n   Address: 127.0.0.1:80\n   Times: resolve 1.500 ms, connect 2.000 ms\n   > GET http://a/\n   > Host: a\n   < HTTP/1.1 200 OK\n   < server-timing: db;dur=5;desc=\"the rows\", app\n   | ok\n   | \n   | fine\n   server timing: db 5 ms (the rows)\n   server timing: app\nwarning downgrade: ";

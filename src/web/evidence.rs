@@ -5,7 +5,7 @@
 
 use axum::http::StatusCode;
 use maud::{Markup, html};
-use probe::{Evidence, Hop, Outcome, ServerTiming, Timing};
+use probe::{Evidence, Hop, Outcome, ServerTiming, Stage};
 use series::Timestamp;
 
 use super::{
@@ -165,10 +165,10 @@ fn times(hop: &Hop) -> Markup {
     let total: f64 = hop.times.iter().map(|(_, elapsed)| elapsed.as_secs_f64()).sum();
     let mut bars = Vec::new();
     let mut begin = 0.0;
-    for (timing, elapsed) in &hop.times {
+    for (stage, elapsed) in &hop.times {
         // Without any time at all there is nothing to draw.
         let width = elapsed.as_secs_f64() / total.max(1e-9) * BAR_WIDTH;
-        bars.push((class(*timing), begin, width));
+        bars.push((class(*stage), begin, width));
         begin += width;
     }
     html! {
@@ -179,10 +179,10 @@ fn times(hop: &Hop) -> Markup {
                 }
             }
             ul.times {
-                @for (timing, elapsed) in &hop.times {
+                @for (stage, elapsed) in &hop.times {
                     li {
-                        svg.key viewBox="0 0 10 10" aria-hidden="true" { rect class=(class(*timing)) width="10" height="10" {} }
-                        " " (timing.as_str()) " " (words::response_time(elapsed.as_secs_f64()))
+                        svg.key viewBox="0 0 10 10" aria-hidden="true" { rect class=(class(*stage)) width="10" height="10" {} }
+                        " " (stage.as_str()) " " (words::response_time(elapsed.as_secs_f64()))
                     }
                 }
             }
@@ -190,13 +190,13 @@ fn times(hop: &Hop) -> Markup {
     }
 }
 
-fn class(timing: Timing) -> &'static str {
-    match timing {
-        Timing::Resolve => "p-resolve",
-        Timing::Connect => "p-connect",
-        Timing::Tls => "p-tls",
-        Timing::Processing => "p-processing",
-        Timing::Transfer => "p-transfer",
+fn class(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Resolve => "p-resolve",
+        Stage::Connect => "p-connect",
+        Stage::Tls => "p-tls",
+        Stage::Processing => "p-processing",
+        Stage::Transfer => "p-transfer",
     }
 }
 

@@ -1,52 +1,14 @@
-//! The list of probe kinds, and what a kind is.
+//! The list of probe kinds.
 //!
 //! Adding a kind is a file in `kind/` and a line in the list at the end of this file: its section in the modules file, the
 //! suggestions in error messages and the HELP lines follow from it. Must not know any kind's particulars.
 
-use serde::{Serialize, de::DeserializeOwned};
-
 use crate::{
-    metric::MetricDef,
-    result::Failure,
-    scope::Scope,
+    context::ProbeContext,
+    kind::Probe,
+    report::{Failure, MetricDef},
     target::{AddressForm, Target},
 };
-
-/// A kind of probe: its settings are the fields, which are also its section in the modules file.
-pub trait Probe:
-    Clone + Default + std::fmt::Debug + DeserializeOwned + Serialize + Send + Sync + 'static
-{
-    /// What it may yield beyond what every kind does.
-    const METRICS: &'static [&'static [&'static MetricDef]];
-
-    /// How its targets are written.
-    const ADDRESS: AddressForm;
-
-    /// The host name that the settings ask for whatever the target is; most kinds have none.
-    fn own_hostname(&self) -> Option<&str> {
-        None
-    }
-
-    /// What is wrong with settings that are valid each, but not together. A mistake may carry a hint after a line break.
-    fn mistakes(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// What this build of the program lacks for these settings to be of use.
-    fn lacks(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// Probes the target. What was measured goes into the scope, also when the probe then fails.
-    ///
-    /// # Errors
-    /// The first expectation that the target did not meet.
-    fn run(
-        &self,
-        target: &Target,
-        scope: &mut Scope<'_>,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
-}
 
 /// Generates everything that depends on the list of kinds.
 macro_rules! kinds {
@@ -124,8 +86,8 @@ macro_rules! kinds {
                 match self { $(Self::$name(settings) => serde_json::to_value(settings).unwrap_or_default()),+ }
             }
 
-            pub(crate) async fn run(&self, target: &Target, scope: &mut Scope<'_>) -> Result<(), Failure> {
-                match self { $(Self::$name(settings) => settings.run(target, scope).await),+ }
+            pub(crate) async fn run(&self, target: &Target, context: &mut ProbeContext<'_>) -> Result<(), Failure> {
+                match self { $(Self::$name(settings) => settings.run(target, context).await),+ }
             }
         }
     };

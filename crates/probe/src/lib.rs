@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Module (settings) ─┐
-//! Target ────────────┼──> Scope: one deadline, timed phases ──> ProbeResult: a plain value
+//! Target ────────────┼──> ProbeContext: one deadline, timed stages ──> ProbeResult: a plain value
 //! Net (DNS, roots) ──┘
 //! ```
 //!
@@ -15,31 +15,26 @@ extern crate self as probe;
 
 #[macro_use]
 mod closed_set;
-pub mod evidence;
+mod clocks;
+mod context;
 mod file;
 mod kind;
 pub mod kinds;
-pub mod metric;
 mod module;
 pub mod net;
-pub mod result;
-mod scope;
+pub mod report;
 #[cfg(test)]
 mod seeds;
-mod server_timing;
 mod setting;
 mod target;
 
-pub use evidence::{Evidence, Hop, Warning};
+pub use clocks::Clocks;
+pub use context::ProbeContext;
 pub use kinds::{Check, KINDS};
-pub use metric::{Label, MetricDef, Sample};
 pub use module::{Module, Modules, parse_modules};
-pub use net::{
-    Clocks, Net, NetError,
-    cert::CertificateSummary,
-    tls::{TlsSummary, TlsVerdict},
+pub use net::{Net, NetError};
+pub use report::{
+    CertificateSummary, Evidence, Failure, Hop, Label, MetricDef, Outcome, Phase, ProbeResult,
+    Reason, Sample, ServerTiming, Stage, TlsSummary, TlsVerdict, Warning, metric,
 };
-pub use result::{Failure, Outcome, Phase, ProbeResult, Reason};
-pub use scope::{Scope, Timing};
-pub use server_timing::ServerTiming;
 pub use target::{Address, AddressForm, Target, TargetError};

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use yaml::{Problem, did_you_mean};
 
 use crate::{
+    context::ProbeContext,
     kinds::{Check, KINDS, RawModule},
     net::Net,
-    result::ProbeResult,
-    scope::Scope,
+    report::ProbeResult,
     target::{Target, TargetError},
 };
 
@@ -180,15 +180,15 @@ impl Module {
     pub async fn probe(&self, net: &Net, target: &Target, timeout: Duration) -> ProbeResult {
         let timeout =
             self.timeout.filter(|own| !own.is_zero()).map_or(timeout, |own| own.min(timeout));
-        let mut scope = Scope::start(net, timeout);
-        scope.note(format!(
+        let mut context = ProbeContext::start(net, timeout);
+        context.note(format!(
             "probing {} with module {} ({})",
             target.text(),
             self.name,
             self.kind()
         ));
-        let outcome = self.check.run(target, &mut scope).await;
-        scope.finish(outcome)
+        let outcome = self.check.run(target, &mut context).await;
+        context.finish(outcome)
     }
 
     /// The module as YAML, with its secrets hidden.

@@ -9,9 +9,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use self::tls::{Fingerprint, TlsSettings, TlsVersion};
-
-/// What a hidden secret shows.
-pub(crate) const HIDDEN: &str = "<secret>";
+use crate::report::HIDDEN;
 
 /// How large a compiled regular expression may be: larger ones cost more memory than any check is worth.
 const REGEX_BYTES_MAX: usize = 1024 * 1024;

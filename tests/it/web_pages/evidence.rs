@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use probe::{Evidence, Hop, Phase, ProbeResult, Reason, Timing, Warning};
+use probe::{Evidence, Hop, Phase, ProbeResult, Reason, Stage, Warning};
 
 use super::setup::{
     DOWN, MINUTE, NEW, NOW, Server, UP, assert_order, assert_shows, down, encoded, lively, monitor,
@@ -18,7 +18,7 @@ fn redirected(outcome: ProbeResult) -> ProbeResult {
         request: "GET https://up.example/<b>\nHost: up.example\nx-api-key: <secret>\n".to_owned(),
         peer: Some("192.0.2.7:443".parse().unwrap()),
         head: "HTTP/1.1 301 Moved Permanently\nlocation: http://up.example/\n".to_owned(),
-        times: vec![(Timing::Connect, milliseconds(3)), (Timing::Processing, milliseconds(9))],
+        times: vec![(Stage::Connect, milliseconds(3)), (Stage::Processing, milliseconds(9))],
         ..Hop::default()
     };
     let second = Hop {

@@ -1,4 +1,50 @@
-//! The kinds of probes, one file or folder each.
+//! What a kind of probe is; the kinds themselves, one file or folder each.
+//!
+//! Must not know any kind's particulars.
 
 pub(crate) mod http;
 pub(crate) mod tcp;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    context::ProbeContext,
+    report::{Failure, MetricDef},
+    target::{AddressForm, Target},
+};
+
+/// A kind of probe: its settings are the fields, which are also its section in the modules file.
+pub(crate) trait Probe:
+    Clone + Default + std::fmt::Debug + DeserializeOwned + Serialize + Send + Sync + 'static
+{
+    /// What it may yield beyond what every kind does.
+    const METRICS: &'static [&'static [&'static MetricDef]];
+
+    /// How its targets are written.
+    const ADDRESS: AddressForm;
+
+    /// The host name that the settings ask for whatever the target is; most kinds have none.
+    fn own_hostname(&self) -> Option<&str> {
+        None
+    }
+
+    /// What is wrong with settings that are valid each, but not together. A mistake may carry a hint after a line break.
+    fn mistakes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What this build of the program lacks for these settings to be of use.
+    fn lacks(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Probes the target. What was measured goes into the context, also when the probe then fails.
+    ///
+    /// # Errors
+    /// The first expectation that the target did not meet.
+    fn run(
+        &self,
+        target: &Target,
+        context: &mut ProbeContext<'_>,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+}

@@ -16,7 +16,7 @@ use x509_parser::{
     x509::{SubjectPublicKeyInfo, X509Version},
 };
 
-use crate::evidence::printable;
+use crate::report::{CertificateSummary, text::printable};
 
 /// The longest text that is kept of a certificate, in bytes: it can hold thousands of names, and any character.
 const TEXT_BYTES_MAX: usize = 256;
@@ -33,38 +33,6 @@ const CHAINS_MAX: usize = 1024;
 /// RSA keys with fewer bits, and keys on curves with fewer than [`CURVE_BITS_MIN`], are too weak by today's rules.
 const RSA_BITS_MIN: usize = 2048;
 const CURVE_BITS_MIN: usize = 256;
-
-/// A certificate, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateSummary {
-    /// Whom it is for.
-    pub subject: String,
-    /// Who signed it.
-    pub issuer: String,
-    /// The alternative names, the first ones when there are many.
-    pub names: Vec<String>,
-    /// In hexadecimal.
-    pub serial: String,
-    /// In lower-case hexadecimal.
-    pub fingerprint_sha256: String,
-    /// In seconds since the Unix epoch.
-    pub not_before: i64,
-    /// In seconds since the Unix epoch.
-    pub not_after: i64,
-    /// The kind of its key and the size, as in `RSA 2048`.
-    pub key: String,
-    /// How it is signed, as in `sha256WithRSAEncryption`.
-    pub signature_algorithm: String,
-}
-
-impl CertificateSummary {
-    /// How many bytes of memory this takes, about.
-    pub(crate) fn bytes(&self) -> usize {
-        let names: usize = self.names.iter().map(|name| name.len() + size_of::<String>()).sum();
-        let texts = [&self.subject, &self.issuer, &self.serial, &self.fingerprint_sha256];
-        names + texts.map(String::len).iter().sum::<usize>() + size_of::<Self>()
-    }
-}
 
 /// What a certificate says.
 #[derive(Clone, Debug)]

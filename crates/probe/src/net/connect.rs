@@ -21,10 +21,8 @@ use super::{
     resolve::{Journal, Wanted},
 };
 use crate::{
-    evidence::Warning,
-    metric,
-    result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
+    context::ProbeContext,
+    report::{Failure, Phase, Reason, Stage, Warning, metric},
     setting::Family,
 };
 
@@ -70,90 +68,94 @@ impl Opened {
 
 /// Resolves and connects, and reports both.
 pub(crate) async fn open(
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
     destination: &Destination<'_>,
 ) -> Result<Opened, Failure> {
-    let addresses = resolve(scope, destination).await?;
+    let addresses = resolve(context, destination).await?;
     let addresses: Vec<SocketAddr> =
         addresses.iter().map(|address| SocketAddr::new(*address, destination.port)).collect();
-    open_any(scope, destination, &addresses).await
+    open_any(context, destination, &addresses).await
 }
 
 /// The addresses of the destination's host, in the order in which they are to be tried; at least one.
 pub(crate) async fn resolve(
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
     destination: &Destination<'_>,
 ) -> Result<Vec<IpAddr>, Failure> {
     let Destination { host, preferred, fallback, .. } = *destination;
-    let net = scope.net;
+    let net = context.net;
     // A silent name server must leave its name to the failure, and the connection its time.
-    let budget = (scope.timeout() / 2).min(scope.time_left());
+    let budget = (context.timeout() / 2).min(context.time_left());
     let journal = Journal::default();
     let wanted = Wanted { host, preferred, fallback, until: Instant::now() + budget };
     let looking_up = net.resolver.resolve(net, wanted, &journal);
-    let looked_up = scope.phase_within(budget, Phase::Resolve, Timing::Resolve, looking_up).await;
+    let looked_up = context.stage_within(budget, Phase::Resolve, Stage::Resolve, looking_up).await;
     let (notes, first_server_dead) = journal.into_parts();
     for note in notes {
-        scope.note(note);
+        context.note(note);
     }
     if first_server_dead {
-        scope.warn(Warning::NameServer);
+        context.warn(Warning::NameServer);
     }
-    scope.forget(metric::ADDRESS);
-    scope.sample(&metric::DNS_LOOKUP, scope.time(Timing::Resolve).as_secs_f64());
+    context.forget(metric::ADDRESS);
+    context.sample(&metric::DNS_LOOKUP, context.time(Stage::Resolve).as_secs_f64());
     if let Ok(addresses) = &looked_up {
         let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        scope.note(format!("{host} resolved to {}", list.join(", ")));
+        context.note(format!("{host} resolved to {}", list.join(", ")));
     } else {
-        scope.sample(&metric::IP_PROTOCOL, 0.0);
-        scope.sample(&metric::IP_ADDR_HASH, 0.0);
+        context.sample(&metric::IP_PROTOCOL, 0.0);
+        context.sample(&metric::IP_ADDR_HASH, 0.0);
     }
     looked_up
 }
 
 /// Connects to one address of the destination, and reports it.
 pub(crate) async fn open_one(
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
     destination: &Destination<'_>,
     address: SocketAddr,
 ) -> Result<Opened, Failure> {
-    open_any(scope, destination, &[address]).await
+    open_any(context, destination, &[address]).await
 }
 
 async fn open_any(
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
     destination: &Destination<'_>,
     addresses: &[SocketAddr],
 ) -> Result<Opened, Failure> {
     let mut notes = Vec::new();
-    let time_left = scope.time_left();
+    let time_left = context.time_left();
     let connecting = connect(addresses, destination, time_left, &mut notes);
-    let connected = scope.phase(Phase::Connect, Timing::Connect, connecting).await;
+    let connected = context.stage(Phase::Connect, Stage::Connect, connecting).await;
     for note in notes {
-        scope.note(note);
+        context.note(note);
     }
-    tell(scope, connected.as_ref().ok().map(|opened| opened.address), addresses);
+    tell(context, connected.as_ref().ok().map(|opened| opened.address), addresses);
     connected
 }
 
 /// Reports the address that was connected to; otherwise the first one that was to be tried.
-pub(super) fn tell(scope: &mut Scope<'_>, connected: Option<SocketAddr>, tried: &[SocketAddr]) {
+pub(super) fn tell(
+    context: &mut ProbeContext<'_>,
+    connected: Option<SocketAddr>,
+    tried: &[SocketAddr],
+) {
     if let Some(address) = connected.or(tried.first().copied()) {
-        report(scope, address.ip());
+        report(context, address.ip());
     }
     if let Some(address) = connected {
-        scope.note(format!("connected to {address}"));
-        if let Some(hop) = scope.hop() {
+        context.note(format!("connected to {address}"));
+        if let Some(hop) = context.hop() {
             hop.peer = Some(address);
         }
     }
 }
 
 /// Reports the address of the target.
-pub(crate) fn report(scope: &mut Scope<'_>, address: IpAddr) {
-    scope.forget(&[&metric::IP_PROTOCOL, &metric::IP_ADDR_HASH]);
-    scope.sample(&metric::IP_PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
-    scope.sample(&metric::IP_ADDR_HASH, f64::from(hash(address)));
+pub(crate) fn report(context: &mut ProbeContext<'_>, address: IpAddr) {
+    context.forget(&[&metric::IP_PROTOCOL, &metric::IP_ADDR_HASH]);
+    context.sample(&metric::IP_PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
+    context.sample(&metric::IP_ADDR_HASH, f64::from(hash(address)));
 }
 
 /// The addresses that may be connected to, or why there is none.
@@ -356,14 +358,14 @@ mod tests {
         source: Option<IpAddr>,
     ) -> Result<Opened, Failure> {
         let net = Net::for_tests(None, &[]).unwrap();
-        let mut scope = Scope::start(&net, Duration::from_secs(20));
+        let mut context = ProbeContext::start(&net, Duration::from_secs(20));
         let host = Host::Domain("some.test".to_owned());
         let port = addresses[0].port();
         let (preferred, fallback) = (Family::Ip6, true);
         let destination = Destination { host: &host, port, preferred, fallback, source, floor };
         match addresses {
-            [only] => open_one(&mut scope, &destination, *only).await,
-            _ => open_any(&mut scope, &destination, addresses).await,
+            [only] => open_one(&mut context, &destination, *only).await,
+            _ => open_any(&mut context, &destination, addresses).await,
         }
     }
 

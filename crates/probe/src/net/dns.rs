@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{connect::local_fault, port::Port};
-use crate::result::{Failure, Phase, Reason};
+use crate::report::{Failure, Phase, Reason};
 
 /// How many aliases are followed from one name; resolvers have similar limits.
 pub(super) const ALIASES_MAX: usize = 16;

@@ -3,7 +3,6 @@
 //! The files of this folder are the only ones that open sockets. Must not know HTTP or any other protocol above TLS.
 
 pub(crate) mod cert;
-pub(crate) mod clocks;
 pub(crate) mod connect;
 mod dns;
 mod names;
@@ -26,9 +25,10 @@ use std::{
     time::SystemTime,
 };
 
-pub use clocks::Clocks;
-
-use crate::file::Files;
+use crate::{
+    clocks::{Clocks, Moment, SystemClocks},
+    file::Files,
+};
 use resolve::Resolver;
 
 /// Why the network cannot be prepared.
@@ -82,7 +82,7 @@ impl Net {
             files: Files::default(),
             environment: proxies::Environment::default(),
             own: RwLock::default(),
-            clocks: Arc::new(clocks::SystemClocks),
+            clocks: Arc::new(SystemClocks),
             #[cfg(any(test, feature = "fuzzing"))]
             script: None,
         }
@@ -130,8 +130,8 @@ impl Net {
     }
 
     /// What the clocks say, to tell later whether the machine slept meanwhile.
-    pub(crate) fn moment(&self) -> clocks::Moment {
-        clocks::Moment::now(&*self.clocks)
+    pub(crate) fn moment(&self) -> Moment {
+        Moment::now(&*self.clocks)
     }
 
     /// Notes an address on which this program listens: a probe must not make it probe on and on. An unspecified one stands

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::result::{Failure, Phase, Reason};
+use crate::report::{Failure, Phase, Reason};
 
 /// The metadata services of cloud providers that are not link-local: they hand out credentials to whoever asks. IPv4: Oracle
 /// Cloud, Alibaba Cloud, Azure; IPv6: Amazon, Google Cloud.

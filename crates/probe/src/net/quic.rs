@@ -23,9 +23,8 @@ use super::{
     tls::{self, Handshake},
 };
 use crate::{
-    metric,
-    result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
+    context::ProbeContext,
+    report::{Failure, Phase, Reason, Stage, metric},
     setting::TlsSettings,
 };
 
@@ -71,43 +70,43 @@ impl Opened {
 /// Resolves unless it is told the address, connects, makes the handshake and verifies the certificate, and reports all of it. The handshake is what opens
 /// the connection, so that the time of both is that of the handshake.
 pub(crate) async fn open(
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
     destination: &Destination<'_>,
     at: Option<IpAddr>,
     settings: &TlsSettings,
     protocols: tls::Protocols,
     host: &str,
 ) -> Result<Opened, Failure> {
-    scope.forget(metric::TLS);
-    let tls = tls::Quic::new(scope, settings, protocols, host)?;
-    let net = scope.net;
+    context.forget(metric::TLS);
+    let tls = tls::Quic::new(context, settings, protocols, host)?;
+    let net = context.net;
     let addresses = match at {
         Some(address) => vec![address],
-        None => connect::resolve(scope, destination).await?,
+        None => connect::resolve(context, destination).await?,
     };
     let addresses: Vec<SocketAddr> =
         addresses.iter().map(|address| SocketAddr::new(*address, destination.port)).collect();
     let mut notes = Vec::new();
-    let time_left = scope.time_left();
+    let time_left = context.time_left();
     let begin = |address| attempt(address, destination.source, tls.begin(net), tls.name());
     let answering = async {
         let permitted = connect::permitted(&addresses, destination, &mut notes)?;
         connect::first(permitted, time_left, &mut notes, begin).await
     };
-    let answered = scope.phase(Phase::Connect, Timing::Tls, answering).await;
+    let answered = context.stage(Phase::Connect, Stage::Tls, answering).await;
     for note in notes {
-        scope.note(note);
+        context.note(note);
     }
-    connect::tell(scope, answered.as_ref().ok().map(|attempt| attempt.address), &addresses);
+    connect::tell(context, answered.as_ref().ok().map(|attempt| attempt.address), &addresses);
     let Attempt { address, connecting, handshake, seen } = answered?;
     let shaking =
         async { connecting.await.map_err(|error| failure(&error, Phase::Tls, &handshake)) };
-    let (connection, shaken) = match scope.phase(Phase::Tls, Timing::Tls, shaking).await {
+    let (connection, shaken) = match context.stage(Phase::Tls, Stage::Tls, shaking).await {
         Ok(connection) => (Some(connection), Ok(())),
         Err(failure) => (None, Err(failure)),
     };
     let protocol = protocols.first().map(|name| String::from_utf8_lossy(name)).unwrap_or_default();
-    tls.verify(scope, &handshake, shaken, &protocol)?;
+    tls.verify(context, &handshake, shaken, &protocol)?;
     let bug = || Failure::new(Phase::Internal, Reason::Bug, "a handshake without a connection");
     Ok(Opened { connection: connection.ok_or_else(bug)?, address, handshake, seen })
 }

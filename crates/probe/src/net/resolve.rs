@@ -22,7 +22,7 @@ use super::{
     search::{Candidates, written},
 };
 use crate::{
-    result::{Failure, Phase, Reason},
+    report::{Failure, Phase, Reason},
     setting::Family,
 };
 

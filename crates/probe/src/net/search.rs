@@ -8,7 +8,7 @@ use std::time::Duration;
 use hickory_proto::rr::Name;
 
 use super::dns::Answer;
-use crate::result::{Failure, Phase, Reason};
+use crate::report::{Failure, Phase, Reason};
 
 /// How long a name below a search domain is waited for before the next name is asked for beside it.
 const SEARCHED_MAX: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use probe::{Net, Outcome, TlsVerdict, net::Clocks};
+use probe::{Clocks, Net, Outcome, TlsVerdict};
 use testkit::{Behaviour, Certificates, Leaf, Server};
 
 use crate::support::{LONG, Table, plain_net, run, value, verdict};

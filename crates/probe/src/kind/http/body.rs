@@ -12,7 +12,7 @@ use super::{
     exchange::Answer,
     zstd::WindowTooLarge,
 };
-use crate::result::{Failure, Phase, Reason};
+use crate::report::{Failure, Phase, Reason};
 
 /// How much of a body is read when the module sets no limit: as it comes, and decoded.
 pub(super) const BODY_BYTES_MAX: u64 = 10 * 1024 * 1024;

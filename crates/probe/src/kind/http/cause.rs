@@ -7,7 +7,7 @@ use std::io;
 use super::wire::Meter;
 use crate::{
     net::tls,
-    result::{Failure, Phase, Reason},
+    report::{Failure, Phase, Reason},
 };
 
 /// How large a header block is that h2 refuses for nothing but its size. It says the same of a block that is malformed; those

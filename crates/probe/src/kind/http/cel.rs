@@ -28,8 +28,8 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::json::failure;
 use crate::{
-    result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
+    context::ProbeContext,
+    report::{Failure, Phase, Reason, Stage},
 };
 
 /// The longest expression, in bytes.
@@ -268,7 +268,7 @@ impl Drop for Waiting {
 pub(super) async fn hold(
     expressions: Vec<(Expression, bool)>,
     body: Value,
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
 ) -> Result<(), Failure> {
     let fault = |reason, detail: String| Failure::new(Phase::Internal, reason, detail);
     // That others take long is not the target's fault.
@@ -276,8 +276,8 @@ pub(super) async fn hold(
         let turn = EVALUATIONS.acquire().await;
         turn.map_err(|error| fault(Reason::Bug, error.to_string()))
     };
-    let turn = scope
-        .phase(Phase::Internal, Timing::Transfer, turn)
+    let turn = context
+        .stage(Phase::Internal, Stage::Transfer, turn)
         .await
         .map_err(|failure| Failure { reason: Reason::Overload, ..failure })?;
     let work = async {
@@ -297,7 +297,7 @@ pub(super) async fn hold(
         let dead = |_| fault(Reason::Bug, "the evaluation of a CEL expression died".to_owned());
         receiver.await.map_err(dead)?
     };
-    scope.phase(Phase::Check, Timing::Transfer, work).await
+    context.stage(Phase::Check, Stage::Transfer, work).await
 }
 
 fn evaluate(expressions: &[(Expression, bool)], body: Value, steps: &Steps) -> Result<(), Failure> {

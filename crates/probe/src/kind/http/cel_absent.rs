@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{result::Failure, scope::Scope};
+use crate::{context::ProbeContext, report::Failure};
 
 /// An expression that can be evaluated: there is none.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -28,7 +28,7 @@ impl TryFrom<String> for Expression {
 pub(super) async fn hold(
     _expressions: Vec<(Expression, bool)>,
     _body: Value,
-    _scope: &mut Scope<'_>,
+    _scope: &mut ProbeContext<'_>,
 ) -> Result<(), Failure> {
     Ok(())
 }

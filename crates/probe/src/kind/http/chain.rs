@@ -17,11 +17,9 @@ use super::{
     settings::{Http, Prepared},
 };
 use crate::{
-    evidence::Warning,
-    metric,
+    context::ProbeContext,
     net::{policy::AddressClass, tls, transport::Transport},
-    result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
+    report::{Failure, Phase, Reason, Stage, Warning, metric},
     target::without_final_dot,
 };
 
@@ -46,7 +44,7 @@ impl Chain<'_> {
     /// Makes the exchange and those that it redirects to, then checks the last answer.
     pub(super) async fn follow(
         &self,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
         let Self { http, first, prepared, .. } = *self;
@@ -69,27 +67,28 @@ impl Chain<'_> {
                 body: hop.body.clone(),
                 forward: None,
             };
-            scope.note(format!("{} {}", hop.method, hop.url));
-            scope.begin_hop(request.evidence(self.attempt));
-            let mut answer = self.exchange(request, &mut floor, scope, facts).await?;
+            context.note(format!("{} {}", hop.method, hop.url));
+            context.begin_hop(request.evidence(self.attempt));
+            let mut answer = self.exchange(request, &mut floor, context, facts).await?;
             answer.answers(&hop.method);
             facts.take(&answer, &hop.method);
-            scope.note(format!("answer: {:?} {}", answer.parts.version, answer.parts.status));
-            redirect::users(&answer.parts).for_each(|user| scope.conceal(user));
+            context.note(format!("answer: {:?} {}", answer.parts.version, answer.parts.status));
+            redirect::users(&answer.parts).for_each(|user| context.conceal(user));
             let next =
                 if http.follow_redirects() { redirect::next(&hop, &answer.parts)? } else { None };
             let Some(next) = next else {
-                let judged = self.judge(&mut answer, scope, facts).await;
-                return judged
-                    .map_err(|failure| self.blame(failure, &hop.url, answer.parts.status, scope));
+                let judged = self.judge(&mut answer, context, facts).await;
+                return judged.map_err(|failure| {
+                    self.blame(failure, &hop.url, answer.parts.status, context)
+                });
             };
-            self.look_at(&hop, &next, scope)?;
+            self.look_at(&hop, &next, context)?;
             if facts.redirects == 0 {
                 path.visit(&hop, &cookies)?;
             }
-            cookies.take(&hop.url, &answer.parts.headers, scope.net.now());
-            cookies.values().for_each(|value| scope.conceal(value));
-            scope.note(format!("redirected to {}", next.url));
+            cookies.take(&hop.url, &answer.parts.headers, context.net.now());
+            cookies.values().for_each(|value| context.conceal(value));
+            context.note(format!("redirected to {}", next.url));
             facts.redirects += 1;
             path.visit(&next, &cookies)?;
             hop = next;
@@ -97,11 +96,17 @@ impl Chain<'_> {
     }
 
     /// Tells a status that is wrong as the proxy's when none but a proxy has it.
-    fn blame(&self, told: Failure, url: &Url, status: StatusCode, scope: &Scope<'_>) -> Failure {
+    fn blame(
+        &self,
+        told: Failure,
+        url: &Url,
+        status: StatusCode,
+        context: &ProbeContext<'_>,
+    ) -> Failure {
         let is_of_proxy = (told.phase, told.reason) == (Phase::Check, Reason::Status)
             && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
             && url.scheme() == "http"
-            && self.http.way().proxies.choose(url, &scope.net.environment).is_some();
+            && self.http.way().proxies.choose(url, &context.net.environment).is_some();
         if is_of_proxy {
             Failure { phase: Phase::Proxy, reason: Reason::Auth, ..told }
         } else {
@@ -110,16 +115,21 @@ impl Chain<'_> {
     }
 
     /// Tells what is doubtful about a redirect, and refuses what the module does not want.
-    fn look_at(&self, hop: &Hop, next: &Hop, scope: &mut Scope<'_>) -> Result<(), Failure> {
+    fn look_at(
+        &self,
+        hop: &Hop,
+        next: &Hop,
+        context: &mut ProbeContext<'_>,
+    ) -> Result<(), Failure> {
         if next.had_user {
-            scope.warn(Warning::UserInLocation);
+            context.warn(Warning::UserInLocation);
         }
         if hop.url.scheme() == "https" && next.url.scheme() == "http" {
             if self.http.require_tls {
                 let detail = format!("redirected to {}, without TLS", next.url);
                 return Err(Failure::new(Phase::Redirect, Reason::Downgrade, detail));
             }
-            scope.warn(Warning::Downgrade);
+            context.warn(Warning::Downgrade);
         }
         Ok(())
     }
@@ -130,27 +140,27 @@ impl Chain<'_> {
         &self,
         request: Request<'_>,
         floor: &mut Option<AddressClass>,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         facts: &mut Facts,
     ) -> Result<Answer, Failure> {
         #[cfg(any(test, feature = "fuzzing"))]
-        if let Some(script) = &scope.net.script {
+        if let Some(script) = &context.net.script {
             facts.lookup = Lookup::Done;
-            return exchange::scripted(script, &request, scope).await;
+            return exchange::scripted(script, &request, context).await;
         }
         let url = request.url;
         // What the last hop told of its certificate says nothing about this one.
-        scope.forget(metric::TLS);
+        context.forget(metric::TLS);
         let is_own_host = url.host() == self.first.host();
         let at = self.at.filter(|_| is_own_host);
         #[cfg(feature = "http3")]
         if self.http.speaks_http3() {
-            return Box::pin(self.http3(&request, at, floor, scope, facts)).await;
+            return Box::pin(self.http3(&request, at, floor, context, facts)).await;
         }
         let way = self.http.way();
-        let opened = way.open(url, at, *floor, scope).await;
+        let opened = way.open(url, at, *floor, context).await;
         if !matches!(&opened, Err(failure) if failure.phase == Phase::Resolve) {
-            let left_out = facts.redirects == 0 && !way.looks_up(url, scope.net);
+            let left_out = facts.redirects == 0 && !way.looks_up(url, context.net);
             facts.lookup = if left_out { Lookup::LeftOut } else { Lookup::Done };
         }
         let route = opened?;
@@ -161,11 +171,11 @@ impl Chain<'_> {
         *floor = floor.or(route.class);
         let request = Request { forward: route.forward, ..request };
         if url.scheme() != "https" {
-            return exchange::http1(route.transport, &request, scope).await;
+            return exchange::http1(route.transport, &request, context).await;
         }
         let name = self.tls_name(url);
         // Boxed, so that a probe without TLS does not hold the room for it.
-        Box::pin(self.encrypted(without_final_dot(name), &request, route.transport, scope)).await
+        Box::pin(self.encrypted(without_final_dot(name), &request, route.transport, context)).await
     }
 
     /// The name to ask for in TLS: that of the request or of the module for the target's host, the URL's own for others.
@@ -181,14 +191,14 @@ impl Chain<'_> {
         name: &str,
         request: &Request<'_>,
         transport: Transport,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
     ) -> Result<Answer, Failure> {
         let http = self.http;
-        let stream = tls::handshake(scope, http.tls(), http.protocols(), name, transport).await?;
+        let stream = tls::handshake(context, http.tls(), http.protocols(), name, transport).await?;
         if stream.chose_http2() {
-            Box::pin(exchange::http2(stream, request, scope)).await
+            Box::pin(exchange::http2(stream, request, context)).await
         } else {
-            exchange::http1(stream, request, scope).await
+            exchange::http1(stream, request, context).await
         }
     }
 
@@ -196,27 +206,27 @@ impl Chain<'_> {
     async fn judge(
         &self,
         answer: &mut Answer,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
         let http = self.http;
         // Told first, because it says more than what the body may look like.
         let head = http.check_head(&answer.parts, facts.ssl, &mut facts.failed_due_to_regex);
         let Some(wanted) = http.wanted(&answer.parts) else {
-            scope.note("body: not read, because it has no end");
+            context.note("body: not read, because it has no end");
             return head;
         };
         // The page of an error often says what is wrong, but is not waited for as long.
-        let budget = if head.is_ok() { scope.time_left() } else { ERROR_PAGE_TIME_MAX };
+        let budget = if head.is_ok() { context.time_left() } else { ERROR_PAGE_TIME_MAX };
         let mut reading = Reading::new(wanted);
         let work = reading.run(answer);
-        let read = scope.phase_within(budget, Phase::Body, Timing::Transfer, work).await;
-        answer.tell(scope);
-        if let Some(seen) = scope.hop() {
+        let read = context.stage_within(budget, Phase::Body, Stage::Transfer, work).await;
+        answer.tell(context);
+        if let Some(seen) = context.hop() {
             seen.keep_body(reading.excerpt());
         }
         facts.body_length = reading.length();
-        scope.note(format!(
+        context.note(format!(
             "body: {} bytes{}",
             facts.body_length,
             if reading.is_complete() { "" } else { ", and more that was not read" }
@@ -227,7 +237,7 @@ impl Chain<'_> {
         let body = reading.take_bytes();
         drop(reading);
         http.check_body(&body).inspect_err(|_| facts.failed_due_to_regex = true)?;
-        http.check_json(body, scope, facts).await
+        http.check_json(body, context, facts).await
     }
 }
 

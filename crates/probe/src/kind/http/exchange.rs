@@ -26,8 +26,8 @@ use super::{
     wire::{HEAD_BYTES_MAX, HEADER_LIST_BYTES_MAX, HEADERS_MAX, Meter, Wire},
 };
 use crate::{
-    result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
+    context::ProbeContext,
+    report::{Failure, Phase, Reason, Stage},
 };
 
 /// The connection, which has to be polled for anything to happen on it.
@@ -132,9 +132,9 @@ impl Answer {
     }
 
     /// Tells what was seen up to now.
-    pub(super) fn tell(&self, scope: &mut Scope<'_>) {
+    pub(super) fn tell(&self, context: &mut ProbeContext<'_>) {
         match &self.rest {
-            Rest::Hyper { connection, .. } => connection.tell(scope),
+            Rest::Hyper { connection, .. } => connection.tell(context),
             #[cfg(feature = "http3")]
             Rest::Http3(_) => {}
         }
@@ -173,7 +173,7 @@ pub(super) struct Connection {
 pub(super) async fn http1<S>(
     stream: S,
     request: &Request<'_>,
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
 ) -> Result<Answer, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -199,8 +199,8 @@ where
             .send(sender.send_request(message))
             .await
     });
-    let outcome = scope.phase(Phase::Http, Timing::Processing, work).await;
-    meter.tell(scope);
+    let outcome = context.stage(Phase::Http, Stage::Processing, work).await;
+    meter.tell(context);
     outcome
 }
 
@@ -208,7 +208,7 @@ where
 pub(super) async fn http2<S>(
     stream: S,
     request: &Request<'_>,
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
 ) -> Result<Answer, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -219,7 +219,7 @@ where
     let mut builder = http2::Builder::new(tasks.clone());
     builder.max_header_list_size(HEADER_LIST_BYTES_MAX);
     let message = request.message(true)?;
-    show_fields(scope, &message);
+    show_fields(context, &message);
     let work = Box::pin(async {
         let (mut sender, connection) =
             builder.handshake(io).await.map_err(|error| failure(&error, &meter, Phase::Http))?;
@@ -227,10 +227,10 @@ where
             .send(sender.send_request(message))
             .await
     });
-    let outcome = scope.phase(Phase::Http, Timing::Processing, work).await;
-    meter.tell(scope);
+    let outcome = context.stage(Phase::Http, Stage::Processing, work).await;
+    meter.tell(context);
     // The head of HTTP/2 is no text, unless it is no HTTP/2.
-    if let (Ok(answer), Some(hop)) = (&outcome, scope.hop()) {
+    if let (Ok(answer), Some(hop)) = (&outcome, context.hop()) {
         hop.keep_head(&answer_text(&answer.parts));
     }
     outcome
@@ -241,12 +241,12 @@ where
 pub(super) async fn scripted(
     script: &crate::net::script::Script,
     request: &Request<'_>,
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
 ) -> Result<Answer, Failure> {
     if script.http2 {
-        http2(script.connect(), request, scope).await
+        http2(script.connect(), request, context).await
     } else {
-        http1(script.connect(), request, scope).await
+        http1(script.connect(), request, context).await
     }
 }
 
@@ -304,8 +304,8 @@ impl Connection {
     }
 
     /// Tells what was seen up to now.
-    fn tell(&self, scope: &mut Scope<'_>) {
-        self.meter.tell(scope);
+    fn tell(&self, context: &mut ProbeContext<'_>) {
+        self.meter.tell(context);
     }
 
     fn answer(self, answer: http::Response<Incoming>) -> Result<Answer, Failure> {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{cel, facts::Facts, json, settings::Http};
 use crate::{
-    result::{Failure, Phase, Reason},
-    scope::Scope,
+    context::ProbeContext,
+    report::{Failure, Phase, Reason},
     setting::Pattern,
 };
 
@@ -115,7 +115,7 @@ impl Http {
     pub(super) async fn check_json(
         &self,
         body: Vec<u8>,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
         if !self.wants_json() {
@@ -134,7 +134,7 @@ impl Http {
         if expressions.is_empty() {
             return Ok(());
         }
-        let held = cel::hold(expressions, value, scope).await;
+        let held = cel::hold(expressions, value, context).await;
         held.inspect_err(|_| *due_to_cel = Some(true))
     }
 }

@@ -8,8 +8,8 @@ use http::{Method, header};
 
 use super::exchange::Answer;
 use crate::{
-    metric::{self, MetricDef},
-    scope::{Scope, Timing},
+    context::ProbeContext,
+    report::{MetricDef, Stage, metric},
 };
 
 /// What only an HTTP probe yields.
@@ -58,33 +58,33 @@ pub(super) enum Lookup {
 
 impl Facts {
     /// Hands the numbers over, with the times of the stages.
-    pub(super) fn report(&self, scope: &mut Scope<'_>) {
-        scope.sample(&metric::HTTP_STATUS_CODE, f64::from(self.status));
-        scope.sample(&metric::HTTP_VERSION, self.version);
-        scope.sample(&metric::HTTP_REDIRECTS, f64::from(self.redirects));
-        scope.sample(&metric::HTTP_SSL, if self.ssl { 1.0 } else { 0.0 });
-        scope.sample(&metric::HTTP_CONTENT_LENGTH, self.content_length);
+    pub(super) fn report(&self, context: &mut ProbeContext<'_>) {
+        context.sample(&metric::HTTP_STATUS_CODE, f64::from(self.status));
+        context.sample(&metric::HTTP_VERSION, self.version);
+        context.sample(&metric::HTTP_REDIRECTS, f64::from(self.redirects));
+        context.sample(&metric::HTTP_SSL, if self.ssl { 1.0 } else { 0.0 });
+        context.sample(&metric::HTTP_CONTENT_LENGTH, self.content_length);
         #[expect(
             clippy::cast_precision_loss,
             reason = "a body is read up to a limit far below 2^53 bytes"
         )]
-        scope.sample(&metric::HTTP_BODY_LENGTH, self.body_length as f64);
-        scope
+        context.sample(&metric::HTTP_BODY_LENGTH, self.body_length as f64);
+        context
             .sample(&metric::FAILED_DUE_TO_REGEX, if self.failed_due_to_regex { 1.0 } else { 0.0 });
         if let Some(failed) = self.failed_due_to_cel {
-            scope.sample(&metric::FAILED_DUE_TO_CEL, if failed { 1.0 } else { 0.0 });
+            context.sample(&metric::FAILED_DUE_TO_CEL, if failed { 1.0 } else { 0.0 });
         }
         if let Some(hash) = self.body_hash {
-            scope.sample(&metric::HTTP_BODY_HASH, hash);
+            context.sample(&metric::HTTP_BODY_HASH, hash);
         }
         if let Some(last_modified) = self.last_modified {
-            scope.sample(&metric::HTTP_LAST_MODIFIED, last_modified);
+            context.sample(&metric::HTTP_LAST_MODIFIED, last_modified);
         }
-        for timing in Timing::ALL {
-            let none = if timing == Timing::Resolve { Lookup::LeftOut } else { Lookup::InVain };
+        for stage in Stage::ALL {
+            let none = if stage == Stage::Resolve { Lookup::LeftOut } else { Lookup::InVain };
             if self.lookup != none {
-                let labels = vec![("phase", Cow::Borrowed(timing.as_str()))];
-                scope.labelled(&metric::HTTP_DURATION, labels, scope.time(timing).as_secs_f64());
+                let labels = vec![("phase", Cow::Borrowed(stage.as_str()))];
+                context.labelled(&metric::HTTP_DURATION, labels, context.time(stage).as_secs_f64());
             }
         }
     }

@@ -21,12 +21,12 @@ use super::{
     route::endpoint,
 };
 use crate::{
+    context::ProbeContext,
     net::{
         policy::AddressClass,
         quic::{self, Opened},
     },
-    result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
+    report::{Failure, Phase, Reason, Stage},
 };
 
 /// What QUIC connections of ours speak.
@@ -67,7 +67,7 @@ impl Chain<'_> {
         request: &Request<'_>,
         at: Option<IpAddr>,
         floor: &mut Option<AddressClass>,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         facts: &mut Facts,
     ) -> Result<Answer, Failure> {
         let url = request.url;
@@ -78,14 +78,14 @@ impl Chain<'_> {
         let (host, port) = endpoint(url)?;
         let destination = self.http.way().destination(&host, port, *floor);
         let opened =
-            quic::open(scope, &destination, at, self.http.tls(), PROTOCOLS, self.tls_name(url))
+            quic::open(context, &destination, at, self.http.tls(), PROTOCOLS, self.tls_name(url))
                 .await;
         if !matches!(&opened, Err(failure) if failure.phase == Phase::Resolve) {
             facts.lookup = Lookup::Done;
         }
         let opened = opened?;
         floor.get_or_insert(opened.class());
-        send(opened, request, scope).await
+        send(opened, request, context).await
     }
 }
 
@@ -93,10 +93,10 @@ impl Chain<'_> {
 async fn send(
     opened: Opened,
     request: &Request<'_>,
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
 ) -> Result<Answer, Failure> {
     let message = request.message(true)?;
-    show_fields(scope, &message);
+    show_fields(context, &message);
     let (head, _) = message.into_parts();
     let body = request.body.clone();
     let head_only = *request.method == Method::HEAD;
@@ -124,8 +124,8 @@ async fn send(
         let announced = announced(&parts, head_only);
         Ok((parts, Box::new(Body { stream, link, announced, length: 0, _sender: sender })))
     };
-    let (parts, body) = scope.phase(Phase::Http, Timing::Processing, work).await.map_err(early)?;
-    if let Some(hop) = scope.hop() {
+    let (parts, body) = context.stage(Phase::Http, Stage::Processing, work).await.map_err(early)?;
+    if let Some(hop) = context.hop() {
         hop.keep_head(&answer_text(&parts));
     }
     Ok(Answer::http3(parts, body))

@@ -11,7 +11,7 @@ use serde::{
 use serde_json::{Number, Value};
 
 use crate::{
-    result::{Failure, Phase, Reason},
+    report::{Failure, Phase, Reason},
     setting::Pattern,
 };
 

@@ -36,11 +36,10 @@ use url::Url;
 pub(crate) use self::settings::Http;
 use self::{chain::Chain, facts::Facts};
 use crate::{
-    kinds::Probe,
-    metric::{self, MetricDef},
+    context::ProbeContext,
+    kind::Probe,
     net::connect,
-    result::{Failure, Phase, Reason},
-    scope::Scope,
+    report::{Failure, MetricDef, Phase, Reason, metric},
     target::{Address, AddressForm, Target},
 };
 
@@ -61,7 +60,7 @@ impl Probe for Http {
         self.lacks()
     }
 
-    async fn run(&self, target: &Target, scope: &mut Scope<'_>) -> Result<(), Failure> {
+    async fn run(&self, target: &Target, context: &mut ProbeContext<'_>) -> Result<(), Failure> {
         let Address::Url(url) = target.address() else {
             return Err(Failure::new(Phase::Policy, Reason::InvalidTarget, "not a URL"));
         };
@@ -70,14 +69,14 @@ impl Probe for Http {
         let hostname = target.hostname();
         // Boxed, because it is large and every probe in flight holds one.
         let outcome = if self.all_addresses {
-            Box::pin(self.each_address(url, hostname, scope, &mut facts)).await
+            Box::pin(self.each_address(url, hostname, context, &mut facts)).await
         } else {
-            Box::pin(self.attempts(url, hostname, None, scope, &mut facts)).await
+            Box::pin(self.attempts(url, hostname, None, context, &mut facts)).await
         };
         if self.has_cel() {
             facts.failed_due_to_cel.get_or_insert(false);
         }
-        facts.report(scope);
+        facts.report(context);
         outcome
     }
 }
@@ -98,21 +97,21 @@ impl Http {
         &self,
         url: &Url,
         hostname: Option<&str>,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
-        let addresses = self.addresses(url, scope).await?;
+        let addresses = self.addresses(url, context).await?;
         let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         let mut outcome = Ok(());
         for (address, left) in addresses.into_iter().zip((1..=count).rev()) {
             let mut own = Facts::default();
-            let share = scope.begin_share(left);
-            let found = self.attempts(url, hostname, Some(address), scope, &mut own).await;
-            scope.end_share(share);
+            let share = context.begin_share(left);
+            let found = self.attempts(url, hostname, Some(address), context, &mut own).await;
+            context.end_share(share);
             let text = address.to_string();
             let success = if found.is_ok() { 1.0 } else { 0.0 };
             let labels = vec![("address", Cow::Owned(text.clone()))];
-            scope.labelled(&metric::ADDRESS_SUCCESS, labels, success);
+            context.labelled(&metric::ADDRESS_SUCCESS, labels, success);
             // The numbers are those of the address that is told about.
             if outcome.is_ok() {
                 *facts = own;
@@ -125,9 +124,13 @@ impl Http {
         outcome
     }
 
-    async fn addresses(&self, url: &Url, scope: &mut Scope<'_>) -> Result<Vec<IpAddr>, Failure> {
+    async fn addresses(
+        &self,
+        url: &Url,
+        context: &mut ProbeContext<'_>,
+    ) -> Result<Vec<IpAddr>, Failure> {
         let (host, port) = route::endpoint(url)?;
-        connect::resolve(scope, &self.way().destination(&host, port, None)).await
+        connect::resolve(context, &self.way().destination(&host, port, None)).await
     }
 
     /// Asks the target, and once more as often as the module says when that fails. All of it shares the probe's time.
@@ -136,26 +139,26 @@ impl Http {
         url: &Url,
         hostname: Option<&str>,
         at: Option<IpAddr>,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
         let mut attempt = 1;
         let outcome = loop {
-            let share = scope.begin_share(self.retries + 2 - attempt);
+            let share = context.begin_share(self.retries + 2 - attempt);
             *facts = Facts::default();
-            let outcome = self.attempt(url, hostname, at, attempt, scope, facts).await;
-            scope.end_share(share);
+            let outcome = self.attempt(url, hostname, at, attempt, context, facts).await;
+            context.end_share(share);
             match &outcome {
                 Err(failure) if attempt <= self.retries && failure.phase != Phase::Internal => {
-                    scope.note(format!("attempt {attempt} failed: {failure}"));
+                    context.note(format!("attempt {attempt} failed: {failure}"));
                     attempt += 1;
                 }
                 _ => break outcome,
             }
         };
         if self.retries > 0 {
-            scope.forget(&[&metric::ATTEMPTS]);
-            scope.sample(&metric::ATTEMPTS, f64::from(attempt));
+            context.forget(&[&metric::ATTEMPTS]);
+            context.sample(&metric::ATTEMPTS, f64::from(attempt));
         }
         outcome
     }
@@ -166,19 +169,19 @@ impl Http {
         hostname: Option<&str>,
         at: Option<IpAddr>,
         attempt: u32,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
-        let mut prepared = self.prepare(hostname, scope)?;
+        let mut prepared = self.prepare(hostname, context)?;
         let mut token = None;
         if let Some(oauth2) = &self.oauth2 {
-            let header = Box::pin(oauth2.header(scope)).await?;
+            let header = Box::pin(oauth2.header(context)).await?;
             prepared.authorize(header.clone());
             token = Some((oauth2, header));
         }
         let begun = Instant::now();
         let chain = Chain { http: self, first: url, prepared: &prepared, at, attempt };
-        let outcome = chain.follow(scope, facts).await;
+        let outcome = chain.follow(context, facts).await;
         let refused = facts.status == StatusCode::UNAUTHORIZED.as_u16();
         if let Some((oauth2, header)) = token.filter(|_| refused) {
             oauth2.forget(&header);

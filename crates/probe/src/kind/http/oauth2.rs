@@ -18,11 +18,10 @@ use super::{
     settings::{OAuth2, Proxies, authority, basic, header_value},
 };
 use crate::{
-    metric,
+    context::ProbeContext,
     net::tls,
-    result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
-    setting::{Family, HIDDEN},
+    report::{Failure, HIDDEN, Phase, Reason, Stage, metric},
+    setting::Family,
 };
 
 /// The largest answer of a token endpoint, in bytes.
@@ -68,23 +67,26 @@ impl OAuth2 {
     ///
     /// # Errors
     /// A failure of the phase `token`, or a fault of our own.
-    pub(crate) async fn header(&self, scope: &mut Scope<'_>) -> Result<HeaderValue, Failure> {
+    pub(crate) async fn header(
+        &self,
+        context: &mut ProbeContext<'_>,
+    ) -> Result<HeaderValue, Failure> {
         // Only one probe fetches a token; the others wait for it.
         let waiting = async { Ok(self.token.lock().await) };
-        let mut held = scope.phase(Phase::Token, Timing::Processing, waiting).await?;
+        let mut held = context.stage(Phase::Token, Stage::Processing, waiting).await?;
         let valid = |token: &&Token| token.expires.is_none_or(|expires| Instant::now() < expires);
         if let Some(token) = held.as_ref().filter(valid) {
-            scope.conceal(&token.secret);
+            context.conceal(&token.secret);
             return Ok(token.header.clone());
         }
-        let aside = scope.begin_aside();
-        let fetched = self.fetch(scope).await;
-        scope.end_aside(aside);
+        let aside = context.begin_aside();
+        let fetched = self.fetch(context).await;
+        context.end_aside(aside);
         let token = fetched?;
-        scope.forget(metric::TLS);
-        scope.forget(metric::ADDRESS);
-        scope.conceal(&token.secret);
-        scope.note("got an access token");
+        context.forget(metric::TLS);
+        context.forget(metric::ADDRESS);
+        context.conceal(&token.secret);
+        context.note("got an access token");
         let header = token.header.clone();
         *held = Some(token);
         Ok(header)
@@ -97,21 +99,21 @@ impl OAuth2 {
         }
     }
 
-    async fn fetch(&self, scope: &mut Scope<'_>) -> Result<Token, Failure> {
+    async fn fetch(&self, context: &mut ProbeContext<'_>) -> Result<Token, Failure> {
         let missing =
             || Failure::new(Phase::Internal, Reason::Config, "`oauth2` has no `token_url`");
         let mut url = self.token_url.as_ref().ok_or_else(missing)?.0.clone();
         // The client says who it is by its identifier and secret alone.
-        scope.conceal(url.password().unwrap_or_default());
+        context.conceal(url.password().unwrap_or_default());
         let _without_user = (url.set_username(""), url.set_password(None));
         let secret = match self.client_secret() {
-            Some(source) => source.read(scope)?,
+            Some(source) => source.read(context)?,
             None => String::new(),
         };
-        let (status, text) = self.ask(&url, &secret, Style::Header, scope).await.map_err(told)?;
+        let (status, text) = self.ask(&url, &secret, Style::Header, context).await.map_err(told)?;
         // Not every server takes the header.
         let (status, text) = if matches!(status.as_u16(), 400 | 401) {
-            self.ask(&url, &secret, Style::Body, scope).await.map_err(told)?
+            self.ask(&url, &secret, Style::Body, context).await.map_err(told)?
         } else {
             (status, text)
         };
@@ -123,7 +125,7 @@ impl OAuth2 {
             let detail = format!("the token endpoint answered {status}");
             return Err(Failure::new(Phase::Token, reason, detail));
         }
-        token(&answer(&text)?, scope)
+        token(&answer(&text)?, context)
     }
 
     /// Asks for a token once.
@@ -132,15 +134,15 @@ impl OAuth2 {
         url: &Url,
         secret: &str,
         style: Style,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
     ) -> Result<(StatusCode, Vec<u8>), Failure> {
         let mut headers = vec![
             (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
             (header::ACCEPT, HeaderValue::from_static("application/json")),
         ];
         if style == Style::Header {
-            let value = basic(&encoded(&self.client_id), &encoded(secret), scope);
-            headers.push((header::AUTHORIZATION, header_value(&value, scope)?));
+            let value = basic(&encoded(&self.client_id), &encoded(secret), context);
+            headers.push((header::AUTHORIZATION, header_value(&value, context)?));
         }
         let request = Request {
             url,
@@ -148,11 +150,11 @@ impl OAuth2 {
             headers,
             host: authority(url),
             cookies: None,
-            body: Bytes::from(self.form(secret, style, scope)),
+            body: Bytes::from(self.form(secret, style, context)),
             forward: None,
         };
-        scope.note(format!("asking {} for an access token", url.host_str().unwrap_or_default()));
-        scope.begin_hop(request.evidence(0));
+        context.note(format!("asking {} for an access token", url.host_str().unwrap_or_default()));
+        context.begin_hop(request.evidence(0));
         let way = Way {
             proxies: Proxies {
                 url: self.proxy_url.as_ref(),
@@ -166,26 +168,26 @@ impl OAuth2 {
             source: None,
             tls: &self.tls_config,
         };
-        let route = way.open(url, None, None, scope).await?;
+        let route = way.open(url, None, None, context).await?;
         let request = Request { forward: route.forward, ..request };
         let mut answer = if url.scheme() == "https" {
             let name = url.host_str().unwrap_or_default();
             let shaken =
-                tls::handshake(scope, &self.tls_config, &[b"http/1.1"], name, route.transport);
+                tls::handshake(context, &self.tls_config, &[b"http/1.1"], name, route.transport);
             let stream = shaken.await?;
-            exchange::http1(stream, &request, scope).await?
+            exchange::http1(stream, &request, context).await?
         } else {
-            exchange::http1(route.transport, &request, scope).await?
+            exchange::http1(route.transport, &request, context).await?
         };
         // What comes is a token: none of it is kept for people.
         let wanted = Wanted { bytes: true, limit: Some(ANSWER_BYTES_MAX), ..Wanted::default() };
         let mut reading = Reading::new(wanted);
-        scope.phase(Phase::Body, Timing::Transfer, reading.run(&mut answer)).await?;
+        context.stage(Phase::Body, Stage::Transfer, reading.run(&mut answer)).await?;
         Ok((answer.parts.status, reading.take_bytes()))
     }
 
     /// The body of the request.
-    fn form(&self, secret: &str, style: Style, scope: &mut Scope<'_>) -> String {
+    fn form(&self, secret: &str, style: Style, context: &mut ProbeContext<'_>) -> String {
         let mut form = form_urlencoded::Serializer::new(String::new());
         if !self.endpoint_params.contains_key("grant_type") {
             form.append_pair("grant_type", "client_credentials");
@@ -194,8 +196,8 @@ impl OAuth2 {
             form.append_pair("scope", &self.scopes.join(" "));
         }
         for value in self.endpoint_params.values().map(|value| value.0.as_str()).chain([secret]) {
-            scope.conceal(value);
-            scope.conceal(&encoded(value));
+            context.conceal(value);
+            context.conceal(&encoded(value));
         }
         for (name, value) in &self.endpoint_params {
             form.append_pair(name, &value.0);
@@ -244,7 +246,7 @@ fn answer(text: &[u8]) -> Result<Answer, Failure> {
     })
 }
 
-fn token(answer: &Answer, scope: &mut Scope<'_>) -> Result<Token, Failure> {
+fn token(answer: &Answer, context: &mut ProbeContext<'_>) -> Result<Token, Failure> {
     if answer.access_token.is_empty() {
         let detail = "the token endpoint answered without an access token";
         return Err(Failure::new(Phase::Token, Reason::BadReply, detail));
@@ -263,7 +265,7 @@ fn token(answer: &Answer, scope: &mut Scope<'_>) -> Result<Token, Failure> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let expires =
         lifetime.and_then(|lifetime| Instant::now().checked_add(lifetime.saturating_sub(MARGIN)));
-    scope.conceal(&answer.access_token);
+    context.conceal(&answer.access_token);
     let text = format!("{scheme} {}", answer.access_token);
     let header = HeaderValue::from_str(&text).map_err(|_| {
         Failure::new(

@@ -9,7 +9,7 @@ use http::{HeaderName, Method, StatusCode, header, response::Parts};
 use url::Url;
 
 use super::cookies::Cookies;
-use crate::result::{Failure, Phase, Reason};
+use crate::report::{Failure, Phase, Reason};
 
 /// How many redirects are followed, as in browsers of old and in the Go client.
 const HOPS_MAX: usize = 10;

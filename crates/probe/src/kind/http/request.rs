@@ -11,10 +11,8 @@ use url::Url;
 
 use super::route::Forward;
 use crate::{
-    evidence::Hop,
-    result::{Failure, Phase, Reason},
-    scope::Scope,
-    setting::HIDDEN,
+    context::ProbeContext,
+    report::{Failure, HIDDEN, Hop, Phase, Reason},
 };
 
 /// How much of a head is kept for people, in bytes.
@@ -113,8 +111,8 @@ impl Request<'_> {
 }
 
 /// Adds to the evidence what is sent by HTTP/2 or HTTP/3, which have no text: the fields, in lower case as they are by protocol.
-pub(super) fn show_fields(scope: &mut Scope<'_>, message: &http::Request<Full<Bytes>>) {
-    let Some(hop) = scope.hop() else { return };
+pub(super) fn show_fields(context: &mut ProbeContext<'_>, message: &http::Request<Full<Bytes>>) {
+    let Some(hop) = context.hop() else { return };
     let uri = message.uri();
     let mut text = String::with_capacity(256);
     let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);

@@ -17,7 +17,7 @@ use super::{
     settings::{Proxies, SecretHeaders, basic, header_value},
 };
 use crate::{
-    metric,
+    context::ProbeContext,
     net::{
         Net,
         connect::{self, Destination, Opened},
@@ -25,8 +25,7 @@ use crate::{
         tls,
         transport::Transport,
     },
-    result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
+    report::{Failure, Phase, Reason, Stage, metric},
     setting::{Family, TlsSettings},
 };
 
@@ -93,18 +92,20 @@ impl Way<'_> {
         url: &Url,
         at: Option<IpAddr>,
         floor: Option<AddressClass>,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
     ) -> Result<Route, Failure> {
         let (host, port) = endpoint(url)?;
         let destination = self.destination(&host, port, floor);
-        let net = scope.net;
+        let net = context.net;
         if let Some(proxy) = self.proxies.choose(url, &net.environment) {
             // Boxed, because few probes have a proxy and all would hold the room for it.
-            return Box::pin(self.through(proxy, url, &destination, scope)).await;
+            return Box::pin(self.through(proxy, url, &destination, context)).await;
         }
         let opened = match at {
-            Some(address) => connect::open_one(scope, &destination, (address, port).into()).await?,
-            None => connect::open(scope, &destination).await?,
+            Some(address) => {
+                connect::open_one(context, &destination, (address, port).into()).await?
+            }
+            None => connect::open(context, &destination).await?,
         };
         Ok(Route {
             class: Some(opened.class()),
@@ -119,10 +120,10 @@ impl Way<'_> {
         proxy: &Url,
         url: &Url,
         destination: &Destination<'_>,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
     ) -> Result<Route, Failure> {
         let known = if self.resolves {
-            let addresses = connect::resolve(scope, destination).await?;
+            let addresses = connect::resolve(context, destination).await?;
             addresses.first().copied()
         } else {
             None
@@ -130,42 +131,50 @@ impl Way<'_> {
         if let Some(address) = known {
             policy::check((address, destination.port).into(), destination.floor)?;
         }
-        let lookup = scope.time(Timing::Resolve);
-        let opened = self.open_proxy(proxy, scope).await;
+        let lookup = context.time(Stage::Resolve);
+        let opened = self.open_proxy(proxy, context).await;
         // The address of the proxy is not the target's, also when the proxy cannot be reached.
-        scope.forget(metric::ADDRESS);
+        context.forget(metric::ADDRESS);
         if let Some(address) = known {
-            scope.sample(&metric::DNS_LOOKUP, lookup.as_secs_f64());
-            connect::report(scope, address);
+            context.sample(&metric::DNS_LOOKUP, lookup.as_secs_f64());
+            connect::report(context, address);
         }
         let opened = opened?;
         let name = known.map_or_else(|| destination.host.to_string(), bracketed);
         let authority = format!("{name}:{}", destination.port);
-        let authorization = credentials(proxy, scope)?;
-        let mut transport = self.secure(proxy, opened, scope).await?;
+        let authorization = credentials(proxy, context)?;
+        let mut transport = self.secure(proxy, opened, context).await?;
         let class = known.map(AddressClass::of);
         if url.scheme() != "https" {
             let forward = Some(Forward { authorization });
             return Ok(Route { transport, class, is_to_ourselves: false, forward });
         }
-        let request =
-            connect_request(&authority, authorization.as_ref(), self.proxies.connect_header, scope);
-        if let Some(hop) = scope.hop() {
+        let request = connect_request(
+            &authority,
+            authorization.as_ref(),
+            self.proxies.connect_header,
+            context,
+        );
+        if let Some(hop) = context.hop() {
             // Until there is a request to the target.
             hop.keep_request(&sent_text(&request));
         }
         let asking = ask(&mut transport, &request);
-        scope.phase(Phase::Proxy, Timing::Connect, asking).await?;
-        scope.note(format!("the proxy connected us to {authority}"));
+        context.stage(Phase::Proxy, Stage::Connect, asking).await?;
+        context.note(format!("the proxy connected us to {authority}"));
         Ok(Route { transport, class, is_to_ourselves: false, forward: None })
     }
 
     /// Connects to the proxy itself.
-    async fn open_proxy(&self, proxy: &Url, scope: &mut Scope<'_>) -> Result<Opened, Failure> {
+    async fn open_proxy(
+        &self,
+        proxy: &Url,
+        context: &mut ProbeContext<'_>,
+    ) -> Result<Opened, Failure> {
         let (host, port) = endpoint(proxy)?;
         let destination = Destination { fallback: true, ..self.destination(&host, port, None) };
-        scope.note(format!("through the proxy {host}:{port}"));
-        connect::open(scope, &destination).await.map_err(proxy_failure)
+        context.note(format!("through the proxy {host}:{port}"));
+        connect::open(context, &destination).await.map_err(proxy_failure)
     }
 
     /// Makes the TLS handshake with a proxy that is spoken to by https.
@@ -173,7 +182,7 @@ impl Way<'_> {
         &self,
         proxy: &Url,
         opened: Opened,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
     ) -> Result<Transport, Failure> {
         if proxy.scheme() != "https" {
             return Ok(Transport::Tcp(opened.stream));
@@ -181,10 +190,10 @@ impl Way<'_> {
         // The name that the module gives is the target's.
         let settings = TlsSettings { server_name: None, ..self.tls.clone() };
         let name = proxy.host_str().unwrap_or_default();
-        let aside = scope.begin_aside();
-        let shaken = tls::handshake(scope, &settings, &[b"http/1.1"], name, opened.stream).await;
-        scope.end_aside(aside);
-        scope.forget(metric::TLS);
+        let aside = context.begin_aside();
+        let shaken = tls::handshake(context, &settings, &[b"http/1.1"], name, opened.stream).await;
+        context.end_aside(aside);
+        context.forget(metric::TLS);
         Ok(Transport::Tls(Box::new(shaken.map_err(proxy_failure)?)))
     }
 }
@@ -209,22 +218,25 @@ fn bracketed(address: IpAddr) -> String {
 }
 
 /// The credentials that the URL of the proxy holds.
-fn credentials(proxy: &Url, scope: &mut Scope<'_>) -> Result<Option<HeaderValue>, Failure> {
+fn credentials(
+    proxy: &Url,
+    context: &mut ProbeContext<'_>,
+) -> Result<Option<HeaderValue>, Failure> {
     if proxy.username().is_empty() && proxy.password().is_none() {
         return Ok(None);
     }
     let decoded =
         |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let password = decoded(proxy.password().unwrap_or_default());
-    let header = basic(&decoded(proxy.username()), &password, scope);
-    header_value(&header, scope).map(Some)
+    let header = basic(&decoded(proxy.username()), &password, context);
+    header_value(&header, context).map(Some)
 }
 
 fn connect_request(
     authority: &str,
     authorization: Option<&HeaderValue>,
     headers: &SecretHeaders,
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
 ) -> Vec<u8> {
     let mut text = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
     let own = headers.iter().any(|(name, _)| name.name == PROXY_AUTHORIZATION);
@@ -238,7 +250,7 @@ fn connect_request(
             continue;
         }
         for value in values {
-            scope.conceal(&value.0);
+            context.conceal(&value.0);
             // A line break would be a header of its own.
             let value: String =
                 value.0.chars().filter(|character| !character.is_control()).collect();

@@ -24,10 +24,8 @@ pub(super) use self::{
 use self::{frames::Walker, head::Head};
 use super::request::sent_text;
 use crate::{
-    evidence::Warning,
-    result::{Failure, Phase, Reason},
-    scope::Scope,
-    setting::HIDDEN,
+    context::ProbeContext,
+    report::{Failure, HIDDEN, Phase, Reason, Warning},
 };
 
 /// How many informational answers (1xx) may come before the real one.
@@ -134,16 +132,16 @@ impl Meter {
     }
 
     /// Adds what was seen to the evidence of the request.
-    pub(super) fn tell(&self, scope: &mut Scope<'_>) {
+    pub(super) fn tell(&self, context: &mut ProbeContext<'_>) {
         for warning in &self.seen().warnings {
-            scope.warn(*warning);
+            context.warn(*warning);
         }
         let sent = sent_text(&self.seen().sent);
-        if let Some(hop) = scope.hop().filter(|_| !sent.is_empty()) {
+        if let Some(hop) = context.hop().filter(|_| !sent.is_empty()) {
             hop.keep_request(&sent);
         }
         let head = self.head_text();
-        if let Some(hop) = scope.hop().filter(|_| !head.is_empty()) {
+        if let Some(hop) = context.hop().filter(|_| !head.is_empty()) {
             hop.keep_head(&head);
         }
     }

@@ -12,12 +12,13 @@ use super::{
     step::{Label, Message, Step},
 };
 use crate::{
-    evidence::{cut, printable},
-    metric::{self, Label as SampleLabel},
+    context::ProbeContext,
     net::{tls, transport::Transport},
-    result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
-    setting::{HIDDEN, Pattern, TlsSettings},
+    report::{
+        Failure, HIDDEN, Label as SampleLabel, Phase, Reason, Stage, metric,
+        text::{cut, printable},
+    },
+    setting::{Pattern, TlsSettings},
 };
 
 /// The longest value of a label that a service fills, in bytes.
@@ -70,13 +71,13 @@ impl<'a> Dialogue<'a> {
     /// Carries the steps out, and reports what was seen.
     pub(super) async fn run(
         mut self,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         steps: &[Step],
     ) -> Result<(), Failure> {
-        conceal(scope, steps);
+        conceal(context, steps);
         let mut outcome = Ok(());
         for (index, step) in steps.iter().enumerate() {
-            outcome = self.step(scope, step).await.map_err(|failure| Failure {
+            outcome = self.step(context, step).await.map_err(|failure| Failure {
                 detail: format!("step {}: {}", index + 1, failure.detail),
                 ..failure
             });
@@ -90,31 +91,31 @@ impl<'a> Dialogue<'a> {
                 .is_err_and(|failure| failure.phase == Phase::Check && failure.reason == reason);
             if failed { 1.0 } else { 0.0 }
         };
-        scope.sample(&metric::FAILED_DUE_TO_REGEX, is(Reason::Regexp));
-        scope.sample(&metric::FAILED_DUE_TO_BYTES, is(Reason::MissingText));
-        if let Some(hop) = scope.hop() {
+        context.sample(&metric::FAILED_DUE_TO_REGEX, is(Reason::Regexp));
+        context.sample(&metric::FAILED_DUE_TO_BYTES, is(Reason::MissingText));
+        if let Some(hop) = context.hop() {
             hop.request = self.sent;
             hop.keep_head(self.reader.seen());
         }
         outcome
     }
 
-    async fn step(&mut self, scope: &mut Scope<'_>, step: &Step) -> Result<(), Failure> {
+    async fn step(&mut self, context: &mut ProbeContext<'_>, step: &Step) -> Result<(), Failure> {
         let found = match &step.expect {
-            Some(pattern) => Some(self.expect(scope, pattern).await?),
+            Some(pattern) => Some(self.expect(context, pattern).await?),
             None => None,
         };
         if let Some((found, labels)) = found.as_ref().zip(step.labels.as_ref()) {
-            self.tell(scope, found, labels);
+            self.tell(context, found, labels);
         }
         if !step.expect_bytes.0.is_empty() {
-            self.expect_bytes(scope, &step.expect_bytes.0).await?;
+            self.expect_bytes(context, &step.expect_bytes.0).await?;
         }
         if !step.send.is_empty() {
-            self.send(scope, &step.send, found.as_ref()).await?;
+            self.send(context, &step.send, found.as_ref()).await?;
         }
         if step.starttls {
-            self.begin_tls(scope).await?;
+            self.begin_tls(context).await?;
         }
         Ok(())
     }
@@ -122,7 +123,7 @@ impl<'a> Dialogue<'a> {
     /// Reads lines until one matches.
     async fn expect<'r>(
         &mut self,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         pattern: &'r Pattern,
     ) -> Result<Match<'r>, Failure> {
         let before = self.reader.lines();
@@ -142,10 +143,10 @@ impl<'a> Dialogue<'a> {
             }
             Ok(None)
         };
-        let read = scope.phase(Phase::Check, Timing::Processing, reading).await;
+        let read = context.stage(Phase::Check, Stage::Processing, reading).await;
         let ended = match read {
             Ok(Some(line)) => {
-                scope.note(format!("expected line: {}", shown(&line)));
+                context.note(format!("expected line: {}", shown(&line)));
                 return Ok(Match { pattern, line });
             }
             Ok(None) => "the service closed the connection",
@@ -166,12 +167,16 @@ impl<'a> Dialogue<'a> {
     }
 
     /// Reads exactly these bytes.
-    async fn expect_bytes(&mut self, scope: &mut Scope<'_>, wanted: &[u8]) -> Result<(), Failure> {
+    async fn expect_bytes(
+        &mut self,
+        context: &mut ProbeContext<'_>,
+        wanted: &[u8],
+    ) -> Result<(), Failure> {
         let reading = self.reader.exactly(wanted);
-        let came = scope.phase(Phase::Check, Timing::Processing, reading).await;
+        let came = context.stage(Phase::Check, Stage::Processing, reading).await;
         let came = came.map_err(|failure| self.particular(failure))?;
         if came == wanted {
-            scope.note(format!("expected bytes: {}", shown(&came)));
+            context.note(format!("expected bytes: {}", shown(&came)));
             return Ok(());
         }
         let wanted_and_came = format!("{} was expected, {} came", shown(wanted), shown(&came));
@@ -197,7 +202,7 @@ impl<'a> Dialogue<'a> {
     /// Sends a message, in which the groups of the line that this step expected are filled in.
     async fn send(
         &mut self,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         message: &Message,
         found: Option<&Match<'_>>,
     ) -> Result<(), Failure> {
@@ -208,30 +213,30 @@ impl<'a> Dialogue<'a> {
                 Cow::Owned([found.expand(line).as_slice(), b"\n"].concat())
             }
         };
-        scope.note("sends a message");
+        context.note("sends a message");
         self.sent.push_str(HIDDEN);
         self.sent.push('\n');
         let sending = self.reader.send(&bytes);
-        scope.phase(Phase::Check, Timing::Processing, sending).await
+        context.stage(Phase::Check, Stage::Processing, sending).await
     }
 
     /// Begins TLS in the middle of the connection.
-    async fn begin_tls(&mut self, scope: &mut Scope<'_>) -> Result<(), Failure> {
+    async fn begin_tls(&mut self, context: &mut ProbeContext<'_>) -> Result<(), Failure> {
         let dropped = self.reader.rest().len();
         if dropped > 0 {
-            scope.note(format!("{dropped} bytes that came before TLS are not read"));
+            context.note(format!("{dropped} bytes that came before TLS are not read"));
         }
         let Transport::Tcp(stream) = self.reader.take_stream()? else {
             // Refused when the module was loaded.
             return Err(Failure::new(Phase::Internal, Reason::Bug, "TLS inside of TLS"));
         };
-        let stream = tls::handshake(scope, self.tls, &[], self.name, stream).await?;
+        let stream = tls::handshake(context, self.tls, &[], self.name, stream).await?;
         self.reader.put_stream(Transport::Tls(Box::new(stream)));
         Ok(())
     }
 
     /// Reports what a line holds, as labels.
-    fn tell(&mut self, scope: &mut Scope<'_>, found: &Match<'_>, labels: &[Label]) {
+    fn tell(&mut self, context: &mut ProbeContext<'_>, found: &Match<'_>, labels: &[Label]) {
         let filled = |label: &Label| {
             let mut value = String::from_utf8_lossy(&found.expand(&label.value)).into_owned();
             cut(&mut value, LABEL_BYTES_MAX);
@@ -240,14 +245,14 @@ impl<'a> Dialogue<'a> {
         let labels: Vec<SampleLabel> = labels.iter().map(filled).collect();
         if !self.told.contains(&labels) {
             self.told.push(labels.clone());
-            scope.labelled(&metric::EXPECT_INFO, labels, 1.0);
+            context.labelled(&metric::EXPECT_INFO, labels, 1.0);
         }
     }
 }
 
 /// Names what is sent as secrets, whole and word by word: services repeat what they do not understand. The first word is a
 /// command, and what the module itself expects is no secret.
-fn conceal(scope: &mut Scope<'_>, steps: &[Step]) {
+fn conceal(context: &mut ProbeContext<'_>, steps: &[Step]) {
     let expected: Vec<String> =
         steps.iter().filter_map(|step| step.expect.as_ref()).map(ToString::to_string).collect();
     for step in steps {
@@ -259,7 +264,7 @@ fn conceal(scope: &mut Scope<'_>, steps: &[Step]) {
             // A group stands for what the service said.
             let is_filled = step.expect.is_some() && secret.contains('$');
             if !is_filled && !expected.iter().any(|expected| expected.contains(secret)) {
-                scope.conceal(secret);
+                context.conceal(secret);
             }
         }
     }

@@ -12,16 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use self::{dialogue::Dialogue, step::Step};
 use crate::{
-    evidence::Hop,
-    kinds::Probe,
-    metric::{self, MetricDef},
+    context::ProbeContext,
+    kind::Probe,
     net::{
         connect::{self, Destination},
         tls,
         transport::Transport,
     },
-    result::{Failure, Phase, Reason},
-    scope::Scope,
+    report::{Failure, Hop, MetricDef, Phase, Reason, metric},
     setting::{Family, TlsSettings},
     target::{Address, AddressForm, Target, without_final_dot},
 };
@@ -71,7 +69,7 @@ impl Probe for Tcp {
         step::mistakes(&self.query_response, self.tls)
     }
 
-    async fn run(&self, target: &Target, scope: &mut Scope<'_>) -> Result<(), Failure> {
+    async fn run(&self, target: &Target, context: &mut ProbeContext<'_>) -> Result<(), Failure> {
         let Address::HostPort { host, port } = target.address() else {
             return Err(Failure::new(
                 Phase::Policy,
@@ -87,16 +85,16 @@ impl Probe for Tcp {
             source: self.source_ip_address,
             floor: None,
         };
-        scope.begin_hop(Hop { attempt: 1, title: target.text().to_owned(), ..Hop::default() });
-        let stream = connect::open(scope, &destination).await?.stream;
+        context.begin_hop(Hop { attempt: 1, title: target.text().to_owned(), ..Hop::default() });
+        let stream = connect::open(context, &destination).await?.stream;
         let name = target.hostname().map_or_else(|| host.to_string(), str::to_owned);
         let name = without_final_dot(&name);
         let stream = if self.tls {
-            let stream = tls::handshake(scope, &self.tls_config, &[], name, stream).await?;
+            let stream = tls::handshake(context, &self.tls_config, &[], name, stream).await?;
             Transport::Tls(Box::new(stream))
         } else {
             Transport::Tcp(stream)
         };
-        Dialogue::new(&self.tls_config, name, stream).run(scope, &self.query_response).await
+        Dialogue::new(&self.tls_config, name, stream).run(context, &self.query_response).await
     }
 }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
     net::{tls, transport::Transport},
-    result::{Failure, Phase, Reason},
+    report::{Failure, Phase, Reason},
 };
 
 /// The longest line, in bytes, its end included: that of `blackbox_exporter`.

@@ -9,7 +9,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use crate::setting::{HIDDEN, Pattern};
+use crate::{report::HIDDEN, setting::Pattern};
 
 /// One step. Its parts are done in the order in which they stand here.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -21,9 +21,9 @@ use super::{
     witness::Witness,
 };
 use crate::{
+    context::ProbeContext,
     net::{NetError, cert::Chains},
-    result::{Failure, Phase, Reason},
-    scope::Scope,
+    report::{Failure, Phase, Reason},
     setting::{TlsSettings, TlsVersion},
 };
 
@@ -90,11 +90,11 @@ impl Configurations {
     /// hold now cannot be used, what they held before serves on.
     pub(super) fn connector(
         &self,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         settings: &TlsSettings,
         protocols: Protocols,
     ) -> Result<Arc<Connector>, Failure> {
-        let sources = Sources::read(scope, settings)?;
+        let sources = Sources::read(context, settings)?;
         let key = (settings.identity, protocols);
         let before = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +105,7 @@ impl Configurations {
         };
         let (connector, problem) = match before {
             Some((connector, true, problem)) => {
-                note(scope, problem);
+                note(context, problem);
                 return Ok(connector);
             }
             before => match (self.build(settings, &sources, protocols), before) {
@@ -116,7 +116,7 @@ impl Configurations {
                 }
             },
         };
-        note(scope, problem.clone());
+        note(context, problem.clone());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= CONFIGURATIONS_MAX && !known.contains_key(&key) {
             // Only reloads with ever new settings can fill it; what is in use is built again.
@@ -197,9 +197,9 @@ impl Connector {
 }
 
 impl Sources {
-    fn read(scope: &mut Scope<'_>, settings: &TlsSettings) -> Result<Self, Failure> {
+    fn read(context: &mut ProbeContext<'_>, settings: &TlsSettings) -> Result<Self, Failure> {
         let mut read =
-            |path: &Option<String>| path.as_deref().map(|path| scope.file(path)).transpose();
+            |path: &Option<String>| path.as_deref().map(|path| context.file(path)).transpose();
         Ok(Self {
             ca: read(&settings.ca_file)?,
             cert: read(&settings.cert_file)?,
@@ -223,9 +223,9 @@ impl Sources {
 }
 
 /// Says that files cannot be used any more.
-fn note(scope: &mut Scope<'_>, problem: Option<Arc<str>>) {
+fn note(context: &mut ProbeContext<'_>, problem: Option<Arc<str>>) {
     if let Some(problem) = problem {
-        scope.note(format!("{problem}; what was there before is used"));
+        context.note(format!("{problem}; what was there before is used"));
     }
 }
 

@@ -36,53 +36,16 @@ pub(crate) use self::{
     reason::{failure, is_from_tls},
     stream::{CutShort, Stream},
 };
-use super::cert::{CertificateSummary, Chain};
+use super::cert::Chain;
 use crate::{
-    metric,
-    result::{Failure, Phase, Reason},
-    scope::{Scope, Timing},
+    context::ProbeContext,
+    report::{Failure, Phase, Reason, Stage, TlsSummary, TlsVerdict, metric},
     setting::TlsSettings,
 };
 
-/// A TLS connection, for people. What is not known stays empty: a handshake that failed can have shown certificates.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TlsSummary {
-    /// As in `TLS 1.3`.
-    pub version: Option<&'static str>,
-    /// The cipher suite, as IANA names it.
-    pub cipher: Option<String>,
-    /// The protocol that the server chose, as in `h2`.
-    pub alpn: Option<String>,
-    /// What became of it.
-    pub verdict: TlsVerdict,
-    /// What the server presented, leaf first; the first ones when there are many.
-    pub certificates: Arc<[CertificateSummary]>,
-}
-
-impl TlsSummary {
-    /// How many bytes of memory this takes, about, as if nobody else had the same certificates.
-    pub(crate) fn bytes(&self) -> usize {
-        self.certificates.iter().map(CertificateSummary::bytes).sum()
-    }
-}
-
-/// What became of a handshake and the verification of the certificates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TlsVerdict {
-    /// An authority vouches for the server.
-    Trusted,
-    /// The certificate is one of those that the module names.
-    Pinned,
-    /// The module takes any certificate.
-    #[default]
-    Unchecked,
-    /// The handshake failed, or its certificate is refused.
-    Failed(Reason),
-}
-
 /// Makes the handshake with a server by the name `host`, verifies its certificate, and reports both.
 pub(crate) async fn handshake<S>(
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
     settings: &TlsSettings,
     protocols: Protocols,
     host: &str,
@@ -91,9 +54,9 @@ pub(crate) async fn handshake<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let net = scope.net;
-    scope.forget(metric::TLS);
-    let connector = net.tls.connector(scope, settings, protocols)?;
+    let net = context.net;
+    context.forget(metric::TLS);
+    let connector = net.tls.connector(context, settings, protocols)?;
     let name = server_name(settings, host)?;
     let own_certificate = connector.own_certificate.clone();
     let witness = Arc::new(Witness::new(Arc::clone(&net.tls.provider), own_certificate));
@@ -105,7 +68,7 @@ where
         let shaken = shaking.await.map(Box::new);
         shaken.map_err(|(error, tapped)| reason::of_handshake(&error, tapped.head(), &witness))
     });
-    let shaken = scope.phase(Phase::Tls, Timing::Tls, work).await;
+    let shaken = context.stage(Phase::Tls, Stage::Tls, work).await;
     let (tls, shaken) = match shaken {
         Ok(tls) => {
             let agreed = Agreed::from(tls.get_ref().1);
@@ -113,11 +76,11 @@ where
         }
         Err(failure) => (None, Err(failure)),
     };
-    judge(scope, &connector, &name, &witness, shaken)?;
+    judge(context, &connector, &name, &witness, shaken)?;
     let bug = || Failure::new(Phase::Internal, Reason::Bug, "a handshake without a connection");
     let tls = tls.ok_or_else(bug)?;
     let stream = Stream::new(tls);
-    scope.watch(stream.cut_short());
+    context.watch(stream.cut_short());
     Ok(stream)
 }
 
@@ -146,16 +109,16 @@ impl From<&ClientConnection> for Agreed {
 
 /// Verifies the certificates of a handshake that is done, and reports what the witness saw of it in any case.
 fn judge(
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
     connector: &Connector,
     name: &ServerName<'static>,
     witness: &Witness,
     shaken: Result<Agreed, Failure>,
 ) -> Result<(), Failure> {
     if witness.was_asked() {
-        scope.note("the server asks for a certificate of ours");
+        context.note("the server asks for a certificate of ours");
     }
-    let net = scope.net;
+    let net = context.net;
     let ders = witness.presented();
     let chain = net.tls.chains.read(ders.iter().map(AsRef::as_ref));
     let since = net.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -163,13 +126,13 @@ fn judge(
     let agreed = match shaken {
         Ok(agreed) => agreed,
         Err(failure) => {
-            report(scope, &chain, None, Err(&failure));
+            report(context, &chain, None, Err(&failure));
             return Err(failure);
         }
     };
     let presented = Presented { ders, chain: &chain, name, now };
     let verdict = connector.trust.judge(&presented, witness.is_unverified());
-    report(scope, &chain, Some(agreed), verdict.as_ref());
+    report(context, &chain, Some(agreed), verdict.as_ref());
     verdict.map(|_| ())
 }
 
@@ -183,7 +146,7 @@ fn server_name(settings: &TlsSettings, host: &str) -> Result<ServerName<'static>
 
 /// Reports what is known of a connection, whatever the verdict is.
 fn report(
-    scope: &mut Scope<'_>,
+    context: &mut ProbeContext<'_>,
     chain: &Chain,
     agreed: Option<Agreed>,
     verdict: Result<&Trusted, &Failure>,
@@ -198,40 +161,44 @@ fn report(
         certificates: Arc::clone(&chain.summaries),
         ..TlsSummary::default()
     };
-    report_certificates(scope, chain, verdict);
+    report_certificates(context, chain, verdict);
     if let Some(Agreed { version, cipher, alpn }) = agreed {
         let shown = cipher.as_ref().map(|cipher| format!(", {cipher}")).unwrap_or_default();
-        scope.note(format!("TLS handshake done: {version}{shown}"));
-        scope.labelled(&metric::TLS_VERSION, vec![("version", Cow::Borrowed(version))], 1.0);
+        context.note(format!("TLS handshake done: {version}{shown}"));
+        context.labelled(&metric::TLS_VERSION, vec![("version", Cow::Borrowed(version))], 1.0);
         if let Some(cipher) = &cipher {
             let labels = vec![("cipher", Cow::Owned(cipher.clone()))];
-            scope.labelled(&metric::TLS_CIPHER, labels, 1.0);
+            context.labelled(&metric::TLS_CIPHER, labels, 1.0);
         }
         summary.version = Some(version);
         summary.cipher = cipher;
         summary.alpn = alpn;
     }
-    scope.tls(summary);
+    context.tls(summary);
 }
 
 /// Reports the certificates that a server presented.
-fn report_certificates(scope: &mut Scope<'_>, chain: &Chain, verdict: Result<&Trusted, &Failure>) {
+fn report_certificates(
+    context: &mut ProbeContext<'_>,
+    chain: &Chain,
+    verdict: Result<&Trusted, &Failure>,
+) {
     #[expect(clippy::cast_precision_loss, reason = "seconds of any calendar date fit into 53 bits")]
     let seconds = |seconds: i64| seconds as f64;
     let Some(leaf) = chain.certificates.first() else { return };
     let summary = &leaf.summary;
     let ends = chain.certificates.iter().map(|certificate| certificate.summary.not_after);
     let earliest = ends.min().unwrap_or(summary.not_after);
-    scope.sample(&metric::SSL_EARLIEST_EXPIRY, seconds(earliest));
-    scope.expires(match verdict {
+    context.sample(&metric::SSL_EARLIEST_EXPIRY, seconds(earliest));
+    context.expires(match verdict {
         // What else was presented does not matter, such as a cross-signature that has expired.
         Ok(Trusted::Anchored { expiry }) => *expiry,
         Ok(Trusted::Pinned) => summary.not_after,
         Ok(Trusted::Unchecked) | Err(_) => earliest,
     });
-    scope.sample(&metric::SSL_NOT_BEFORE, seconds(summary.not_before));
+    context.sample(&metric::SSL_NOT_BEFORE, seconds(summary.not_before));
     if let Ok(Trusted::Anchored { expiry }) = verdict {
-        scope.sample(&metric::SSL_LAST_CHAIN_EXPIRY, seconds(*expiry));
+        context.sample(&metric::SSL_LAST_CHAIN_EXPIRY, seconds(*expiry));
     }
     let label = |text: &String| Cow::Owned(text.clone());
     let labels = vec![
@@ -241,10 +208,10 @@ fn report_certificates(scope: &mut Scope<'_>, chain: &Chain, verdict: Result<&Tr
         ("subjectalternative", label(&leaf.host_names)),
         ("serialnumber", label(&summary.serial)),
     ];
-    scope.labelled(&metric::SSL_LAST_CHAIN_INFO, labels, 1.0);
-    let now = scope.started_at().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    context.labelled(&metric::SSL_LAST_CHAIN_INFO, labels, 1.0);
+    let now = context.started_at().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    scope.note(format!(
+    context.note(format!(
         "certificate: subject {}, issuer {}, names {}, expires in {} days, chain of {}",
         summary.subject,
         summary.issuer,

@@ -16,9 +16,9 @@ use super::{
     witness::Witness,
 };
 use crate::{
+    context::ProbeContext,
     net::Net,
-    result::{Failure, Phase, Reason},
-    scope::Scope,
+    report::{Failure, Phase, Reason},
     setting::{TlsSettings, TlsVersion},
 };
 
@@ -37,7 +37,7 @@ pub(crate) struct Handshake {
 impl Quic {
     /// Prepares handshakes with a server by the name `host`. QUIC has no older version than TLS 1.3.
     pub(crate) fn new(
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         settings: &TlsSettings,
         protocols: Protocols,
         host: &str,
@@ -47,8 +47,8 @@ impl Quic {
             max_version: None,
             ..settings.clone()
         };
-        let net = scope.net;
-        let connector = net.tls.connector(scope, &newest, protocols)?;
+        let net = context.net;
+        let connector = net.tls.connector(context, &newest, protocols)?;
         Ok(Self { connector, name: server_name(settings, host)? })
     }
 
@@ -70,14 +70,14 @@ impl Quic {
     /// was chosen, the library does not tell.
     pub(crate) fn verify(
         &self,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
         handshake: &Handshake,
         shaken: Result<(), Failure>,
         protocol: &str,
     ) -> Result<(), Failure> {
         let agreed = Agreed { version: "TLS 1.3", cipher: None, alpn: Some(protocol.to_owned()) };
         let shaken = shaken.map(|()| agreed);
-        judge(scope, &self.connector, &self.name, &handshake.witness, shaken)
+        judge(context, &self.connector, &self.name, &handshake.witness, shaken)
     }
 }
 

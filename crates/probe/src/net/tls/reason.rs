@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{
 use super::{stream::Head, witness::Witness};
 use crate::{
     net::connect::local_fault,
-    result::{Failure, Phase, Reason},
+    report::{Failure, Phase, Reason},
 };
 
 /// What an error of a connection that may be TLS says, after the handshake. An alert can come even then: in TLS 1.3 the

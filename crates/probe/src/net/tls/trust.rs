@@ -20,7 +20,7 @@ use tokio_rustls::rustls::{
 
 use crate::{
     net::cert::{self, Certificate, Chain},
-    result::{Failure, Phase, Reason},
+    report::{Failure, Phase, Reason},
     setting::Fingerprint,
 };
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{proxy::ProxyUrl, value::SecretHeaders};
 use crate::{
-    result::Failure,
-    scope::Scope,
+    context::ProbeContext,
+    report::Failure,
     setting::{Secret, TlsSettings},
 };
 
@@ -28,19 +28,19 @@ impl Source<'_> {
     }
 
     /// The secret, without the white space around it when it is from a file. It is hidden from now on.
-    pub(crate) fn read(&self, scope: &mut Scope<'_>) -> Result<String, Failure> {
+    pub(crate) fn read(&self, context: &mut ProbeContext<'_>) -> Result<String, Failure> {
         let secret = match self {
             Self::Here(secret) => (*secret).to_owned(),
-            Self::File(path) => text_file(path, scope)?,
+            Self::File(path) => text_file(path, context)?,
         };
-        scope.conceal(&secret);
+        context.conceal(&secret);
         Ok(secret)
     }
 }
 
 /// What a file holds, as text without the white space around it.
-pub(super) fn text_file(path: &str, scope: &mut Scope<'_>) -> Result<String, Failure> {
-    let bytes = scope.file(path)?;
+pub(super) fn text_file(path: &str, context: &mut ProbeContext<'_>) -> Result<String, Failure> {
+    let bytes = context.file(path)?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
@@ -68,26 +68,26 @@ impl BasicAuth {
     }
 
     /// The header's value.
-    fn credentials(&self, scope: &mut Scope<'_>) -> Result<String, Failure> {
+    fn credentials(&self, context: &mut ProbeContext<'_>) -> Result<String, Failure> {
         let user = match &self.username_file {
-            Some(path) => text_file(path, scope)?,
+            Some(path) => text_file(path, context)?,
             None => self.username.clone(),
         };
         let password = match Source::of(self.password.as_ref(), self.password_file.as_ref()) {
-            Some(source) => source.read(scope)?,
+            Some(source) => source.read(context)?,
             None => String::new(),
         };
-        Ok(basic(&user, &password, scope))
+        Ok(basic(&user, &password, context))
     }
 }
 
 /// The value of an `Authorization` or `Proxy-Authorization` header by the Basic scheme; hidden from now on.
-pub(crate) fn basic(user: &str, password: &str, scope: &mut Scope<'_>) -> String {
+pub(crate) fn basic(user: &str, password: &str, context: &mut ProbeContext<'_>) -> String {
     use base64::Engine as _;
 
     let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-    scope.conceal(password);
-    scope.conceal(&encoded);
+    context.conceal(password);
+    context.conceal(&encoded);
     format!("Basic {encoded}")
 }
 
@@ -221,14 +221,14 @@ impl Identity<'_> {
     }
 
     /// The value of the `Authorization` header, without that of `oauth2`; `None` when there is none.
-    pub(super) fn header(&self, scope: &mut Scope<'_>) -> Result<Option<String>, Failure> {
+    pub(super) fn header(&self, context: &mut ProbeContext<'_>) -> Result<Option<String>, Failure> {
         if let Some(auth) = self.basic_auth {
-            return auth.credentials(scope).map(Some);
+            return auth.credentials(context).map(Some);
         }
         if let Some(auth) = self.authorization {
             let source = Source::of(auth.credentials.as_ref(), auth.credentials_file.as_ref());
             let credentials = match source {
-                Some(source) => source.read(scope)?,
+                Some(source) => source.read(context)?,
                 None => String::new(),
             };
             let scheme = auth.scheme.trim();
@@ -236,7 +236,7 @@ impl Identity<'_> {
             return Ok(Some(format!("{scheme} {credentials}").trim_end().to_owned()));
         }
         let source = Source::of(self.bearer_token, self.bearer_token_file);
-        source.map(|source| source.read(scope).map(|token| format!("Bearer {token}"))).transpose()
+        source.map(|source| source.read(context).map(|token| format!("Bearer {token}"))).transpose()
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     Http,
     value::{RequestHeader, conceal_parts, header_value},
 };
-use crate::{result::Failure, scope::Scope, target::without_final_dot};
+use crate::{context::ProbeContext, report::Failure, target::without_final_dot};
 
 /// What we call ourselves when the module does not say otherwise.
 const USER_AGENT: HeaderValue =
@@ -34,36 +34,36 @@ impl Http {
     pub(crate) fn prepare(
         &self,
         hostname: Option<&str>,
-        scope: &mut Scope<'_>,
+        context: &mut ProbeContext<'_>,
     ) -> Result<Prepared, Failure> {
         let mut headers = Vec::new();
         for (RequestHeader { name, .. }, value) in &self.headers {
             // The length is that of the body, whatever the module says.
             let own = [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
             if !own.contains(name) {
-                conceal(name, &value.0, scope);
+                conceal(name, &value.0, context);
                 headers.push((name.clone(), value.0.clone()));
             }
         }
         for (RequestHeader { name, .. }, sources) in &self.http_headers {
-            headers.extend(sources.read(scope)?.into_iter().map(|value| (name.clone(), value)));
+            headers.extend(sources.read(context)?.into_iter().map(|value| (name.clone(), value)));
         }
         if !headers.iter().any(|(name, _)| *name == header::AUTHORIZATION)
-            && let Some(text) = self.identity().header(scope)?
+            && let Some(text) = self.identity().header(context)?
         {
-            headers.push((header::AUTHORIZATION, header_value(&text, scope)?));
+            headers.push((header::AUTHORIZATION, header_value(&text, context)?));
         }
         let body = match (&self.body, &self.body_file) {
             (Some(body), _) => Bytes::copy_from_slice(body.0.as_bytes()),
-            (None, Some(path)) => Bytes::from_owner(scope.file(path)?),
+            (None, Some(path)) => Bytes::from_owner(context.file(path)?),
             (None, None) => Bytes::new(),
         };
         // A short body is no secret, and stands in other texts by chance.
         if let Some(text) = std::str::from_utf8(&body).ok().filter(|text| text.len() >= 16) {
-            scope.conceal(text);
+            context.conceal(text);
             // Line ends change on the way.
             let lines = text.lines().filter(|line| line.len() >= 16);
-            lines.take(BODY_LINES_MAX).for_each(|line| scope.conceal(line));
+            lines.take(BODY_LINES_MAX).for_each(|line| context.conceal(line));
         }
         let host = hostname.or(self.host_header()).map(str::to_owned);
         Ok(Prepared { method: self.method.0.clone(), body, host, headers })
@@ -71,12 +71,12 @@ impl Http {
 }
 
 /// Hides the value of a header, unless it says nothing of who we are.
-fn conceal(name: &HeaderName, value: &HeaderValue, scope: &mut Scope<'_>) {
+fn conceal(name: &HeaderName, value: &HeaderValue, context: &mut ProbeContext<'_>) {
     let harmless =
         [header::ACCEPT, header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::USER_AGENT];
     if let Some(text) = value.to_str().ok().filter(|_| !harmless.contains(name)) {
-        scope.conceal(text);
-        conceal_parts(name, text, scope);
+        context.conceal(text);
+        conceal_parts(name, text, context);
     }
 }
 
@@ -125,7 +125,8 @@ mod tests {
             "{ headers: { Authorization: Bearer x, User-Agent: mine, Host: other.example } }";
         let http: Http = yaml::parse(text).unwrap();
         let net = Net::for_tests(None, &[]).unwrap();
-        let prepared = http.prepare(None, &mut Scope::start(&net, Duration::from_secs(1))).unwrap();
+        let prepared =
+            http.prepare(None, &mut ProbeContext::start(&net, Duration::from_secs(1))).unwrap();
         let url = |text: &str| Url::parse(text).unwrap();
         let first = url("https://a.example/");
         let names = |text: &str| {

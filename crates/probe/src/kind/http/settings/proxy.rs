@@ -10,7 +10,7 @@ use url::Url;
 use super::value::SecretHeaders;
 use crate::{
     net::proxies::{Environment, goes_through},
-    setting::HIDDEN,
+    report::HIDDEN,
 };
 
 /// A proxy.

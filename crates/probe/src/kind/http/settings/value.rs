@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::auth::text_file;
 use crate::{
-    result::{Failure, Phase, Reason},
-    scope::Scope,
-    setting::{HIDDEN, Secret},
+    context::ProbeContext,
+    report::{Failure, HIDDEN, Phase, Reason},
+    setting::Secret,
 };
 
 /// A method.
@@ -144,19 +144,22 @@ impl HeaderSources {
     }
 
     /// Every value, in the order of the keys; hidden from now on.
-    pub(super) fn read(&self, scope: &mut Scope<'_>) -> Result<Vec<HeaderValue>, Failure> {
+    pub(super) fn read(&self, context: &mut ProbeContext<'_>) -> Result<Vec<HeaderValue>, Failure> {
         let mut texts: Vec<String> =
             self.values.iter().chain(&self.secrets).map(|secret| secret.0.clone()).collect();
         for path in &self.files {
-            texts.push(text_file(path, scope)?);
+            texts.push(text_file(path, context)?);
         }
-        texts.iter().map(|text| header_value(text, scope)).collect()
+        texts.iter().map(|text| header_value(text, context)).collect()
     }
 }
 
 /// A text as the value of a header; hidden from now on.
-pub(crate) fn header_value(text: &str, scope: &mut Scope<'_>) -> Result<HeaderValue, Failure> {
-    scope.conceal(text);
+pub(crate) fn header_value(
+    text: &str,
+    context: &mut ProbeContext<'_>,
+) -> Result<HeaderValue, Failure> {
+    context.conceal(text);
     HeaderValue::from_str(text).map_err(|_| {
         let detail = "a header's value holds line breaks or other control characters";
         Failure::new(Phase::Internal, Reason::Config, detail)
@@ -165,15 +168,15 @@ pub(crate) fn header_value(text: &str, scope: &mut Scope<'_>) -> Result<HeaderVa
 
 /// Hides the parts of a header's value that are secrets of their own: what stands behind the scheme of an identity, and the
 /// value of each cookie.
-pub(super) fn conceal_parts(name: &HeaderName, text: &str, scope: &mut Scope<'_>) {
+pub(super) fn conceal_parts(name: &HeaderName, text: &str, context: &mut ProbeContext<'_>) {
     if *name == header::COOKIE {
         text.split(';')
             .filter_map(|pair| pair.split_once('='))
-            .for_each(|(_, value)| scope.conceal(value));
+            .for_each(|(_, value)| context.conceal(value));
     } else if let Some((_, rest)) = text.trim().split_once(' ')
         && [header::AUTHORIZATION, header::PROXY_AUTHORIZATION].contains(name)
     {
-        scope.conceal(rest);
+        context.conceal(rest);
     }
 }
 

@@ -3,7 +3,7 @@
 //! What a frame says is up to h2. Must not know sockets.
 
 use super::{INFORMATIONAL_MAX, Seen, Stop, head::not_http};
-use crate::result::Reason;
+use crate::report::Reason;
 
 /// The length of a frame's header.
 const FRAME_HEADER_BYTES: usize = 9;

@@ -4,7 +4,7 @@
 //! not know sockets.
 
 use super::{super::cookies::COOKIES_MAX, INFORMATIONAL_MAX, Seen, Stop};
-use crate::{evidence::Warning, result::Reason};
+use crate::report::{Reason, Warning};
 
 /// How many bytes all heads of an answer together may have. Browsers take a quarter of it; who sends more has gone wrong.
 pub(in super::super) const HEAD_BYTES_MAX: usize = 1024 * 1024;

@@ -5,7 +5,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::{net::tls::TlsSummary, scope::Timing, setting::HIDDEN};
+use super::{
+    stage::Stage,
+    text::{cut, printable},
+    tls::TlsSummary,
+};
 
 /// How many requests of one probe are kept: the first ones and the last one.
 const HOPS_MAX: usize = 12;
@@ -14,9 +18,6 @@ const HOPS_MAX: usize = 12;
 const REQUEST_BYTES_MAX: usize = 1024;
 const HEAD_BYTES_MAX: usize = 2048;
 const BODY_BYTES_MAX: usize = 512;
-
-/// Secrets shorter than this are not looked for in what servers send: they stand in every other word.
-const SECRET_BYTES_MIN: usize = 4;
 
 /// What a probe saw.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,7 +47,7 @@ pub struct Hop {
     /// The first bytes of the body, as far as it was read.
     pub body: String,
     /// How long each stage of this hop took; only those that were reached.
-    pub times: Vec<(Timing, Duration)>,
+    pub times: Vec<(Stage, Duration)>,
 }
 
 closed_set! {
@@ -104,8 +105,8 @@ impl Evidence {
         }
     }
 
-    /// Bounds every text and hides the secrets in it.
-    pub(crate) fn seal(&mut self, secrets: &[String]) {
+    /// Bounds every text, and hides in it what `hide` does.
+    pub(crate) fn seal(&mut self, hide: impl Fn(&mut String)) {
         for hop in &mut self.hops {
             for (text, bytes_max) in [
                 (&mut hop.title, REQUEST_BYTES_MAX),
@@ -113,7 +114,7 @@ impl Evidence {
                 (&mut hop.head, HEAD_BYTES_MAX),
                 (&mut hop.body, BODY_BYTES_MAX),
             ] {
-                conceal(text, secrets);
+                hide(text);
                 cut(text, bytes_max);
                 text.shrink_to_fit();
             }
@@ -148,137 +149,17 @@ impl Hop {
     }
 
     /// Adds to the time of a stage.
-    pub(crate) fn add_time(&mut self, timing: Timing, elapsed: Duration) {
-        match self.times.iter_mut().find(|(known, _)| *known == timing) {
+    pub(crate) fn add_time(&mut self, stage: Stage, elapsed: Duration) {
+        match self.times.iter_mut().find(|(known, _)| *known == stage) {
             Some((_, sum)) => *sum += elapsed,
-            None => self.times.push((timing, elapsed)),
+            None => self.times.push((stage, elapsed)),
         }
-    }
-}
-
-/// Bytes as text: what is not UTF-8, and every control character but the line feed, is escaped.
-pub(crate) fn printable(bytes: &[u8], bytes_max: usize) -> String {
-    if let Some(text) = plain(bytes, bytes_max) {
-        return text;
-    }
-    let mut text = String::new();
-    for chunk in
-        bytes.get(..bytes_max.saturating_mul(2).min(bytes.len())).unwrap_or(bytes).utf8_chunks()
-    {
-        for character in chunk.valid().chars() {
-            match character {
-                '\n' => text.push('\n'),
-                '\r' => {}
-                // Control and format characters, such as those that turn the direction of writing, deceive the reader.
-                character if is_deceptive(character) => text.extend(character.escape_unicode()),
-                character => text.push(character),
-            }
-        }
-        for byte in chunk.invalid() {
-            text.extend(std::ascii::escape_default(*byte).map(char::from));
-        }
-        if text.len() > bytes_max {
-            break;
-        }
-    }
-    cut(&mut text, bytes_max);
-    text
-}
-
-/// The same for bytes that need no escape, as most do; `None` for others.
-fn plain(bytes: &[u8], bytes_max: usize) -> Option<String> {
-    let kept = bytes.get(..bytes_max).unwrap_or(bytes);
-    let is_plain = |byte: &u8| matches!(byte, b'\n' | b'\r' | b' '..=b'~');
-    let kept = kept.iter().all(is_plain).then_some(kept)?;
-    let mut text = String::with_capacity(kept.len() + '…'.len_utf8());
-    std::str::from_utf8(kept).ok()?.split('\r').for_each(|part| text.push_str(part));
-    if bytes.len() > bytes_max {
-        text.push('…');
-    }
-    Some(text)
-}
-
-fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// Hides every secret in a text, also one whose end was cut off together with that of the text.
-pub(crate) fn conceal(text: &mut String, secrets: &[String]) {
-    if secrets.is_empty() {
-        return;
-    }
-    for secret in secrets.iter().filter(|secret| secret.len() >= SECRET_BYTES_MIN) {
-        if text.contains(secret.as_str()) {
-            *text = text.replace(secret.as_str(), HIDDEN);
-        }
-    }
-    let whole = text.trim_end_matches('…');
-    let cut = secrets.iter().filter_map(|secret| cut_off(whole, secret)).max();
-    if let Some(length) = cut {
-        let end = whole.len() - length;
-        text.replace_range(end..end + length, HIDDEN);
-    }
-}
-
-/// How much of the beginning of a secret ends a text; `None` when that says nothing of it.
-fn cut_off(text: &str, secret: &str) -> Option<usize> {
-    let lengths = SECRET_BYTES_MIN..secret.len().min(text.len() + 1);
-    lengths
-        .rev()
-        .find(|length| secret.get(..*length).is_some_and(|beginning| text.ends_with(beginning)))
-}
-
-/// Cuts a text at a character's boundary.
-pub(crate) fn cut(text: &mut String, bytes_max: usize) {
-    if text.len() > bytes_max {
-        text.truncate(text.floor_char_boundary(bytes_max));
-        text.push('…');
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_shown_is_printable_and_short() {
-        assert_eq!(printable(b"a\r\nb\0\x1b[1m\xff", 100), "a\nb\\u{0}\\u{1b}[1m\\xff");
-        assert_eq!(printable("ä\u{202e}x".as_bytes(), 100), "ä\\u{202e}x");
-        assert!(printable(&vec![0; 1 << 20], 100).len() < 120);
-    }
-
-    #[test]
-    fn secrets_are_hidden_wherever_they_come_back() {
-        let mut evidence = Evidence::default();
-        evidence.begin(Hop {
-            head: "X-Echo: hunter2".to_owned(),
-            body: "a".repeat(10_000),
-            ..Hop::default()
-        });
-        evidence.seal(&["hunter2".to_owned(), "a".to_owned()]);
-        assert_eq!(evidence.hops[0].head, "X-Echo: <secret>");
-        assert!(evidence.bytes() < 2048);
-    }
-
-    #[test]
-    fn a_secret_that_is_cut_off_is_hidden() {
-        let secrets = ["hunter2-and-more".to_owned(), "hunter2".to_owned()];
-        for (text, shown) in [
-            ("x hunter2-and-more y", "x <secret> y"),
-            ("x hunter2 y", "x <secret> y"),
-            ("x hunter2-and-mor", "x <secret>-and-mor"),
-            ("x hunte", "x <secret>"),
-            ("x hunte…", "x <secret>…"),
-            ("x hun", "x hun"),
-            ("hunt", "<secret>"),
-            ("", ""),
-        ] {
-            let mut concealed = text.to_owned();
-            conceal(&mut concealed, &secrets);
-            assert_eq!(concealed, shown, "{text}");
-        }
-    }
 
     #[test]
     fn the_first_hops_and_the_last_one_are_kept() {

@@ -5,17 +5,17 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn the_stage_in_which_the_deadline_passes_timed_out() {
     let net = Net::for_tests(None, &[]).unwrap();
-    let mut scope = Scope::start(&net, Duration::from_secs(5));
+    let mut context = ProbeContext::start(&net, Duration::from_secs(5));
     let wait = |seconds| async move {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         Ok(())
     };
-    assert_eq!(scope.phase(Phase::Resolve, Timing::Resolve, wait(2)).await, Ok(()));
-    let failure = scope.phase(Phase::Connect, Timing::Connect, wait(60)).await.unwrap_err();
+    assert_eq!(context.stage(Phase::Resolve, Stage::Resolve, wait(2)).await, Ok(()));
+    let failure = context.stage(Phase::Connect, Stage::Connect, wait(60)).await.unwrap_err();
     assert_eq!((failure.phase, failure.reason), (Phase::Connect, Reason::Timeout));
-    assert_eq!(scope.time(Timing::Resolve), Duration::from_secs(2));
-    assert_eq!(scope.time(Timing::Connect), Duration::from_secs(3));
-    let result = scope.finish(Err(failure));
+    assert_eq!(context.time(Stage::Resolve), Duration::from_secs(2));
+    assert_eq!(context.time(Stage::Connect), Duration::from_secs(3));
+    let result = context.finish(Err(failure));
     assert_eq!(result.elapsed, Duration::from_secs(5));
     let failure = result.samples.iter().find(|sample| sample.metric == &metric::FAILURE).unwrap();
     assert_eq!(
@@ -27,12 +27,13 @@ async fn the_stage_in_which_the_deadline_passes_timed_out() {
 #[tokio::test(start_paused = true)]
 async fn what_a_target_can_fill_is_bounded() {
     let net = Net::for_tests(None, &[]).unwrap();
-    let mut scope = Scope::start(&net, Duration::from_secs(5));
+    let mut context = ProbeContext::start(&net, Duration::from_secs(5));
     for _ in 0..10_000 {
-        scope.note("ä".repeat(10_000));
-        scope.sample(&metric::HTTP_SSL, 1.0);
+        context.note("ä".repeat(10_000));
+        context.sample(&metric::HTTP_SSL, 1.0);
     }
-    let result = scope.finish(Err(Failure::new(Phase::Internal, Reason::Bug, "x".repeat(10_000))));
+    let result =
+        context.finish(Err(Failure::new(Phase::Internal, Reason::Bug, "x".repeat(10_000))));
     assert!(result.notes.iter().map(|(_, note)| note.len()).sum::<usize>() < 40_000);
     assert!(result.samples.len() < 250);
     assert!(matches!(result.outcome, Outcome::Fault(failure) if failure.detail.len() < 600));
@@ -46,9 +47,9 @@ async fn what_fails_while_nobody_runs_us_is_our_fault() {
         (110, Phase::Http, Reason::Timeout),
         (400, Phase::Internal, Reason::Overload),
     ] {
-        let mut scope = Scope::start(&net, Duration::from_millis(100));
+        let mut context = ProbeContext::start(&net, Duration::from_millis(100));
         let endless =
-            scope.phase(Phase::Http, Timing::Processing, std::future::pending::<Result<(), _>>());
+            context.stage(Phase::Http, Stage::Processing, std::future::pending::<Result<(), _>>());
         // The only thread of the runtime is taken away from the probe, which has just set its timer.
         let starve = async { std::thread::sleep(Duration::from_millis(blocked)) };
         let (outcome, ()) = tokio::join!(endless, starve);
@@ -64,12 +65,12 @@ async fn what_fails_by_the_delay_is_our_fault_and_what_succeeds_is_not() {
         (Ok(()), Ok(())),
         (Err(Failure::new(Phase::Http, Reason::Closed, "")), Err(Reason::Overload)),
     ] {
-        let mut scope = Scope::start(&net, Duration::from_millis(10));
+        let mut context = ProbeContext::start(&net, Duration::from_millis(10));
         let work = async {
             std::thread::sleep(Duration::from_millis(100));
             outcome
         };
-        let found = scope.phase(Phase::Http, Timing::Processing, work).await;
+        let found = context.stage(Phase::Http, Stage::Processing, work).await;
         assert_eq!(found.map_err(|failure| failure.reason), expected);
     }
 }
@@ -78,7 +79,7 @@ async fn what_fails_by_the_delay_is_our_fault_and_what_succeeds_is_not() {
 #[derive(Default)]
 struct SetClocks(std::sync::Mutex<[u64; 3]>);
 
-impl crate::net::Clocks for SetClocks {
+impl crate::Clocks for SetClocks {
     fn wall(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.lock().unwrap()[0])
     }
@@ -105,10 +106,10 @@ async fn sleep_is_our_fault_and_a_clock_that_is_set_is_told() {
     ] {
         let clocks = Arc::new(SetClocks([10_000, 100, 500].into()));
         let net = Net::for_tests(None, &[]).unwrap().with_clocks(Arc::clone(&clocks) as _);
-        let scope = Scope::start(&net, Duration::from_secs(5));
+        let context = ProbeContext::start(&net, Duration::from_secs(5));
         tokio::time::advance(Duration::from_secs(3)).await;
         *clocks.0.lock().unwrap() = at_the_end;
-        let result = scope.finish(outcome);
+        let result = context.finish(outcome);
         let found = match &result.outcome {
             Outcome::Fault(failure) => Some(failure.reason),
             Outcome::Up | Outcome::Down(_) => None,

@@ -2,6 +2,8 @@
 //!
 //! Must not know what is probed.
 
+mod redaction;
+
 use std::{
     borrow::Cow,
     pin::Pin,
@@ -12,15 +14,13 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    evidence::{self, Evidence, Hop, Warning},
+    clocks::{DRIFT_MAX, Moment},
     file::{FileContents, FileError},
-    metric::{self, MetricDef, Sample},
-    net::{
-        Net,
-        clocks::{DRIFT_MAX, Moment},
-        tls::{CutShort, TlsSummary},
+    net::{Net, tls::CutShort},
+    report::{
+        Evidence, Failure, Hop, Label, MetricDef, Outcome, Phase, ProbeResult, Reason, Sample,
+        Stage, TlsSummary, Warning, metric, text::cut,
     },
-    result::{Failure, Outcome, Phase, ProbeResult, Reason},
 };
 
 /// The most samples that one probe may yield.
@@ -39,40 +39,8 @@ const NOTES_MAX: usize = 64;
 /// The longest detail of a failure, in bytes.
 const DETAIL_BYTES_MAX: usize = 512;
 
-/// A stage whose time is reported, summed over redirects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timing {
-    /// Looking up the name.
-    Resolve,
-    /// Opening the connection.
-    Connect,
-    /// The TLS handshake.
-    Tls,
-    /// From the request to the first byte of the answer.
-    Processing,
-    /// Reading the body.
-    Transfer,
-}
-
-impl Timing {
-    /// Every timing, in order.
-    pub const ALL: [Self; 5] =
-        [Self::Resolve, Self::Connect, Self::Tls, Self::Processing, Self::Transfer];
-
-    /// The label value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Processing => "processing",
-            Self::Transfer => "transfer",
-        }
-    }
-}
-
 /// A probe in progress.
-pub struct Scope<'a> {
+pub struct ProbeContext<'a> {
     /// Name resolution and trusted roots.
     pub net: &'a Net,
     started: Instant,
@@ -80,7 +48,7 @@ pub struct Scope<'a> {
     timeout: Duration,
     /// When what is running now has to end: the probe's own deadline, or that of a part of it.
     until: Instant,
-    times: [(Timing, Duration); 5],
+    times: [(Stage, Duration); 5],
     samples: Vec<Sample>,
     notes: Vec<(Duration, String)>,
     evidence: Evidence,
@@ -91,7 +59,7 @@ pub struct Scope<'a> {
     expiry: Option<i64>,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> ProbeContext<'a> {
     /// Begins a probe that must end within `timeout`.
     pub fn start(net: &'a Net, timeout: Duration) -> Self {
         let started = Instant::now();
@@ -101,7 +69,7 @@ impl<'a> Scope<'a> {
             until: started + timeout,
             began: net.moment(),
             timeout,
-            times: Timing::ALL.map(|timing| (timing, Duration::ZERO)),
+            times: Stage::ALL.map(|stage| (stage, Duration::ZERO)),
             samples: Vec::with_capacity(SAMPLES_USUAL),
             notes: Vec::with_capacity(NOTES_USUAL),
             evidence: Evidence::default(),
@@ -120,35 +88,35 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     /// Those of the work, and the timeout.
-    pub fn phase<T>(
+    pub fn stage<T>(
         &mut self,
         phase: Phase,
-        timing: Timing,
+        stage: Stage,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> impl Future<Output = Result<T, Failure>> {
-        self.phase_within(self.timeout, phase, timing, work)
+        self.stage_within(self.timeout, phase, stage, work)
     }
 
     /// Runs one stage that must not use up all of the time: at most `budget`.
     ///
     /// # Errors
-    /// As [`Scope::phase`].
-    pub fn phase_within<T>(
+    /// As [`ProbeContext::stage`].
+    pub fn stage_within<T>(
         &mut self,
         budget: Duration,
         phase: Phase,
-        timing: Timing,
+        stage: Stage,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> impl Future<Output = Result<T, Failure>> {
         // Boxed here and not further in: a future that is handed on is held once by each function that it passes through.
-        self.timed(budget, phase, timing, Box::pin(work))
+        self.timed(budget, phase, stage, Box::pin(work))
     }
 
     async fn timed<T>(
         &mut self,
         budget: Duration,
         phase: Phase,
-        timing: Timing,
+        stage: Stage,
         work: Pin<Box<impl Future<Output = Result<T, Failure>>>>,
     ) -> Result<T, Failure> {
         let begun = Instant::now();
@@ -156,12 +124,12 @@ impl<'a> Scope<'a> {
         let outcome = timeout_at(until, work).await;
         let elapsed = begun.elapsed();
         for (known, sum) in &mut self.times {
-            if *known == timing {
+            if *known == stage {
                 *sum += elapsed;
             }
         }
         if let Some(hop) = self.evidence.hop() {
-            hop.add_time(timing, elapsed);
+            hop.add_time(stage, elapsed);
         }
         let outcome = outcome.unwrap_or_else(|_| {
             let detail = format!("no end within {:.3} s", budget.as_secs_f64());
@@ -187,7 +155,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Begins one of `parts` equal parts of the time that is left, so that one that hangs leaves time for the others. Gives
-    /// back what [`Scope::end_share`] takes.
+    /// back what [`ProbeContext::end_share`] takes.
     pub fn begin_share(&mut self, parts: u32) -> Instant {
         let whole = self.until;
         self.until = Instant::now() + self.time_left() / parts.max(1);
@@ -200,16 +168,13 @@ impl<'a> Scope<'a> {
     }
 
     /// How long a stage took so far, all redirects together.
-    pub fn time(&self, timing: Timing) -> Duration {
-        self.times
-            .iter()
-            .find(|(known, _)| *known == timing)
-            .map_or(Duration::ZERO, |(_, sum)| *sum)
+    pub fn time(&self, stage: Stage) -> Duration {
+        self.times.iter().find(|(known, _)| *known == stage).map_or(Duration::ZERO, |(_, sum)| *sum)
     }
 
     /// Takes a measured number in.
     pub fn sample(&mut self, metric: &'static MetricDef, value: f64) {
-        self.labelled(metric, Vec::<metric::Label>::new(), value);
+        self.labelled(metric, Vec::<Label>::new(), value);
     }
 
     /// Takes a measured number with labels in. The number of samples is bounded.
@@ -273,7 +238,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Begins what is neither the target nor what it redirects to, such as a proxy: its certificates do not count. Gives back
-    /// what [`Scope::end_aside`] takes.
+    /// what [`ProbeContext::end_aside`] takes.
     pub(crate) fn begin_aside(&self) -> Option<i64> {
         self.expiry
     }
@@ -302,8 +267,8 @@ impl<'a> Scope<'a> {
 
     /// A text as it may be told: without secrets, and not too long.
     fn told(&self, mut text: String, bytes_max: usize) -> String {
-        evidence::conceal(&mut text, &self.secrets);
-        evidence::cut(&mut text, bytes_max);
+        redaction::conceal(&mut text, &self.secrets);
+        cut(&mut text, bytes_max);
         text
     }
 
@@ -356,7 +321,7 @@ impl<'a> Scope<'a> {
         };
         let sample = |metric, value| Sample { metric, labels: Vec::new(), value };
         self.look_at_tls_end();
-        self.evidence.seal(&self.secrets);
+        self.evidence.seal(|text| redaction::conceal(text, &self.secrets));
         let mut samples = self.samples;
         #[expect(clippy::cast_precision_loss, reason = "seconds of any date fit into 53 bits")]
         samples.extend(self.expiry.map(|expiry| sample(&metric::SSL_HOPS_EXPIRY, expiry as f64)));

@@ -6,7 +6,7 @@
 
 use std::iter::Peekable;
 
-use crate::evidence::Hop;
+use super::evidence::Hop;
 
 /// The most metrics that are read of one answer.
 const METRICS_MAX: usize = 32;
