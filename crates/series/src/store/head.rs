@@ -54,6 +54,44 @@ impl Entry {
     }
 }
 
+/// Running totals over all chunks, so that nobody has to walk over them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) samples: u64,
+    pub(super) chunks: usize,
+    /// The memory of the chunks.
+    pub(super) bytes: u64,
+    pub(super) oldest: Option<Timestamp>,
+    pub(super) newest: Option<Timestamp>,
+}
+
+impl Totals {
+    /// Adds a sample to an open chunk and counts it.
+    fn push(&mut self, open: &mut Chunk, sample: Sample) {
+        let before = open.bytes() as u64;
+        open.push(sample);
+        self.bytes = (self.bytes - before) + open.bytes() as u64;
+        self.samples += 1;
+        let at = sample.timestamp;
+        self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
+        self.newest = self.newest.max(Some(at));
+    }
+
+    /// Closes a chunk, which gives memory back.
+    fn close(&mut self, open: &mut Chunk) {
+        let before = open.bytes() as u64;
+        open.close();
+        self.bytes = (self.bytes - before) + open.bytes() as u64;
+    }
+
+    /// Takes a chunk out that is dropped; the times are the caller's.
+    fn remove(&mut self, chunk: &Chunk) {
+        self.samples -= u64::from(chunk.count());
+        self.chunks -= 1;
+        self.bytes -= chunk.bytes() as u64;
+    }
+}
+
 /// All series in memory.
 #[derive(Debug, Default)]
 pub(super) struct Head {
@@ -61,6 +99,7 @@ pub(super) struct Head {
     pub(super) entries: BTreeMap<u32, Entry>,
     index: Index,
     next: u32,
+    pub(super) totals: Totals,
     pub(super) dropped: u64,
 }
 
@@ -77,17 +116,19 @@ impl Head {
             if open.count() >= CHUNK_SAMPLES_MAX
                 || sample.timestamp.saturating_sub(open.first()) > CHUNK_SPAN_MAX_MS
             {
-                open.close();
+                self.totals.close(open);
                 entry.chunks.push(Chunk::default());
+                self.totals.chunks += 1;
             }
-            entry.chunks.last_mut()?.push(sample);
+            self.totals.push(entry.chunks.last_mut()?, sample);
             return Some(id);
         }
         let id = self.next;
         // Four thousand million series in one life of the process: more are refused rather than mixed up.
         self.next = id.checked_add(1)?;
         let mut chunk = Chunk::default();
-        chunk.push(sample);
+        self.totals.push(&mut chunk, sample);
+        self.totals.chunks += 1;
         self.ids.insert(labels.clone(), id);
         self.index.insert(id, labels);
         self.entries.insert(id, Entry { labels: labels.clone(), chunks: vec![chunk] });
@@ -141,13 +182,29 @@ impl Head {
 
     /// Drops the chunks whose newest sample is older than `cutoff`, and series that have none left.
     pub(super) fn expire(&mut self, cutoff: Timestamp) {
+        if self.totals.oldest.is_none_or(|oldest| oldest >= cutoff) {
+            return;
+        }
+        let mut oldest: Option<Timestamp> = None;
         let mut gone = BTreeSet::new();
         for (id, entry) in &mut self.entries {
-            entry.chunks.retain(|chunk| chunk.last() >= cutoff);
-            if entry.chunks.is_empty() {
-                gone.insert(*id);
+            entry.chunks.retain(|chunk| {
+                let kept = chunk.last() >= cutoff;
+                if !kept {
+                    self.totals.remove(chunk);
+                }
+                kept
+            });
+            match entry.chunks.first().map(Chunk::first) {
+                Some(first) => oldest = Some(oldest.map_or(first, |oldest| oldest.min(first))),
+                None => {
+                    gone.insert(*id);
+                }
             }
         }
+        self.totals.oldest = oldest;
+        // The newest sample stays with its chunk unless every chunk is gone.
+        self.totals.newest = self.totals.newest.filter(|newest| *newest >= cutoff);
         if gone.is_empty() {
             return;
         }
@@ -157,14 +214,5 @@ impl Head {
             }
         }
         self.index.remove(&gone);
-    }
-
-    /// The memory of all chunks, in bytes.
-    pub(super) fn bytes(&self) -> u64 {
-        self.entries
-            .values()
-            .flat_map(|entry| &entry.chunks)
-            .map(|chunk| chunk.bytes() as u64)
-            .sum()
     }
 }

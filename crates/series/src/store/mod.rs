@@ -1,11 +1,13 @@
 //! The embedded store: a compressed head in memory behind a write-ahead log.
 //!
-//! Must not know what the samples mean, nor the wall clock: retention is told the time.
+//! Must not know what the samples mean, nor the wall clock: the time is an argument of retention.
 
 mod chunk;
 mod head;
 mod index;
 mod record;
+#[cfg(test)]
+mod tests;
 mod wal;
 
 use std::{
@@ -15,7 +17,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use self::{head::Head, record::Round, wal::Wal};
+use self::{
+    head::{Head, Totals},
+    record::Round,
+    wal::{Size, Wal},
+};
 use crate::{
     Database, LOOKBACK_MS, Labels, Matcher, Sample, Series, Source, SourceError, Timestamp,
 };
@@ -139,14 +145,18 @@ impl Pending {
     }
 }
 
-/// A thread-safe store of samples. Locks are taken in the order log, head, pending; queries take only the head's, so they
-/// never wait for a disk.
+/// A thread-safe store of samples.
+///
+/// Locks are taken in the order log, head, pending, size of the log. Only [`Store::sync`] and [`Store::expire`] take that of
+/// the log, which is held while the disk works; appending, queries and statistics never wait for a disk.
 #[derive(Debug)]
 pub struct Store {
     options: StoreOptions,
     wal: Option<Mutex<Wal>>,
     head: RwLock<Head>,
     pending: Mutex<Pending>,
+    // What the log measured when its lock was last released.
+    wal_size: Mutex<Size>,
 }
 
 // A panic elsewhere leaves these structures usable, so a poisoned lock is taken as it is.
@@ -175,8 +185,14 @@ impl Store {
         replay.series = head.entries.len();
         // Duplicates in the log are the traces of a repeated write, not samples that somebody lost.
         head.dropped = 0;
-        let wal = Some(Mutex::new(wal));
-        Ok((Self { options, wal, head: RwLock::new(head), pending: Mutex::default() }, replay))
+        let store = Self {
+            options,
+            wal_size: Mutex::new(wal.size()),
+            wal: Some(Mutex::new(wal)),
+            head: RwLock::new(head),
+            pending: Mutex::default(),
+        };
+        Ok((store, replay))
     }
 
     /// A store without a log.
@@ -186,6 +202,7 @@ impl Store {
             wal: None,
             head: RwLock::default(),
             pending: Mutex::default(),
+            wal_size: Mutex::default(),
         }
     }
 
@@ -209,6 +226,7 @@ impl Store {
             (std::mem::take(&mut pending.rounds), std::mem::take(&mut pending.samples))
         };
         let written = wal.write(rounds.make_contiguous());
+        *lock(&self.wal_size) = wal.size();
         if written.is_err() {
             let mut pending = lock(&self.pending);
             rounds.append(&mut pending.rounds);
@@ -229,35 +247,35 @@ impl Store {
         let mut wal = lock(wal);
         wal.expire(cutoff);
         self.write().expire(cutoff);
-        let Some(cap) = self.options.retention_bytes else { return };
-        while wal.size().0.saturating_add(self.read().bytes()) > cap {
-            let Some(newest) = wal.unlink_oldest() else { return };
-            self.write().expire(newest.saturating_add(1));
+        if let Some(cap) = self.options.retention_bytes {
+            while wal.size().bytes.saturating_add(self.read().totals.bytes) > cap {
+                let Some(newest) = wal.unlink_oldest() else { break };
+                self.write().expire(newest.saturating_add(1));
+            }
         }
+        *lock(&self.wal_size) = wal.size();
     }
 
-    /// The store's size; walks over all chunks.
+    /// The store's size, from running totals: it takes the same short time whatever the store holds and the disk does.
     pub fn statistics(&self) -> Statistics {
-        let (wal_bytes, wal_segments) = self.wal.as_ref().map_or((0, 0), |wal| lock(wal).size());
-        let unlogged_samples = lock(&self.pending).unlogged;
-        let head = self.read();
-        let mut statistics = Statistics {
-            series: head.entries.len(),
-            wal_bytes,
-            wal_segments,
-            dropped_samples: head.dropped,
-            unlogged_samples,
-            ..Statistics::default()
+        let (series, dropped_samples, totals) = {
+            let head = self.read();
+            (head.entries.len(), head.dropped, head.totals)
         };
-        for chunk in head.entries.values().flat_map(|entry| &entry.chunks) {
-            statistics.chunks += 1;
-            statistics.samples += u64::from(chunk.count());
-            statistics.bytes += chunk.bytes() as u64;
-            statistics.oldest =
-                Some(statistics.oldest.map_or(chunk.first(), |oldest| oldest.min(chunk.first())));
-            statistics.newest = statistics.newest.max(Some(chunk.last()));
+        let Totals { samples, chunks, bytes, oldest, newest } = totals;
+        let wal = *lock(&self.wal_size);
+        Statistics {
+            series,
+            samples,
+            chunks,
+            bytes,
+            wal_bytes: wal.bytes,
+            wal_segments: wal.segments,
+            dropped_samples,
+            unlogged_samples: lock(&self.pending).unlogged,
+            oldest,
+            newest,
         }
-        statistics
     }
 
     /// The label sets that satisfy the matchers and have a sample in (`after`, `until`], sorted.

@@ -21,6 +21,13 @@ const HEADER_BYTES: usize = 12;
 /// A record holds at most this many samples, which bounds its size.
 const RECORD_SAMPLES_MAX: usize = 10_000;
 
+/// What the log takes on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) bytes: u64,
+    pub(super) segments: usize,
+}
+
 /// A segment that is no longer written to.
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -49,6 +56,8 @@ pub(super) struct Wal {
     next: u64,
     segment_bytes_max: u64,
     segment_span_max_ms: i64,
+    // Waits until a file's bytes are on the disk; tests put a disk in its place that is slow or fails.
+    pub(super) flush: fn(&File) -> io::Result<()>,
 }
 
 impl Wal {
@@ -99,6 +108,7 @@ impl Wal {
             next: last.unwrap_or(0) + 1,
             segment_bytes_max,
             segment_span_max_ms,
+            flush: File::sync_data,
         };
         Ok((wal, replay))
     }
@@ -130,7 +140,7 @@ impl Wal {
                 active.encoder.encode(round.at, part, &mut buffer);
             }
         }
-        let written = active.file.write_all(&buffer).and_then(|()| active.file.sync_data());
+        let written = active.file.write_all(&buffer).and_then(|()| (self.flush)(&active.file));
         if let Err(source) = written {
             let path = active.segment.path.clone();
             // Best effort: a tail that stays is recognised as torn, and its samples as duplicates.
@@ -196,10 +206,13 @@ impl Wal {
         Some(self.closed.remove(0).newest.unwrap_or(Timestamp::MIN))
     }
 
-    /// Bytes and number of all segments.
-    pub(super) fn size(&self) -> (u64, usize) {
+    /// The size of all segments together.
+    pub(super) fn size(&self) -> Size {
         let all = self.closed.iter().chain(self.active.as_ref().map(|active| &active.segment));
-        all.fold((0, 0), |(bytes, count), segment| (bytes + segment.bytes, count + 1))
+        all.fold(Size::default(), |Size { bytes, segments }, segment| Size {
+            bytes: bytes + segment.bytes,
+            segments: segments + 1,
+        })
     }
 }
 
