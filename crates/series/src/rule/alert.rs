@@ -2,7 +2,7 @@
 //!
 //! Must not know expressions, templates or the store.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::identity::identity;
 use crate::{Labels, Timestamp};
@@ -108,7 +108,7 @@ pub(super) struct Found {
 /// The active alerts of a rule after a step, and what changed.
 #[derive(Debug, Default)]
 pub(super) struct Step {
-    pub(super) active: BTreeMap<Labels, Alert>,
+    pub(super) active: BTreeMap<Labels, Arc<Alert>>,
     pub(super) changes: Vec<(Transition, Alert)>,
 }
 
@@ -121,39 +121,26 @@ pub(super) struct Holds {
 
 /// Moves the alerts of a rule on to the time `at`, when the expression gives the alerts `found`.
 pub(super) fn advance(
-    active: &BTreeMap<Labels, Alert>,
+    active: &BTreeMap<Labels, Arc<Alert>>,
     found: BTreeMap<Labels, Found>,
     holds: Holds,
     at: Timestamp,
 ) -> Step {
     let mut step = Step::default();
     for alert in active.values().filter(|alert| !found.contains_key(&alert.labels)) {
-        let mut alert = alert.clone();
+        let mut alert = alert.as_ref().clone();
         if alert.state == AlertState::Firing && holds.keep_firing_for_ms > 0 {
             let since = *alert.keep_firing_since.get_or_insert(at);
             if at.saturating_sub(since) < holds.keep_firing_for_ms {
-                step.active.insert(alert.labels.clone(), alert);
+                step.active.insert(alert.labels.clone(), Arc::new(alert));
                 continue;
             }
         }
         step.changes.push(end(alert, at));
     }
-    for (labels, Found { value, annotations }) in found {
+    for (labels, found) in found {
         let known = active.get(&labels);
-        let mut alert = known.cloned().unwrap_or_else(|| Alert {
-            labels: labels.clone(),
-            identity: identity(&labels),
-            annotations: BTreeMap::new(),
-            value,
-            state: AlertState::Pending,
-            active_at: at,
-            fired_at: None,
-            keep_firing_since: None,
-            resolved_at: None,
-        });
-        alert.value = value;
-        alert.annotations = annotations;
-        alert.keep_firing_since = None;
+        let mut alert = renewed(known.map(Arc::as_ref), labels.clone(), found, at);
         if alert.state == AlertState::Pending && at.saturating_sub(alert.active_at) >= holds.for_ms
         {
             alert.state = AlertState::Firing;
@@ -162,9 +149,24 @@ pub(super) fn advance(
         } else if known.is_none() {
             step.changes.push((Transition::Pending, alert.clone()));
         }
-        step.active.insert(labels, alert);
+        step.active.insert(labels, Arc::new(alert));
     }
     step
+}
+
+/// An alert that the expression gives now: what it was before with the new value and texts, or a new one.
+fn renewed(known: Option<&Alert>, labels: Labels, found: Found, at: Timestamp) -> Alert {
+    Alert {
+        identity: known.map_or_else(|| identity(&labels), |alert| alert.identity.clone()),
+        labels,
+        annotations: found.annotations,
+        value: found.value,
+        state: known.map_or(AlertState::Pending, |alert| alert.state),
+        active_at: known.map_or(at, |alert| alert.active_at),
+        fired_at: known.and_then(|alert| alert.fired_at),
+        keep_firing_since: None,
+        resolved_at: None,
+    }
 }
 
 /// Ends an alert.

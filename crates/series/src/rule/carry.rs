@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
 };
 
 use super::{
@@ -20,7 +21,7 @@ use crate::{Labels, Timestamp};
 /// About the same thing are alerts about one target, see [`identity`], and, when `edited` names the labels that the rule set
 /// or sets, alerts that differ in nothing else. Alerts of `orphaned` stay in there unless they get new labels.
 pub(super) fn relabel(
-    active: &mut BTreeMap<Labels, Alert>,
+    active: &mut BTreeMap<Labels, Arc<Alert>>,
     orphaned: &mut BTreeSet<Labels>,
     found: &BTreeMap<Labels, Found>,
     edited: Option<&BTreeSet<String>>,
@@ -36,7 +37,7 @@ pub(super) fn relabel(
 }
 
 fn move_to_new_labels(
-    active: &mut BTreeMap<Labels, Alert>,
+    active: &mut BTreeMap<Labels, Arc<Alert>>,
     orphaned: &mut BTreeSet<Labels>,
     found: &BTreeMap<Labels, Found>,
     key: impl Fn(&Labels) -> Option<Labels>,
@@ -60,7 +61,7 @@ fn move_to_new_labels(
         let before = candidates.remove(index);
         orphaned.remove(&before);
         if let Some(mut alert) = active.remove(&before) {
-            alert.labels = labels.clone();
+            Arc::make_mut(&mut alert).labels = labels.clone();
             active.insert(labels.clone(), alert);
         }
     }
@@ -100,7 +101,7 @@ pub(super) fn between_rules(rules: &mut [RuleState], changes: &mut Vec<Placed>, 
         let Some((place, (other, begun))) = nearest else { continue };
         let goes_on =
             rules.get_mut(*other).and_then(|rule| rule.active.get_mut(&begun.alert.labels));
-        let Some(alert) = goes_on else { continue };
+        let Some(alert) = goes_on.map(Arc::make_mut) else { continue };
         dropped.insert(ended);
         began.push((place, end.alert.active_at));
         alert.active_at = end.alert.active_at;

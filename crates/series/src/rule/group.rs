@@ -2,7 +2,7 @@
 //!
 //! Must not know when its turn is, nor what becomes of the changes it reports.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     AlertChange, External, Group,
@@ -15,7 +15,7 @@ use crate::{Database, Labels, Source, Timestamp};
 /// A rule group, the states of its rules, and how its last evaluation went.
 #[derive(Clone, Debug)]
 pub struct GroupState {
-    pub(super) group: Group,
+    pub(super) group: Arc<Group>,
     pub(super) rules: Vec<RuleState>,
     pub(super) last_evaluation: Option<Timestamp>,
     pub(super) evaluation_time: Duration,
@@ -56,7 +56,12 @@ impl GroupState {
     /// A group that has never been evaluated.
     pub fn new(group: Group) -> Self {
         let rules = group.rules.iter().cloned().map(RuleState::new).collect();
-        Self { group, rules, last_evaluation: None, evaluation_time: Duration::ZERO }
+        Self {
+            group: Arc::new(group),
+            rules,
+            last_evaluation: None,
+            evaluation_time: Duration::ZERO,
+        }
     }
 
     /// The group.

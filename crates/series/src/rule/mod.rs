@@ -19,6 +19,7 @@ mod standing;
 mod state;
 mod template;
 pub mod unit_test;
+mod view;
 
 pub use self::{
     alert::{Alert, AlertChange, AlertState, EndReason, Transition},
@@ -28,6 +29,7 @@ pub use self::{
     model::{External, Group, Rule, RuleKind},
     standing::{Standing, firing_identities},
     state::{Health, RuleState},
+    view::{GroupView, RuleView},
 };
 
 /// The metric with one series for each pending or firing alert.

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,7 +25,7 @@ struct Old {
 
 /// A group of before, without its rules.
 struct OldGroup {
-    group: Group,
+    group: Arc<Group>,
     last_evaluation: Option<Timestamp>,
     evaluation_time: Duration,
 }
@@ -198,7 +199,7 @@ impl Reload {
         for Old { group, state } in self.left.into_iter().flatten() {
             let Some(from) = self.groups.get(group) else { continue };
             reloaded.changes.extend(state.active.into_values().map(|alert| {
-                let (transition, alert) = alert::end(alert, now);
+                let (transition, alert) = alert::end(Arc::unwrap_or_clone(alert), now);
                 let reason = Some(EndReason::RuleRemoved);
                 to_change(&from.group, now, Change { transition, alert, reason })
             }));

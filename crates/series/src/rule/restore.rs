@@ -2,7 +2,10 @@
 //!
 //! Must not know how alerts go on from there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{
     ALERT_NAME, ALERT_STATE, ALERTS, ALERTS_FOR_STATE, AlertChange, External, GroupState, Rule,
@@ -251,7 +254,7 @@ fn take_up(groups: &mut [GroupState], restored: Vec<Assigned>) -> Vec<AlertChang
         }
         state.previous.extend(alert_series(&alert));
         state.edited.get_or_insert_default().extend(own);
-        state.active.insert(alert.labels.clone(), alert);
+        state.active.insert(alert.labels.clone(), Arc::new(alert));
     }
     changes.into_values().collect()
 }

@@ -41,11 +41,11 @@ impl Health {
 /// A rule and what has become of it.
 #[derive(Clone, Debug)]
 pub struct RuleState {
-    pub(super) rule: Rule,
+    pub(super) rule: Arc<Rule>,
     health: Health,
-    last_error: Option<String>,
-    /// Pending and firing alerts.
-    pub(super) active: BTreeMap<Labels, Alert>,
+    pub(super) last_error: Option<Arc<str>>,
+    /// Pending and firing alerts, which views share.
+    pub(super) active: BTreeMap<Labels, Arc<Alert>>,
     /// Those of the active alerts whose own rule was removed, while this one of the same name stayed. The next evaluation
     /// decides whether they are this rule's as well.
     pub(super) orphaned: BTreeSet<Labels>,
@@ -75,7 +75,7 @@ impl RuleState {
     /// A rule that has never been evaluated.
     pub(super) fn new(rule: Rule) -> Self {
         Self {
-            rule,
+            rule: Arc::new(rule),
             health: Health::Unknown,
             last_error: None,
             active: BTreeMap::new(),
@@ -102,7 +102,7 @@ impl RuleState {
 
     /// The pending and firing alerts, sorted by labels.
     pub fn alerts(&self) -> impl Iterator<Item = &Alert> {
-        self.active.values()
+        self.active.values().map(Arc::as_ref)
     }
 
     /// Evaluates the rule and writes its results.
@@ -120,8 +120,8 @@ impl RuleState {
             self.write(round, samples)
         });
         self.health = if stored.is_ok() { Health::Ok } else { Health::Err };
-        self.last_error = stored.err();
-        outcome.error.clone_from(&self.last_error);
+        outcome.error = stored.err();
+        self.last_error = outcome.error.as_deref().map(Arc::from);
         outcome
     }
 
@@ -168,7 +168,7 @@ impl RuleState {
             // Prometheus forgets the alerts then. Whoever heard of them must hear their end.
             changed = std::mem::take(&mut self.active)
                 .into_values()
-                .map(|alert| alert::end(alert, round.at))
+                .map(|alert| alert::end(Arc::unwrap_or_clone(alert), round.at))
                 .collect();
         } else {
             self.active = active;
@@ -182,7 +182,7 @@ impl RuleState {
         self.orphaned.retain(|labels| self.active.contains_key(labels));
         match exceeded {
             Some(message) => Err(message),
-            None => Ok(self.active.values().flat_map(alert_samples).collect()),
+            None => Ok(self.alerts().flat_map(alert_samples).collect()),
         }
     }
 

@@ -23,4 +23,6 @@ mod rules_twins;
 #[cfg(test)]
 mod rules_unit_test;
 #[cfg(test)]
+mod rules_view;
+#[cfg(test)]
 mod store;
