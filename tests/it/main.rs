@@ -7,6 +7,8 @@ mod alert_log;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod circles;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod config;
@@ -26,6 +28,8 @@ mod evidence;
 mod flow;
 #[cfg(test)]
 mod held;
+#[cfg(test)]
+mod imports;
 #[cfg(test)]
 mod links;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::parts::root;
+use crate::{circles::circles, imports::imports, parts::root};
 
 /// The most lines that a file may have: what one can still keep in mind.
 const MAX_LINES: usize = 500;
@@ -16,26 +16,43 @@ const MAX_LINES: usize = 500;
 /// Folders that are not source.
 const NOT_SOURCE: &[&str] = &[".git", ".parts", "data", "node_modules", "target", "vendor"];
 
-/// The root package's modules in the order of their imports: each may import only from those before it. It is the order of
-/// the data's flow, but for `evaluate`, which hands its changes to `notify`.
-const DIRECTION: &[&str] = &[
-    "clock",
-    "explain",
-    "telemetry",
-    "config",
-    "state",
-    "schedule",
-    "ingest",
-    "http",
-    "exporter",
-    "notify",
-    "receive",
-    "evaluate",
-    "api",
-    "web",
-    "app",
-    "demo",
-    "cli",
+/// The rooms of the root package, which are its modules, and the rooms that each may import from. What is not here is not allowed;
+/// what is here is made use of.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("explain", &[]),
+    ("telemetry", &[]),
+    ("http", &[]),
+    ("config", &[]),
+    ("state", &["clock", "config"]),
+    ("schedule", &["clock", "telemetry", "config"]),
+    ("ingest", &["telemetry", "config", "state", "schedule"]),
+    ("notify", &["telemetry", "state"]),
+    ("receive", &["clock", "telemetry", "state", "notify", "exporter"]),
+    ("exporter", &["explain", "telemetry", "config", "state", "ingest"]),
+    ("evaluate", &["config", "state", "schedule", "ingest", "notify"]),
+    ("api", &["telemetry", "config", "state"]),
+    ("web", &["explain", "config", "state", "exporter"]),
+    (
+        "app",
+        &[
+            "clock",
+            "telemetry",
+            "http",
+            "config",
+            "state",
+            "schedule",
+            "ingest",
+            "notify",
+            "receive",
+            "exporter",
+            "evaluate",
+            "api",
+            "web",
+        ],
+    ),
+    ("demo", &[]),
+    ("cli", &["clock", "explain", "telemetry", "config", "notify", "exporter", "app", "demo"]),
 ];
 
 /// Words that may be named only by files whose path begins with one of the given ones; everything is relative to the root.
@@ -178,73 +195,39 @@ fn nothing_is_left_to_do() {
 }
 
 #[test]
-fn modules_import_only_from_those_before_them() {
+fn rooms_import_only_what_the_table_allows() {
+    let room = |path: &str| path.strip_prefix("src/")?.split(['/', '.']).next().map(str::to_owned);
+    let mut rooms: BTreeSet<String> =
+        files(&[".rs"]).iter().filter_map(|(path, _)| room(path)).collect();
+    // The roots of the library and of the program declare and start everything.
+    rooms.retain(|name| !matches!(name.as_str(), "lib" | "main"));
+    let known: BTreeSet<String> = ROOMS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(known, rooms, "the rooms in the table and those that there are");
+    let allowed: BTreeSet<(String, String)> = ROOMS
+        .iter()
+        .flat_map(|(from, list)| list.iter().map(|to| ((*from).to_owned(), (*to).to_owned())))
+        .collect();
+    let around = circles(&allowed);
+    assert!(around.is_empty(), "rooms must not import each other in a circle: {around:?}");
     let mut findings = Vec::new();
-    for (path, text) in files(&[".rs"]) {
-        let Some(module) = path.strip_prefix("src/").and_then(|rest| rest.split(['/', '.']).next())
-        else {
-            continue;
-        };
-        if module == "lib" || module == "main" {
+    let mut used = BTreeSet::new();
+    for (from, to) in imports(&files(&[".rs"]), true) {
+        let Some(pair) = room(&from).zip(room(&to)) else { continue };
+        if pair.0 == pair.1 || !rooms.contains(&pair.0) || !rooms.contains(&pair.1) {
             continue;
         }
-        let Some(position) = DIRECTION.iter().position(|name| *name == module) else {
-            findings.push(format!("{path}: module `{module}` has no place in DIRECTION"));
-            continue;
-        };
-        for imported in imports(&code(&text)) {
-            match DIRECTION.iter().position(|name| *name == imported) {
-                Some(other) if other > position => {
-                    findings.push(format!("{path}: `{module}` must not import `{imported}`"));
-                }
-                _ => {}
-            }
+        if !allowed.contains(&pair) {
+            findings
+                .push(format!("{from} imports {to}: `{}` must not import `{}`", pair.0, pair.1));
         }
+        used.insert(pair);
     }
-    assert_none("imports against the flow (see ARCHITECTURE.md)", &findings);
-}
-
-/// The root modules that code names by `crate::…`, also inside braces.
-fn imports(code: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for (start, prefix) in code.match_indices("crate::") {
-        let rest = &code[start + prefix.len()..];
-        match rest.strip_prefix('{') {
-            None => found.extend([first_word(rest)]),
-            Some(list) => {
-                let mut depth = 0;
-                let mut item = String::new();
-                for character in list.chars() {
-                    match character {
-                        '{' => depth += 1,
-                        '}' if depth == 0 => break,
-                        '}' => depth -= 1,
-                        ',' if depth == 0 => found.extend([first_word(&std::mem::take(&mut item))]),
-                        _ => {}
-                    }
-                    if character != ',' || depth > 0 {
-                        item.push(character);
-                    }
-                }
-                found.extend([first_word(&item)]);
-            }
-        }
-    }
-    found.remove("");
-    found
-}
-
-fn first_word(text: &str) -> String {
-    text.trim_start()
-        .chars()
-        .take_while(|character| character.is_alphanumeric() || *character == '_')
-        .collect()
-}
-
-#[test]
-fn imports_are_found_in_every_notation() {
-    let code = "use crate::{\n    clock::{Clock, SystemClock},\n    web,\n};\nfn f() { crate::config::load(); }";
-    assert_eq!(imports(code).into_iter().collect::<Vec<_>>(), ["clock", "config", "web"]);
+    assert_none("imports that the table does not allow (see ARCHITECTURE.md)", &findings);
+    let unused: Vec<String> = allowed
+        .difference(&used)
+        .map(|(from, to)| format!("`{from}` does not import `{to}`"))
+        .collect();
+    assert_none("entries of the table that no import makes use of", &unused);
 }
 
 #[test]
