@@ -2,56 +2,24 @@
 //!
 //! Must not know the log, nor any lock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use super::{chunk::Chunk, index::Index};
-use crate::{Labels, Matcher, Sample, Series, Timestamp, is_stale};
+use super::{chunk::Chunk, index::Index, selection::Selection};
+use crate::{Labels, Matcher, Sample, Timestamp};
 
 /// A chunk is closed at this many samples or at this span in milliseconds, so that a query decodes little in vain.
 const CHUNK_SAMPLES_MAX: u32 = 240;
 const CHUNK_SPAN_MAX_MS: i64 = 2 * 3_600_000;
 
-/// One series; its last chunk is the open one, and there is at least one.
+/// One series; its last chunk is the open one, and there is at least one. Selections share the chunks: one that is written to
+/// while a selection has it is copied first.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) labels: Labels,
-    pub(super) chunks: Vec<Chunk>,
-}
-
-impl Entry {
-    fn overlaps(&self, after: Timestamp, until: Timestamp) -> bool {
-        self.overlapping(after, until).any(|chunk| {
-            chunk.iter().any(|sample| sample.timestamp > after && sample.timestamp <= until)
-        })
-    }
-
-    fn overlapping(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = &Chunk> {
-        let start = self.chunks.partition_point(|chunk| chunk.last() <= after);
-        self.chunks.iter().skip(start).take_while(move |chunk| chunk.first() <= until)
-    }
-
-    /// The latest sample in (`after`, `until`]; with `numbers` the latest that is no staleness marker.
-    fn latest(&self, after: Timestamp, until: Timestamp, numbers: bool) -> Option<Sample> {
-        let wanted = |sample: &Sample| !numbers || !is_stale(sample.value);
-        let chunks = self.chunks.iter().rev().skip_while(|chunk| chunk.first() > until);
-        for chunk in chunks.take_while(|chunk| chunk.last() > after) {
-            let last = chunk.last_sample().filter(|last| last.timestamp <= until && wanted(last));
-            let inside = |sample: &Sample| sample.timestamp > after && sample.timestamp <= until;
-            let found = last
-                .or_else(|| chunk.iter().filter(|sample| inside(sample) && wanted(sample)).last());
-            if found.is_some() {
-                return found;
-            }
-        }
-        None
-    }
-
-    fn samples(&self, after: Timestamp, until: Timestamp) -> Vec<Sample> {
-        self.overlapping(after, until)
-            .flat_map(Chunk::iter)
-            .filter(|sample| sample.timestamp > after && sample.timestamp <= until)
-            .collect()
-    }
+    labels: Labels,
+    pub(super) chunks: Vec<Arc<Chunk>>,
 }
 
 /// Running totals over all chunks, so that nobody has to walk over them.
@@ -67,10 +35,11 @@ pub(super) struct Totals {
 
 impl Totals {
     /// Adds a sample to an open chunk and counts it.
-    fn push(&mut self, open: &mut Chunk, sample: Sample) {
+    fn push(&mut self, open: &mut Arc<Chunk>, sample: Sample) {
         let before = open.bytes() as u64;
-        open.push(sample);
-        self.bytes = (self.bytes - before) + open.bytes() as u64;
+        let chunk = Arc::make_mut(open);
+        chunk.push(sample);
+        self.bytes = (self.bytes - before) + chunk.bytes() as u64;
         self.samples += 1;
         let at = sample.timestamp;
         self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
@@ -78,10 +47,11 @@ impl Totals {
     }
 
     /// Closes a chunk, which gives memory back.
-    fn close(&mut self, open: &mut Chunk) {
+    fn close(&mut self, open: &mut Arc<Chunk>) {
         let before = open.bytes() as u64;
-        open.close();
-        self.bytes = (self.bytes - before) + open.bytes() as u64;
+        let chunk = Arc::make_mut(open);
+        chunk.close();
+        self.bytes = (self.bytes - before) + chunk.bytes() as u64;
     }
 
     /// Takes a chunk out that is dropped; the times are the caller's.
@@ -117,7 +87,7 @@ impl Head {
                 || sample.timestamp.saturating_sub(open.first()) > CHUNK_SPAN_MAX_MS
             {
                 self.totals.close(open);
-                entry.chunks.push(Chunk::default());
+                entry.chunks.push(Arc::default());
                 self.totals.chunks += 1;
             }
             self.totals.push(entry.chunks.last_mut()?, sample);
@@ -126,7 +96,7 @@ impl Head {
         let id = self.next;
         // Four thousand million series in one life of the process: more are refused rather than mixed up.
         self.next = id.checked_add(1)?;
-        let mut chunk = Chunk::default();
+        let mut chunk = Arc::default();
         self.totals.push(&mut chunk, sample);
         self.totals.chunks += 1;
         self.ids.insert(labels.clone(), id);
@@ -135,49 +105,37 @@ impl Head {
         Some(id)
     }
 
-    /// The series that satisfy the matchers, with their samples in (`after`, `until`].
+    /// The series that satisfy the matchers, with what has their samples in (`after`, `until`].
     pub(super) fn select(
         &self,
         matchers: &[Matcher],
         after: Timestamp,
         until: Timestamp,
-    ) -> Vec<Series> {
-        let found = self.index.select(matchers).into_iter().filter_map(|id| self.entries.get(&id));
-        found
-            .map(|entry| Series {
-                labels: entry.labels.clone(),
-                samples: entry.samples(after, until),
-            })
-            .filter(|series| !series.samples.is_empty())
-            .collect()
+    ) -> Selection {
+        let mut selection = Selection::new(after, until);
+        for entry in self.matching(matchers) {
+            selection.add(&entry.labels, &entry.chunks);
+        }
+        selection
     }
 
-    /// The series that satisfy the matchers, each with its latest sample, see [`crate::Source::latest`].
+    /// The series that satisfy the matchers, with what has their latest samples, see [`crate::Source::latest`].
     pub(super) fn latest(
         &self,
         matchers: &[Matcher],
         after: Timestamp,
         until: Timestamp,
         numbers: bool,
-    ) -> Vec<(Labels, Sample)> {
-        let found = self.index.select(matchers).into_iter().filter_map(|id| self.entries.get(&id));
-        found
-            .filter_map(|entry| Some((entry.labels.clone(), entry.latest(after, until, numbers)?)))
-            .collect()
+    ) -> Selection {
+        let mut selection = Selection::new(after, until);
+        for entry in self.matching(matchers) {
+            selection.add_latest(&entry.labels, &entry.chunks, numbers);
+        }
+        selection
     }
 
-    /// The label sets that satisfy the matchers and have a sample in (`after`, `until`].
-    pub(super) fn labels(
-        &self,
-        matchers: &[Matcher],
-        after: Timestamp,
-        until: Timestamp,
-    ) -> Vec<Labels> {
-        let found = self.index.select(matchers).into_iter().filter_map(|id| self.entries.get(&id));
-        found
-            .filter(|entry| entry.overlaps(after, until))
-            .map(|entry| entry.labels.clone())
-            .collect()
+    fn matching(&self, matchers: &[Matcher]) -> impl Iterator<Item = &Entry> {
+        self.index.select(matchers).into_iter().filter_map(|id| self.entries.get(&id))
     }
 
     /// Drops the chunks whose newest sample is older than `cutoff`, and series that have none left.
@@ -195,7 +153,7 @@ impl Head {
                 }
                 kept
             });
-            match entry.chunks.first().map(Chunk::first) {
+            match entry.chunks.first().map(|chunk| chunk.first()) {
                 Some(first) => oldest = Some(oldest.map_or(first, |oldest| oldest.min(first))),
                 None => {
                     gone.insert(*id);

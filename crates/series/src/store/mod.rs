@@ -6,6 +6,7 @@ mod chunk;
 mod head;
 mod index;
 mod record;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod wal;
@@ -148,7 +149,8 @@ impl Pending {
 /// A thread-safe store of samples.
 ///
 /// Locks are taken in the order log, head, pending, size of the log. Only [`Store::sync`] and [`Store::expire`] take that of
-/// the log, which is held while the disk works; appending, queries and statistics never wait for a disk.
+/// the log, which is held while the disk works; appending, queries and statistics never wait for a disk. Queries decode what
+/// they read after they have released the lock of the head.
 #[derive(Debug)]
 pub struct Store {
     options: StoreOptions,
@@ -280,9 +282,19 @@ impl Store {
 
     /// The label sets that satisfy the matchers and have a sample in (`after`, `until`], sorted.
     pub fn series(&self, matchers: &[Matcher], after: Timestamp, until: Timestamp) -> Vec<Labels> {
-        let mut found = self.read().labels(matchers, after, until);
+        let mut found: Vec<Labels> = self.labels(matchers, after, until).collect();
         found.sort();
         found
+    }
+
+    fn labels(
+        &self,
+        matchers: &[Matcher],
+        after: Timestamp,
+        until: Timestamp,
+    ) -> impl Iterator<Item = Labels> {
+        let selection = self.read().latest(matchers, after, until, false);
+        selection.decode_latest(false).into_iter().map(|(labels, _)| labels)
     }
 
     /// The names of all labels of [`Store::series`], sorted.
@@ -292,7 +304,7 @@ impl Store {
         after: Timestamp,
         until: Timestamp,
     ) -> Vec<String> {
-        let found = self.read().labels(matchers, after, until);
+        let found: Vec<Labels> = self.labels(matchers, after, until).collect();
         let names: BTreeSet<&str> =
             found.iter().flat_map(|labels| labels.iter().map(|(name, _)| name)).collect();
         names.into_iter().map(str::to_owned).collect()
@@ -306,7 +318,7 @@ impl Store {
         after: Timestamp,
         until: Timestamp,
     ) -> Vec<String> {
-        let found = self.read().labels(matchers, after, until);
+        let found: Vec<Labels> = self.labels(matchers, after, until).collect();
         let values: BTreeSet<&str> = found.iter().filter_map(|labels| labels.get(name)).collect();
         values.into_iter().map(str::to_owned).collect()
     }
@@ -323,7 +335,8 @@ impl Source for Store {
         after: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Series>, SourceError> {
-        Ok(self.read().select(matchers, after, until))
+        let selection = self.read().select(matchers, after, until);
+        Ok(selection.decode())
     }
 
     fn latest(
@@ -333,7 +346,8 @@ impl Source for Store {
         until: Timestamp,
         numbers: bool,
     ) -> Result<Vec<(Labels, Sample)>, SourceError> {
-        Ok(self.read().latest(matchers, after, until, numbers))
+        let selection = self.read().latest(matchers, after, until, numbers);
+        Ok(selection.decode_latest(numbers))
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{selection::Selection, *};
 
 /// Small limits, so that few operations cut chunks and segments and reach every kind of retention.
 fn options(directory: &Path, retention_bytes: Option<u64>) -> StoreOptions {
@@ -39,6 +39,8 @@ enum Operation {
     FailedSync,
     /// Retention, so many milliseconds after the newest sample.
     Expire(i64),
+    /// A query that takes its time: it goes on decoding while the others happen.
+    Read(u16),
     Reopen,
     /// The program ends, and a byte of its oldest segment is flipped: how far into it, in parts of 255.
     Damage(u8),
@@ -53,6 +55,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => Just(Operation::Sync),
         1 => Just(Operation::FailedSync),
         2 => (0..80 * HOUR).prop_map(Operation::Expire),
+        2 => any::<u16>().prop_map(Operation::Read),
         1 => Just(Operation::Reopen),
         1 => any::<u8>().prop_map(Operation::Damage),
         1 => Just(Operation::Torn),
@@ -108,7 +111,15 @@ fn flip(path: &Path, part: u8) {
     fs::write(path, bytes).unwrap();
 }
 
-fn apply(mut store: Store, now: &mut Timestamp, operation: Operation) -> Store {
+/// What queries hold, and what they will find in it.
+type Reading = Vec<(Selection, Vec<Series>)>;
+
+fn apply(
+    mut store: Store,
+    now: &mut Timestamp,
+    reading: &mut Reading,
+    operation: Operation,
+) -> Store {
     let labels =
         |series: u8| Labels::new([("__name__", "a".to_owned()), ("n", series.to_string())]);
     match operation {
@@ -134,6 +145,12 @@ fn apply(mut store: Store, now: &mut Timestamp, operation: Operation) -> Store {
             flush(&mut store, sound);
         }
         Operation::Expire(after) => store.expire(now.saturating_add(after)),
+        Operation::Read(minutes) => {
+            let after = *now - i64::from(minutes) * 60_000;
+            let selection = store.read().select(&[], after, *now);
+            let found = selection.clone().decode();
+            reading.push((selection, found));
+        }
         Operation::Reopen => store = reopened(store, |_| {}),
         Operation::Damage(part) => {
             store = reopened(store, |found| {
@@ -163,10 +180,13 @@ proptest! {
     ) {
         let directory = tempfile::tempdir().unwrap();
         let (mut store, _) = Store::open(options(directory.path(), cap)).unwrap();
-        let mut now = 1_000_000_000_000;
+        let (mut now, mut reading) = (1_000_000_000_000, Reading::new());
         for operation in operations {
-            store = apply(store, &mut now, operation);
+            store = apply(store, &mut now, &mut reading, operation);
             prop_assert_eq!(store.statistics(), walked(&store), "after {:?}", operation);
+        }
+        for (selection, found) in reading {
+            prop_assert_eq!(selection.decode(), found, "what a query holds does not change");
         }
     }
 }
