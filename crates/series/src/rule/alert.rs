@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::identity::identity;
+use super::{ALERT_NAME, identity::identity};
 use crate::{Labels, Timestamp};
 
 /// One alert of an alerting rule.
@@ -29,6 +29,13 @@ pub struct Alert {
     pub keep_firing_since: Option<Timestamp>,
     /// When it ended.
     pub resolved_at: Option<Timestamp>,
+}
+
+impl Alert {
+    /// The name of its rule; empty when the alert has none.
+    pub fn name(&self) -> &str {
+        self.labels.get(ALERT_NAME).unwrap_or("")
+    }
 }
 
 /// What an alert is at present.

@@ -27,7 +27,7 @@ pub use self::{
     identity::{identity, is_about_a_target},
     load::{Loaded, load},
     model::{External, Group, Rule, RuleKind},
-    standing::{Standing, firing_identities},
+    standing::{Standing, alert_names, certain_changes},
     state::{Health, RuleState},
     view::{GroupView, RuleView},
 };

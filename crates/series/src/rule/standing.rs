@@ -1,69 +1,89 @@
-//! Which alerts the rules have at present, and of which they cannot say: what a log of alerts is compared with.
+//! Which alerts the rules have at present, and of which they cannot say: what those who write down alerts compare with.
 //!
 //! Must not know what becomes of the answers.
 
 use std::collections::BTreeSet;
 
-use super::{ALERT_NAME, AlertState, EndReason, GroupState, Health};
+use super::{
+    Alert, AlertChange, AlertState, Group, GroupView, Health, RuleView, Transition, identity,
+};
 use crate::Labels;
 
-/// The identities of all alerts that fire now, see [`super::Alert::identity`].
-pub fn firing_identities(groups: &[GroupState]) -> BTreeSet<Labels> {
-    Standing::of(groups).firing
-}
-
 /// What the rules say of alerts at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// The identities of the alerts that fire.
-    pub firing: BTreeSet<Labels>,
-    /// The identities of the alerts that do not fire yet.
-    pub pending: BTreeSet<Labels>,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing<'a> {
+    /// The alerts that fire, in the order of the rules.
+    pub firing: Vec<&'a Alert>,
+    /// The alerts that do not fire yet, in the order of the rules.
+    pub pending: Vec<&'a Alert>,
     /// The names of all alerts that have a rule.
-    pub names: BTreeSet<String>,
-    /// The names of those of which the rules cannot say whether there are any: a rule of their group was never evaluated, or
-    /// failed the last time.
-    pub undecided: BTreeSet<String>,
+    pub names: BTreeSet<&'a str>,
+    /// The names of the rules that cannot say which alerts there are: they failed the last time, or were not evaluated yet.
+    pub undecided: BTreeSet<&'a str>,
 }
 
-impl Standing {
-    /// What these groups say.
-    pub fn of(groups: &[GroupState]) -> Self {
-        let mut standing = Self::default();
+impl<'a> Standing<'a> {
+    /// What these groups say; `evaluated` says whether a group was evaluated since its rules were loaded.
+    pub fn of(groups: &'a [GroupView], evaluated: impl Fn(&Group) -> bool) -> Self {
+        let mut standing = Self { names: alert_names(groups), ..Self::default() };
         for group in groups {
-            // A rule reads what those before it have recorded, so one that failed makes the others doubtful.
-            let decided = group.last_evaluation().is_some()
-                && group.rules().iter().all(|rule| rule.health() == Health::Ok);
-            for state in group.rules().iter().filter(|state| state.rule().is_alerting()) {
-                standing.names.insert(state.rule().name.clone());
-                if !decided {
-                    standing.undecided.insert(state.rule().name.clone());
+            let is_new = !evaluated(group.group());
+            for rule in group.rules() {
+                if is_new || rule.health() == Health::Err {
+                    standing.undecided.insert(&rule.rule().name);
                 }
-                for alert in state.alerts() {
-                    let identities = match alert.state {
-                        AlertState::Firing => &mut standing.firing,
-                        AlertState::Pending => &mut standing.pending,
-                        AlertState::Inactive => continue,
-                    };
-                    identities.insert(alert.identity.clone());
+                for alert in rule.alerts() {
+                    match alert.state {
+                        AlertState::Firing => standing.firing.push(alert),
+                        AlertState::Pending => standing.pending.push(alert),
+                        AlertState::Inactive => {}
+                    }
                 }
             }
         }
         standing
     }
+}
 
-    /// Whether each rule was evaluated at least once, and the last time well.
-    pub fn is_decided(&self) -> bool {
-        self.undecided.is_empty()
+/// The names of all alerting rules.
+pub fn alert_names(groups: &[GroupView]) -> BTreeSet<&str> {
+    let rules = groups.iter().flat_map(GroupView::rules).map(RuleView::rule);
+    rules.filter(|rule| rule.is_alerting()).map(|rule| rule.name.as_str()).collect()
+}
+
+/// The changes that are certain after they were made, in their order, and whether an end was left out because time has to show
+/// whether it is one.
+///
+/// Of two rules with one name and one alert, the other may still have it: that end is none. An alert whose labels were edited
+/// is pending again under the new ones: whether it is over is seen when that fires or not.
+pub fn certain_changes<'c>(
+    groups: &[GroupView],
+    changes: &'c [AlertChange],
+) -> (Vec<&'c AlertChange>, bool) {
+    let is_end = |change: &AlertChange| change.transition == Transition::Resolved;
+    let ends = changes.iter().filter(|change| is_end(change));
+    let names: BTreeSet<&str> = ends.map(|change| change.alert.name()).collect();
+    if names.is_empty() {
+        return (changes.iter().collect(), false);
     }
-
-    /// Why an alert with this identity that was firing before is over; `None` while it fires, or while the rules cannot say.
-    pub fn ended(&self, identity: &Labels) -> Option<EndReason> {
-        let name = identity.get(ALERT_NAME).unwrap_or("");
-        if self.firing.contains(identity) || self.undecided.contains(name) {
-            return None;
+    let (mut firing, mut pending): (BTreeSet<&Labels>, BTreeSet<Labels>) = Default::default();
+    let alerts = groups.iter().flat_map(GroupView::rules).flat_map(RuleView::alerts);
+    for alert in alerts.filter(|alert| names.contains(alert.name())) {
+        match alert.state {
+            AlertState::Firing => drop(firing.insert(&alert.labels)),
+            AlertState::Pending => drop(pending.insert(identity(&alert.labels))),
+            AlertState::Inactive => {}
         }
-        let has_rule = self.names.contains(name);
-        Some(if has_rule { EndReason::ConditionOver } else { EndReason::RuleRemoved })
     }
+    let mut open = false;
+    let mut is_certain = |change: &AlertChange| {
+        if !is_end(change) {
+            return true;
+        }
+        let goes_on = pending.contains(&identity(&change.alert.labels));
+        open |= goes_on;
+        !goes_on && !firing.contains(&change.alert.labels)
+    };
+    let certain = changes.iter().filter(|change| is_certain(change)).collect();
+    (certain, open)
 }

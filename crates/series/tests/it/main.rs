@@ -17,6 +17,8 @@ mod rules_load;
 #[cfg(test)]
 mod rules_program;
 #[cfg(test)]
+mod rules_standing;
+#[cfg(test)]
 mod rules_template;
 #[cfg(test)]
 mod rules_twins;

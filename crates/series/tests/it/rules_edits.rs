@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use series::rule::{EndReason, GroupState, Transition, firing_identities};
+use series::rule::{EndReason, GroupState, Transition};
 
 use crate::rules_program::{A, DOWN, MINUTE, OTHER, Program, file};
 
@@ -66,7 +66,7 @@ fn no_edit_of_a_rule_ends_an_alert_that_goes_on() {
                     program.reload(&after);
                 }
                 let identity = program.changes[0].alert.identity.clone();
-                assert_eq!(firing_identities(&program.states), BTreeSet::from([identity.clone()]));
+                assert_eq!(program.firing(), BTreeSet::from([identity.clone()]));
                 program.evaluate(3, &[(series, 0.0)]);
                 program.evaluate(4, &[(series, 0.0)]);
                 assert_eq!(
@@ -316,7 +316,7 @@ fn alerts_of_a_removed_rule_go_on_in_another_one_of_the_name() {
             } else {
                 program.reload(&[("r.yml", &after)]);
             }
-            assert_eq!(firing_identities(&program.states).len(), 3);
+            assert_eq!(program.firing().len(), 3);
             program.evaluate(2, &samples);
             program.evaluate(3, &samples);
             let ends = &program.changes[3..];
@@ -325,7 +325,7 @@ fn alerts_of_a_removed_rule_go_on_in_another_one_of_the_name() {
             // After a restart it is not known which rules there were.
             let reason = if restarts { EndReason::ConditionOver } else { EndReason::RuleRemoved };
             assert!(ends.iter().all(|change| change.reason == Some(reason)));
-            assert_eq!(firing_identities(&program.states).len(), 3 - ended);
+            assert_eq!(program.firing().len(), 3 - ended);
         }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Must not know what is expected.
 
+use std::collections::BTreeSet;
+
 use series::{
     Database as _, Labels, Matcher, Source as _, Timestamp, is_stale,
     labels::METRIC_NAME,
-    rule::{AlertChange, External, Group, GroupState, load},
+    rule::{AlertChange, AlertState, External, Group, GroupState, GroupView, RuleState, load},
     store::Store,
 };
 
@@ -83,6 +85,18 @@ impl Program {
         self.states = groups(files).into_iter().map(GroupState::new).collect();
         let now = self.minute * MINUTE + 30_000;
         GroupState::restore(&mut self.states, &self.store, now, &External::default())
+    }
+
+    /// The identities of the alerts that fire.
+    pub(crate) fn firing(&self) -> BTreeSet<Labels> {
+        let alerts = self.states.iter().flat_map(GroupState::rules).flat_map(RuleState::alerts);
+        let firing = alerts.filter(|alert| alert.state == AlertState::Firing);
+        firing.map(|alert| alert.identity.clone()).collect()
+    }
+
+    /// The groups as they are now.
+    pub(crate) fn views(&self) -> Vec<GroupView> {
+        self.states.iter().map(GroupView::of).collect()
     }
 
     /// How many staleness markers the series of a metric have.

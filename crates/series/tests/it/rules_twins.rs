@@ -1,17 +1,10 @@
-//! Rules of one name: alerts that several of them give, and which alerts the rules have on the whole.
+//! Rules of one name: alerts that several of them give.
 //!
 //! Must not know how states are carried, only what is reported and stored.
 
-use std::collections::BTreeSet;
+use series::{Matcher, Source as _, labels::METRIC_NAME};
 
-use series::{
-    Database as _, Labels, Matcher, Source as _,
-    labels::METRIC_NAME,
-    rule::{EndReason, External, GroupState, Standing},
-    store::Store,
-};
-
-use crate::rules_program::{A, DOWN, MINUTE, Program, file, groups, metric};
+use crate::rules_program::{A, MINUTE, Program, file};
 
 #[test]
 fn twins_report_an_alert_once_and_survive_a_restart() {
@@ -55,35 +48,4 @@ fn twins_report_an_alert_once_and_survive_a_restart() {
     program.evaluate(1, &[]);
     let found = program.store.select(&[Matcher::equal(METRIC_NAME, "r")], 0, MINUTE).unwrap();
     assert_eq!(found[0].samples.iter().map(|sample| sample.value).collect::<Vec<_>>(), [1.0]);
-}
-
-#[test]
-fn the_rules_say_which_alerts_there_are_and_when_they_cannot_say() {
-    let rules = file(&format!("{DOWN}, {{alert: Slow, expr: up == 0, for: 1h}}"));
-    let broken = "groups: [{name: h, rules: [{alert: Broken, expr: 'up * on () group_left () up'}, {alert: Beside, expr: up == 0}]}]";
-    let identity = |name: &str| {
-        Labels::new([("alertname", name), ("job", "webservices"), ("instance", "http://a/")])
-    };
-    let store = Store::in_memory();
-    let mut states: Vec<GroupState> =
-        groups(&[("r.yml", &rules), ("h.yml", broken)]).into_iter().map(GroupState::new).collect();
-    let standing = Standing::of(&states);
-    assert!(!standing.is_decided());
-    assert_eq!(standing.ended(&identity("Down")), None, "never evaluated");
-    assert_eq!(standing.ended(&identity("Gone")), Some(EndReason::RuleRemoved));
-    store.append(0, &[(metric(A), 0.0), (metric("up job=b"), 0.0)]).unwrap();
-    for state in &mut states {
-        state.evaluate(&store, 0, &External::default());
-    }
-    let standing = Standing::of(&states);
-    assert_eq!(standing.ended(&identity("Down")), None, "it fires");
-    let elsewhere = identity("Down").with("instance", "http://b/");
-    assert_eq!(standing.ended(&elsewhere), Some(EndReason::ConditionOver));
-    assert_eq!(standing.ended(&identity("Slow")), Some(EndReason::ConditionOver), "pending only");
-    assert!(standing.pending.contains(&identity("Slow")));
-    // A rule that failed makes those beside it doubtful.
-    assert_eq!(standing.ended(&identity("Broken")), None);
-    assert_eq!(standing.ended(&elsewhere.with("alertname", "Beside")), None);
-    assert_eq!(standing.undecided, BTreeSet::from(["Broken".to_owned(), "Beside".to_owned()]));
-    assert!(!standing.is_decided());
 }
