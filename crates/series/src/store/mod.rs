@@ -15,8 +15,10 @@ use std::{
     collections::{BTreeSet, VecDeque},
     io,
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Mutex, RwLock},
 };
+
+use notation::sync::{lock, read, write};
 
 use self::{
     head::{Head, Totals},
@@ -161,11 +163,6 @@ pub struct Store {
     wal_size: Mutex<Size>,
 }
 
-// A panic elsewhere leaves these structures usable, so a poisoned lock is taken as it is.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Store {
     /// Opens the store of a directory, which it locks, and replays its log.
     ///
@@ -208,14 +205,6 @@ impl Store {
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Head> {
-        self.head.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Head> {
-        self.head.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Writes everything appended since the last call to the log, and waits until it is on the disk.
     ///
     /// # Errors
@@ -243,16 +232,16 @@ impl Store {
     pub fn expire(&self, now: Timestamp) {
         let cutoff = now.saturating_sub(self.options.retention_ms);
         let Some(wal) = &self.wal else {
-            self.write().expire(cutoff);
+            write(&self.head).expire(cutoff);
             return;
         };
         let mut wal = lock(wal);
         wal.expire(cutoff);
-        self.write().expire(cutoff);
+        write(&self.head).expire(cutoff);
         if let Some(cap) = self.options.retention_bytes {
-            while wal.size().bytes.saturating_add(self.read().totals.bytes) > cap {
+            while wal.size().bytes.saturating_add(read(&self.head).totals.bytes) > cap {
                 let Some(newest) = wal.unlink_oldest() else { break };
-                self.write().expire(newest.saturating_add(1));
+                write(&self.head).expire(newest.saturating_add(1));
             }
         }
         *lock(&self.wal_size) = wal.size();
@@ -261,7 +250,7 @@ impl Store {
     /// The store's size, from running totals: it takes the same short time whatever the store holds and the disk does.
     pub fn statistics(&self) -> Statistics {
         let (series, dropped_samples, totals) = {
-            let head = self.read();
+            let head = read(&self.head);
             (head.entries.len(), head.dropped, head.totals)
         };
         let Totals { samples, chunks, bytes, oldest, newest } = totals;
@@ -293,7 +282,7 @@ impl Store {
         after: Timestamp,
         until: Timestamp,
     ) -> impl Iterator<Item = Labels> {
-        let selection = self.read().latest(matchers, after, until, false);
+        let selection = read(&self.head).latest(matchers, after, until, false);
         selection.decode_latest(false).into_iter().map(|(labels, _)| labels)
     }
 
@@ -335,7 +324,7 @@ impl Source for Store {
         after: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Series>, SourceError> {
-        let selection = self.read().select(matchers, after, until);
+        let selection = read(&self.head).select(matchers, after, until);
         Ok(selection.decode())
     }
 
@@ -346,14 +335,14 @@ impl Source for Store {
         until: Timestamp,
         numbers: bool,
     ) -> Result<Vec<(Labels, Sample)>, SourceError> {
-        let selection = self.read().latest(matchers, after, until, numbers);
+        let selection = read(&self.head).latest(matchers, after, until, numbers);
         Ok(selection.decode_latest(numbers))
     }
 }
 
 impl Database for Store {
     fn append(&self, at: Timestamp, samples: &[(Labels, f64)]) -> Result<(), SourceError> {
-        let mut head = self.write();
+        let mut head = write(&self.head);
         let mut kept = Vec::new();
         for (labels, value) in samples {
             let id = head.append(labels, Sample { timestamp: at, value: *value });

@@ -78,7 +78,7 @@ fn segments(directory: &Path) -> Vec<PathBuf> {
 /// The sizes as a walk over every chunk and every file finds them; what only a counter can know is taken over.
 fn walked(store: &Store) -> Statistics {
     let counted = store.statistics();
-    let head = store.read();
+    let head = read(&store.head);
     let chunks: Vec<_> = head.entries.values().flat_map(|entry| &entry.chunks).collect();
     let files = segments(&store.options.directory);
     Statistics {
@@ -147,7 +147,7 @@ fn apply(
         Operation::Expire(after) => store.expire(now.saturating_add(after)),
         Operation::Read(minutes) => {
             let after = *now - i64::from(minutes) * 60_000;
-            let selection = store.read().select(&[], after, *now);
+            let selection = read(&store.head).select(&[], after, *now);
             let found = selection.clone().decode();
             reading.push((selection, found));
         }
