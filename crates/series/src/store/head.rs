@@ -3,7 +3,7 @@
 //! Must not know the log, nor any lock.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -42,7 +42,7 @@ impl Totals {
         self.bytes = (self.bytes - before) + chunk.bytes() as u64;
         self.samples += 1;
         let at = sample.timestamp;
-        self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
+        note_oldest(&mut self.oldest, at);
         self.newest = self.newest.max(Some(at));
     }
 
@@ -138,39 +138,90 @@ impl Head {
         self.index.select(matchers).into_iter().filter_map(|id| self.entries.get(&id))
     }
 
-    /// Drops the chunks whose newest sample is older than `cutoff`, and series that have none left.
-    pub(super) fn expire(&mut self, cutoff: Timestamp) {
-        if self.totals.oldest.is_none_or(|oldest| oldest >= cutoff) {
-            return;
-        }
-        let mut oldest: Option<Timestamp> = None;
-        let mut gone = BTreeSet::new();
-        for (id, entry) in &mut self.entries {
-            entry.chunks.retain(|chunk| {
-                let kept = chunk.last() >= cutoff;
-                if !kept {
-                    self.totals.remove(chunk);
-                }
-                kept
-            });
-            match entry.chunks.first().map(|chunk| chunk.first()) {
-                Some(first) => oldest = Some(oldest.map_or(first, |oldest| oldest.min(first))),
-                None => {
-                    gone.insert(*id);
-                }
-            }
-        }
-        self.totals.oldest = oldest;
-        // The newest sample stays with its chunk unless every chunk is gone.
-        self.totals.newest = self.totals.newest.filter(|newest| *newest >= cutoff);
-        if gone.is_empty() {
-            return;
-        }
-        for id in &gone {
-            if let Some(entry) = self.entries.remove(id) {
-                self.ids.remove(&entry.labels);
-            }
-        }
-        self.index.remove(&gone);
+    /// Whether a chunk may be older than `cutoff`.
+    pub(super) fn has_older(&self, cutoff: Timestamp) -> bool {
+        self.totals.oldest.is_some_and(|oldest| oldest < cutoff)
     }
+
+    /// Looks for series with chunks that are to be dropped among the next `count` ones.
+    pub(super) fn look_for_expired(&self, expiry: &mut Expiry, count: usize) {
+        expiry.found.clear();
+        let mut visited = 0;
+        for (id, entry) in self.entries.range(expiry.next..).take(count) {
+            visited += 1;
+            expiry.next = id.saturating_add(1);
+            expiry.visit(*id, entry);
+        }
+        expiry.is_complete = visited < count;
+    }
+
+    /// Drops the chunks whose newest sample is too old of the series that were found, and the series that have none left.
+    pub(super) fn expire(&mut self, expiry: &mut Expiry) {
+        for id in expiry.found.drain(..) {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let kept = entry.chunks.partition_point(|chunk| chunk.last() < expiry.cutoff);
+            for chunk in entry.chunks.drain(..kept) {
+                self.totals.remove(&chunk);
+            }
+            if let Some(oldest) = entry.chunks.first() {
+                note_oldest(&mut expiry.oldest, oldest.first());
+            } else if let Some(entry) = self.entries.remove(&id) {
+                self.ids.remove(&entry.labels);
+                expiry.gone.insert(id, entry.labels);
+            }
+        }
+    }
+
+    /// Ends an expiry that has visited all series.
+    pub(super) fn finish_expiry(&mut self, expiry: &Expiry) {
+        // Series may have come since the last step.
+        let new = self.entries.range(expiry.next..).filter_map(|(_, entry)| entry.chunks.first());
+        self.totals.oldest = expiry.oldest;
+        for chunk in new {
+            note_oldest(&mut self.totals.oldest, chunk.first());
+        }
+        if self.entries.is_empty() {
+            self.totals.newest = None;
+        }
+        if !expiry.gone.is_empty() {
+            self.index.remove(&expiry.gone);
+        }
+    }
+}
+
+/// Retention on its way through the series: in steps, so that no one waits for all of them.
+#[derive(Debug)]
+pub(super) struct Expiry {
+    cutoff: Timestamp,
+    /// The first series that was not visited yet.
+    next: u32,
+    /// Of the series visited last those that have something to drop.
+    pub(super) found: Vec<u32>,
+    /// Whether all series were visited.
+    pub(super) is_complete: bool,
+    /// The oldest sample that stays, of the series visited.
+    oldest: Option<Timestamp>,
+    /// The series that are gone, which the index still has.
+    gone: BTreeMap<u32, Labels>,
+}
+
+impl Expiry {
+    /// An expiry of the chunks whose newest sample is older than `cutoff`.
+    pub(super) fn new(cutoff: Timestamp) -> Self {
+        let (found, gone) = (Vec::new(), BTreeMap::new());
+        Self { cutoff, next: 0, found, is_complete: false, oldest: None, gone }
+    }
+
+    fn visit(&mut self, id: u32, entry: &Entry) {
+        match entry.chunks.first() {
+            Some(oldest) if oldest.last() >= self.cutoff => {
+                note_oldest(&mut self.oldest, oldest.first());
+            }
+            _ => self.found.push(id),
+        }
+    }
+}
+
+fn note_oldest(oldest: &mut Option<Timestamp>, at: Timestamp) {
+    *oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
 }

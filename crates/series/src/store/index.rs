@@ -11,7 +11,7 @@ use std::{
 use crate::{Labels, Matcher, Matching};
 
 /// Postings of all series.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Index {
     postings: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Vec<u32>>>,
     all: Vec<u32>,
@@ -35,16 +35,24 @@ impl Index {
         }
     }
 
-    /// Forgets series.
-    pub(super) fn remove(&mut self, gone: &BTreeSet<u32>) {
-        self.all.retain(|id| !gone.contains(id));
-        self.postings.retain(|_, values| {
-            values.retain(|_, ids| {
-                ids.retain(|id| !gone.contains(id));
-                !ids.is_empty()
-            });
-            !values.is_empty()
-        });
+    /// Forgets series. Only the lists of their own labels are gone through.
+    pub(super) fn remove(&mut self, gone: &BTreeMap<u32, Labels>) {
+        let mut pairs: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for labels in gone.values() {
+            pairs.extend(labels.iter());
+        }
+        for (name, value) in pairs {
+            let Some(values) = self.postings.get_mut(name) else { continue };
+            let Some(ids) = values.get_mut(value) else { continue };
+            subtract(ids, gone);
+            if ids.is_empty() {
+                values.remove(value);
+            }
+            if values.is_empty() {
+                self.postings.remove(name);
+            }
+        }
+        subtract(&mut self.all, gone);
     }
 
     /// The series that satisfy all matchers, ascending.
@@ -98,6 +106,15 @@ impl Index {
     }
 }
 
+/// Takes out of ascending identifiers those that are gone.
+fn subtract(ids: &mut Vec<u32>, gone: &BTreeMap<u32, Labels>) {
+    let mut gone = gone.keys().peekable();
+    ids.retain(|id| {
+        while gone.next_if(|gone| *gone < id).is_some() {}
+        gone.peek() != Some(&id)
+    });
+}
+
 /// The alternatives of an anchored regular expression without any operator but `|`.
 fn literals(pattern: &str) -> Option<Vec<&str>> {
     let inner = pattern
@@ -108,4 +125,33 @@ fn literals(pattern: &str) -> Option<Vec<&str>> {
         character.is_alphanumeric() || matches!(character, '|' | '_' | '-' | ':' | '/' | ' ' | '=')
     };
     inner.chars().all(plain).then(|| inner.split('|').collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn an_index_without_some_series_is_that_of_the_others(gone in proptest::collection::vec(any::<bool>(), 0..40)) {
+            let labels = |id: u32| {
+                let number = |part: u32| (id % part).to_string();
+                Labels::new([("all", "1".to_owned()), ("two", number(2)), ("seven", number(7)), ("own", id.to_string())])
+            };
+            let (mut index, mut others, mut left_out) = (Index::default(), Index::default(), BTreeMap::new());
+            for (id, gone) in (0..).zip(gone) {
+                index.insert(id, &labels(id));
+                if gone {
+                    left_out.insert(id, labels(id));
+                } else {
+                    others.insert(id, &labels(id));
+                }
+            }
+            index.remove(&left_out);
+            prop_assert_eq!(index, others);
+        }
+    }
 }

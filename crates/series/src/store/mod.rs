@@ -21,13 +21,16 @@ use std::{
 use notation::sync::{lock, read, write};
 
 use self::{
-    head::{Head, Totals},
+    head::{Expiry, Head, Totals},
     record::Round,
     wal::{Size, Wal},
 };
 use crate::{
     Database, LOOKBACK_MS, Labels, Matcher, Sample, Series, Source, SourceError, Timestamp,
 };
+
+/// How many series retention visits at a time: well below a millisecond's work. Tests have few.
+const EXPIRY_STEP: usize = if cfg!(test) { 2 } else { 1_000 };
 
 /// Where and how long a store keeps samples.
 #[derive(Clone, Debug)]
@@ -232,19 +235,35 @@ impl Store {
     pub fn expire(&self, now: Timestamp) {
         let cutoff = now.saturating_sub(self.options.retention_ms);
         let Some(wal) = &self.wal else {
-            write(&self.head).expire(cutoff);
+            self.expire_head(cutoff);
             return;
         };
         let mut wal = lock(wal);
         wal.expire(cutoff);
-        write(&self.head).expire(cutoff);
+        self.expire_head(cutoff);
         if let Some(cap) = self.options.retention_bytes {
             while wal.size().bytes.saturating_add(read(&self.head).totals.bytes) > cap {
                 let Some(newest) = wal.unlink_oldest() else { break };
-                write(&self.head).expire(newest.saturating_add(1));
+                self.expire_head(newest.saturating_add(1));
             }
         }
         *lock(&self.wal_size) = wal.size();
+    }
+
+    /// Drops chunks of the head. What is to be dropped is looked for under the lock that readers share, a few series at a time: to
+    /// that lock a writer who waits comes first.
+    fn expire_head(&self, cutoff: Timestamp) {
+        if !read(&self.head).has_older(cutoff) {
+            return;
+        }
+        let mut expiry = Expiry::new(cutoff);
+        while !expiry.is_complete {
+            read(&self.head).look_for_expired(&mut expiry, EXPIRY_STEP);
+            if !expiry.found.is_empty() {
+                write(&self.head).expire(&mut expiry);
+            }
+        }
+        write(&self.head).finish_expiry(&expiry);
     }
 
     /// The store's size, from running totals: it takes the same short time whatever the store holds and the disk does.
