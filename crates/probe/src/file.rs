@@ -39,9 +39,26 @@ pub(crate) struct FileError {
     cause: io::Error,
 }
 
+/// The files as they are at one time of day.
+#[derive(Clone, Copy)]
+pub(crate) struct Files<'a> {
+    cache: &'a FileCache,
+    now: SystemTime,
+}
+
+impl Files<'_> {
+    /// The contents of a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read and never could.
+    pub(crate) fn read(self, path: &str) -> Result<FileContents, FileError> {
+        self.cache.read(path, self.now)
+    }
+}
+
 /// The files read so far, by path.
 #[derive(Debug, Default)]
-pub(crate) struct Files(Mutex<HashMap<String, Known>>);
+pub(crate) struct FileCache(Mutex<HashMap<String, Known>>);
 
 /// A file as it was when it was read.
 #[derive(Clone, Debug)]
@@ -83,12 +100,17 @@ impl Stamp {
     }
 }
 
-impl Files {
+impl FileCache {
+    /// The files at this time of day.
+    pub(crate) fn at(&self, now: SystemTime) -> Files<'_> {
+        Files { cache: self, now }
+    }
+
     /// The contents of a file. `now` is the time of day.
     ///
     /// # Errors
     /// When the file cannot be read and never could.
-    pub(crate) fn read(&self, path: &str, now: SystemTime) -> Result<FileContents, FileError> {
+    fn read(&self, path: &str, now: SystemTime) -> Result<FileContents, FileError> {
         // The lock is not held while the file system is asked: it may be slow.
         let known = self.lock().get(path).cloned();
         match Self::refresh(path, known.as_ref(), now) {
@@ -165,7 +187,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         let text = path.to_str().unwrap();
-        let files = Files::default();
+        let files = FileCache::default();
         assert!(files.read(text, later()).unwrap_err().to_string().contains("cannot read"));
         std::fs::write(&path, "one").unwrap();
         let first = files.read(text, later()).unwrap();
@@ -189,7 +211,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         let text = path.to_str().unwrap();
-        let files = Files::default();
+        let files = FileCache::default();
         for contents in ["one", "two", "six"] {
             std::fs::write(&path, contents).unwrap();
             let now = std::fs::metadata(&path).unwrap().modified().unwrap();
@@ -202,7 +224,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         let text = path.to_str().unwrap();
-        let files = Files::default();
+        let files = FileCache::default();
         std::fs::write(&path, "one").unwrap();
         assert!(files.read(text, later()).is_ok());
         std::fs::remove_file(&path).unwrap();

@@ -6,6 +6,7 @@
 use crate::{
     context::ProbeContext,
     kind::Probe,
+    net::Net,
     report::{Failure, MetricDef},
     target::{AddressForm, Target},
 };
@@ -86,8 +87,8 @@ macro_rules! kinds {
                 match self { $(Self::$name(settings) => serde_json::to_value(settings).unwrap_or_default()),+ }
             }
 
-            pub(crate) async fn run(&self, target: &Target, context: &mut ProbeContext<'_>) -> Result<(), Failure> {
-                match self { $(Self::$name(settings) => settings.run(target, context).await),+ }
+            pub(crate) async fn run(&self, target: &Target, net: &Net, context: &mut ProbeContext) -> Result<(), Failure> {
+                match self { $(Self::$name(settings) => settings.run(target, net, context).await),+ }
             }
         }
     };

@@ -180,15 +180,15 @@ impl Module {
     pub async fn probe(&self, net: &Net, target: &Target, timeout: Duration) -> ProbeResult {
         let timeout =
             self.timeout.filter(|own| !own.is_zero()).map_or(timeout, |own| own.min(timeout));
-        let mut context = ProbeContext::start(net, timeout);
+        let mut context = ProbeContext::start(net.moment(), timeout);
         context.note(format!(
             "probing {} with module {} ({})",
             target.text(),
             self.name,
             self.kind()
         ));
-        let outcome = self.check.run(target, &mut context).await;
-        context.finish(outcome)
+        let outcome = self.check.run(target, net, &mut context).await;
+        context.finish(outcome, &net.moment())
     }
 
     /// The module as YAML, with its secrets hidden.

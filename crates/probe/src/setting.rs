@@ -1,14 +1,11 @@
-//! Values of the modules file that several kinds share: durations, sizes, regular expressions, secrets, TLS.
+//! Values of the modules file that several kinds share: durations, sizes, regular expressions, secrets.
 //!
 //! Each type is valid once it exists. Must not know how a value is used.
-
-mod tls;
 
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub(crate) use self::tls::{Fingerprint, TlsSettings, TlsVersion};
 use crate::report::HIDDEN;
 
 /// How large a compiled regular expression may be: larger ones cost more memory than any check is worth.

@@ -7,7 +7,10 @@ mod redaction;
 use std::{
     borrow::Cow,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -15,11 +18,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     clocks::{DRIFT_MAX, Moment},
-    file::{FileContents, FileError},
-    net::{Net, tls::CutShort},
     report::{
         Evidence, Failure, Hop, Label, MetricDef, Outcome, Phase, ProbeResult, Reason, Sample,
-        Stage, TlsSummary, Warning, metric, text::cut,
+        Stage, Warning, metric, text::cut,
     },
 };
 
@@ -40,9 +41,7 @@ const NOTES_MAX: usize = 64;
 const DETAIL_BYTES_MAX: usize = 512;
 
 /// A probe in progress.
-pub struct ProbeContext<'a> {
-    /// Name resolution and trusted roots.
-    pub net: &'a Net,
+pub struct ProbeContext {
     started: Instant,
     began: Moment,
     timeout: Duration,
@@ -53,28 +52,27 @@ pub struct ProbeContext<'a> {
     notes: Vec<(Duration, String)>,
     evidence: Evidence,
     secrets: Vec<String>,
-    /// How the latest TLS connection ends.
-    tls_end: CutShort,
+    /// Whether the latest TLS connection ended without a farewell.
+    tls_end: Option<Arc<AtomicBool>>,
     /// When the first certificate expires of those that the target and what it redirects to depend on, in Unix seconds.
     expiry: Option<i64>,
 }
 
-impl<'a> ProbeContext<'a> {
-    /// Begins a probe that must end within `timeout`.
-    pub fn start(net: &'a Net, timeout: Duration) -> Self {
+impl ProbeContext {
+    /// Begins a probe that must end within `timeout`. `began` is what the clocks say now.
+    pub(crate) fn start(began: Moment, timeout: Duration) -> Self {
         let started = Instant::now();
         Self {
-            net,
             started,
             until: started + timeout,
-            began: net.moment(),
+            began,
             timeout,
             times: Stage::ALL.map(|stage| (stage, Duration::ZERO)),
             samples: Vec::with_capacity(SAMPLES_USUAL),
             notes: Vec::with_capacity(NOTES_USUAL),
             evidence: Evidence::default(),
             secrets: Vec::new(),
-            tls_end: CutShort::default(),
+            tls_end: None,
             expiry: None,
         }
     }
@@ -203,6 +201,13 @@ impl<'a> ProbeContext<'a> {
         }
     }
 
+    /// Writes several lines.
+    pub(crate) fn notes(&mut self, notes: Vec<String>) {
+        for note in notes {
+            self.note(note);
+        }
+    }
+
     /// Begins a request, to which everything belongs that is told of the evidence from now on.
     pub fn begin_hop(&mut self, hop: Hop) {
         self.evidence.begin(hop);
@@ -213,22 +218,15 @@ impl<'a> ProbeContext<'a> {
         self.evidence.hop()
     }
 
-    /// Tells that another TLS connection is in use, whose end is worth a warning when it comes without a farewell.
-    pub(crate) fn watch(&mut self, end: CutShort) {
+    /// Watches the end of another TLS connection, which is worth a warning when the flag is set: it came without a farewell.
+    pub(crate) fn watch_tls_end(&mut self, cut_short: Arc<AtomicBool>) {
         self.look_at_tls_end();
-        self.tls_end = end;
+        self.tls_end = Some(cut_short);
     }
 
     fn look_at_tls_end(&mut self) {
-        if self.tls_end.is_set() {
+        if self.tls_end.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
             self.warn(Warning::NoCloseNotify);
-        }
-    }
-
-    /// Tells of the TLS connection of the request in progress.
-    pub(crate) fn tls(&mut self, summary: TlsSummary) {
-        if let Some(hop) = self.evidence.hop() {
-            hop.tls = Some(summary);
         }
     }
 
@@ -272,31 +270,15 @@ impl<'a> ProbeContext<'a> {
         text
     }
 
-    /// What a file that the module names holds now, or held when it last could be read; then a note says so.
-    ///
-    /// # Errors
-    /// A fault of our own when it never could be read.
-    pub(crate) fn file(&mut self, path: &str) -> Result<Arc<[u8]>, Failure> {
-        let fault =
-            |error: FileError| Failure::new(Phase::Internal, Reason::Config, error.to_string());
-        let FileContents { bytes, stale } =
-            self.net.files.read(path, self.net.now()).map_err(fault)?;
-        if let Some(note) = stale {
-            self.note(note);
-        }
-        Ok(bytes)
-    }
-
     /// Nothing that was measured while the machine slept says anything about the target. A time of day that was set
     /// disturbs no duration, but may explain what is said of a certificate.
-    fn judge_clocks(&mut self) -> Result<(), Failure> {
-        let now = self.net.moment();
-        let asleep = self.began.asleep_until(&now);
+    fn judge_clocks(&mut self, now: &Moment) -> Result<(), Failure> {
+        let asleep = self.began.asleep_until(now);
         if asleep > DRIFT_MAX {
             let detail = format!("the machine slept for {:.0} s meanwhile", asleep.as_secs_f64());
             return Err(Failure::new(Phase::Internal, Reason::Cancelled, detail));
         }
-        let step = self.began.step_until(&now);
+        let step = self.began.step_until(now);
         if step > DRIFT_MAX {
             self.warn(Warning::ClockStep);
             self.note(format!("the time of day was set by {:.0} s meanwhile", step.as_secs_f64()));
@@ -304,10 +286,10 @@ impl<'a> ProbeContext<'a> {
         Ok(())
     }
 
-    /// Ends the probe.
-    pub fn finish(mut self, outcome: Result<(), Failure>) -> ProbeResult {
+    /// Ends the probe. `ended` is what the clocks say now.
+    pub(crate) fn finish(mut self, outcome: Result<(), Failure>, ended: &Moment) -> ProbeResult {
         let elapsed = self.started.elapsed();
-        let outcome = match self.judge_clocks().and(outcome) {
+        let outcome = match self.judge_clocks(ended).and(outcome) {
             Ok(()) => Outcome::Up,
             Err(failure) => {
                 let detail = self.told(failure.detail, DETAIL_BYTES_MAX);

@@ -1,11 +1,12 @@
 //! A probe in progress: what times out, what is bounded, and whose fault it is.
 
 use super::*;
+use crate::net::Net;
 
 #[tokio::test(start_paused = true)]
 async fn the_stage_in_which_the_deadline_passes_timed_out() {
     let net = Net::for_tests(None, &[]).unwrap();
-    let mut context = ProbeContext::start(&net, Duration::from_secs(5));
+    let mut context = ProbeContext::start(net.moment(), Duration::from_secs(5));
     let wait = |seconds| async move {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         Ok(())
@@ -15,7 +16,7 @@ async fn the_stage_in_which_the_deadline_passes_timed_out() {
     assert_eq!((failure.phase, failure.reason), (Phase::Connect, Reason::Timeout));
     assert_eq!(context.time(Stage::Resolve), Duration::from_secs(2));
     assert_eq!(context.time(Stage::Connect), Duration::from_secs(3));
-    let result = context.finish(Err(failure));
+    let result = context.finish(Err(failure), &net.moment());
     assert_eq!(result.elapsed, Duration::from_secs(5));
     let failure = result.samples.iter().find(|sample| sample.metric == &metric::FAILURE).unwrap();
     assert_eq!(
@@ -27,13 +28,13 @@ async fn the_stage_in_which_the_deadline_passes_timed_out() {
 #[tokio::test(start_paused = true)]
 async fn what_a_target_can_fill_is_bounded() {
     let net = Net::for_tests(None, &[]).unwrap();
-    let mut context = ProbeContext::start(&net, Duration::from_secs(5));
+    let mut context = ProbeContext::start(net.moment(), Duration::from_secs(5));
     for _ in 0..10_000 {
         context.note("ä".repeat(10_000));
         context.sample(&metric::HTTP_SSL, 1.0);
     }
-    let result =
-        context.finish(Err(Failure::new(Phase::Internal, Reason::Bug, "x".repeat(10_000))));
+    let result = context
+        .finish(Err(Failure::new(Phase::Internal, Reason::Bug, "x".repeat(10_000))), &net.moment());
     assert!(result.notes.iter().map(|(_, note)| note.len()).sum::<usize>() < 40_000);
     assert!(result.samples.len() < 250);
     assert!(matches!(result.outcome, Outcome::Fault(failure) if failure.detail.len() < 600));
@@ -47,7 +48,7 @@ async fn what_fails_while_nobody_runs_us_is_our_fault() {
         (110, Phase::Http, Reason::Timeout),
         (400, Phase::Internal, Reason::Overload),
     ] {
-        let mut context = ProbeContext::start(&net, Duration::from_millis(100));
+        let mut context = ProbeContext::start(net.moment(), Duration::from_millis(100));
         let endless =
             context.stage(Phase::Http, Stage::Processing, std::future::pending::<Result<(), _>>());
         // The only thread of the runtime is taken away from the probe, which has just set its timer.
@@ -65,7 +66,7 @@ async fn what_fails_by_the_delay_is_our_fault_and_what_succeeds_is_not() {
         (Ok(()), Ok(())),
         (Err(Failure::new(Phase::Http, Reason::Closed, "")), Err(Reason::Overload)),
     ] {
-        let mut context = ProbeContext::start(&net, Duration::from_millis(10));
+        let mut context = ProbeContext::start(net.moment(), Duration::from_millis(10));
         let work = async {
             std::thread::sleep(Duration::from_millis(100));
             outcome
@@ -106,10 +107,10 @@ async fn sleep_is_our_fault_and_a_clock_that_is_set_is_told() {
     ] {
         let clocks = Arc::new(SetClocks([10_000, 100, 500].into()));
         let net = Net::for_tests(None, &[]).unwrap().with_clocks(Arc::clone(&clocks) as _);
-        let context = ProbeContext::start(&net, Duration::from_secs(5));
+        let context = ProbeContext::start(net.moment(), Duration::from_secs(5));
         tokio::time::advance(Duration::from_secs(3)).await;
         *clocks.0.lock().unwrap() = at_the_end;
-        let result = context.finish(outcome);
+        let result = context.finish(outcome, &net.moment());
         let found = match &result.outcome {
             Outcome::Fault(failure) => Some(failure.reason),
             Outcome::Up | Outcome::Down(_) => None,

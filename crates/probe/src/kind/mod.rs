@@ -3,12 +3,14 @@
 //! Must not know any kind's particulars.
 
 pub(crate) mod http;
+pub(crate) mod steps;
 pub(crate) mod tcp;
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     context::ProbeContext,
+    net::Net,
     report::{Failure, MetricDef},
     target::{AddressForm, Target},
 };
@@ -45,6 +47,7 @@ pub(crate) trait Probe:
     fn run(
         &self,
         target: &Target,
-        context: &mut ProbeContext<'_>,
+        net: &Net,
+        context: &mut ProbeContext,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 }

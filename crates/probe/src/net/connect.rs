@@ -10,19 +10,17 @@ use std::{
 
 use tokio::{
     net::{TcpSocket, TcpStream},
-    time::{Instant, sleep},
+    time::sleep,
 };
 use url::Host;
 
 use super::{
-    Net,
+    fault::local_fault,
     policy::{self, AddressClass},
     race::Race,
-    resolve::{Journal, Wanted},
 };
 use crate::{
-    context::ProbeContext,
-    report::{Failure, Phase, Reason, Stage, Warning, metric},
+    report::{Failure, Phase, Reason},
     setting::Family,
 };
 
@@ -60,102 +58,10 @@ impl Opened {
         AddressClass::of(self.address.ip())
     }
 
-    /// Whether the other end is this very program.
-    pub(crate) fn is_to_ourselves(&self, net: &Net) -> bool {
-        self.local.is_some_and(|local| net.listens_on(self.address, local.ip()))
+    /// The address of this end, where the system says it.
+    pub(crate) fn local(&self) -> Option<IpAddr> {
+        self.local.map(|local| local.ip())
     }
-}
-
-/// Resolves and connects, and reports both.
-pub(crate) async fn open(
-    context: &mut ProbeContext<'_>,
-    destination: &Destination<'_>,
-) -> Result<Opened, Failure> {
-    let addresses = resolve(context, destination).await?;
-    let addresses: Vec<SocketAddr> =
-        addresses.iter().map(|address| SocketAddr::new(*address, destination.port)).collect();
-    open_any(context, destination, &addresses).await
-}
-
-/// The addresses of the destination's host, in the order in which they are to be tried; at least one.
-pub(crate) async fn resolve(
-    context: &mut ProbeContext<'_>,
-    destination: &Destination<'_>,
-) -> Result<Vec<IpAddr>, Failure> {
-    let Destination { host, preferred, fallback, .. } = *destination;
-    let net = context.net;
-    // A silent name server must leave its name to the failure, and the connection its time.
-    let budget = (context.timeout() / 2).min(context.time_left());
-    let journal = Journal::default();
-    let wanted = Wanted { host, preferred, fallback, until: Instant::now() + budget };
-    let looking_up = net.resolver.resolve(net, wanted, &journal);
-    let looked_up = context.stage_within(budget, Phase::Resolve, Stage::Resolve, looking_up).await;
-    let (notes, first_server_dead) = journal.into_parts();
-    for note in notes {
-        context.note(note);
-    }
-    if first_server_dead {
-        context.warn(Warning::NameServer);
-    }
-    context.forget(metric::ADDRESS);
-    context.sample(&metric::DNS_LOOKUP, context.time(Stage::Resolve).as_secs_f64());
-    if let Ok(addresses) = &looked_up {
-        let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        context.note(format!("{host} resolved to {}", list.join(", ")));
-    } else {
-        context.sample(&metric::IP_PROTOCOL, 0.0);
-        context.sample(&metric::IP_ADDR_HASH, 0.0);
-    }
-    looked_up
-}
-
-/// Connects to one address of the destination, and reports it.
-pub(crate) async fn open_one(
-    context: &mut ProbeContext<'_>,
-    destination: &Destination<'_>,
-    address: SocketAddr,
-) -> Result<Opened, Failure> {
-    open_any(context, destination, &[address]).await
-}
-
-async fn open_any(
-    context: &mut ProbeContext<'_>,
-    destination: &Destination<'_>,
-    addresses: &[SocketAddr],
-) -> Result<Opened, Failure> {
-    let mut notes = Vec::new();
-    let time_left = context.time_left();
-    let connecting = connect(addresses, destination, time_left, &mut notes);
-    let connected = context.stage(Phase::Connect, Stage::Connect, connecting).await;
-    for note in notes {
-        context.note(note);
-    }
-    tell(context, connected.as_ref().ok().map(|opened| opened.address), addresses);
-    connected
-}
-
-/// Reports the address that was connected to; otherwise the first one that was to be tried.
-pub(super) fn tell(
-    context: &mut ProbeContext<'_>,
-    connected: Option<SocketAddr>,
-    tried: &[SocketAddr],
-) {
-    if let Some(address) = connected.or(tried.first().copied()) {
-        report(context, address.ip());
-    }
-    if let Some(address) = connected {
-        context.note(format!("connected to {address}"));
-        if let Some(hop) = context.hop() {
-            hop.peer = Some(address);
-        }
-    }
-}
-
-/// Reports the address of the target.
-pub(crate) fn report(context: &mut ProbeContext<'_>, address: IpAddr) {
-    context.forget(&[&metric::IP_PROTOCOL, &metric::IP_ADDR_HASH]);
-    context.sample(&metric::IP_PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
-    context.sample(&metric::IP_ADDR_HASH, f64::from(hash(address)));
 }
 
 /// The addresses that may be connected to, or why there is none.
@@ -184,10 +90,13 @@ pub(super) fn permitted(
     if permitted.is_empty() { Err(denied.unwrap_or_else(no_address)) } else { Ok(permitted) }
 }
 
-/// Connects to the first address that accepts.
-async fn connect(
-    addresses: &[SocketAddr],
+/// Connects to the first address of the destination that accepts. Notes say which ones did not.
+///
+/// # Errors
+/// What says most of why none accepted. Waits for addresses that are silent.
+pub(crate) async fn connect(
     destination: &Destination<'_>,
+    addresses: &[SocketAddr],
     time_left: Duration,
     notes: &mut Vec<String>,
 ) -> Result<Opened, Failure> {
@@ -297,27 +206,6 @@ pub(super) fn failure(address: SocketAddr, error: &io::Error) -> Failure {
     Failure::new(Phase::Connect, reason, format!("{address}: {error}"))
 }
 
-/// The fault of our own behind an error of the system: no descriptor, port, buffer or memory left. It says nothing about the
-/// target.
-pub(crate) fn local_fault(error: &io::Error) -> Option<Failure> {
-    // ENOMEM, ENFILE, EMFILE, EADDRINUSE, EADDRNOTAVAIL, ENOBUFS of Linux (errno(3)).
-    const FAULTS: [i32; 6] = [12, 23, 24, 98, 99, 105];
-
-    let code = error.raw_os_error()?;
-    FAULTS.contains(&code).then(|| Failure::new(Phase::Internal, Reason::NoFds, error.to_string()))
-}
-
-/// FNV-1a, 32 bit, of the address's bytes (<http://www.isthe.com/chongo/tech/comp/fnv/>), as `blackbox_exporter` has it.
-fn hash(address: IpAddr) -> u32 {
-    let bytes = match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    };
-    bytes
-        .iter()
-        .fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,11 +218,6 @@ mod tests {
             assert_eq!(failure.phase, Phase::Internal, "{code}");
         }
         assert_eq!(local_fault(&io::Error::from_raw_os_error(111)), None);
-    }
-
-    #[test]
-    fn addresses_are_hashed_with_fnv() {
-        assert_eq!(hash(IpAddr::from([127, 0, 0, 1])), 0xdaaf_40ed);
     }
 
     #[test]
@@ -357,16 +240,11 @@ mod tests {
         floor: Option<AddressClass>,
         source: Option<IpAddr>,
     ) -> Result<Opened, Failure> {
-        let net = Net::for_tests(None, &[]).unwrap();
-        let mut context = ProbeContext::start(&net, Duration::from_secs(20));
         let host = Host::Domain("some.test".to_owned());
         let port = addresses[0].port();
         let (preferred, fallback) = (Family::Ip6, true);
         let destination = Destination { host: &host, port, preferred, fallback, source, floor };
-        match addresses {
-            [only] => open_one(&mut context, &destination, *only).await,
-            _ => open_any(&mut context, &destination, addresses).await,
-        }
+        connect(&destination, addresses, Duration::from_secs(20), &mut Vec::new()).await
     }
 
     #[tokio::test]

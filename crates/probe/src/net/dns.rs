@@ -17,7 +17,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{connect::local_fault, port::Port};
+use super::{fault::local_fault, port::Port};
 use crate::report::{Failure, Phase, Reason};
 
 /// How many aliases are followed from one name; resolvers have similar limits.

@@ -5,6 +5,7 @@
 pub(crate) mod cert;
 pub(crate) mod connect;
 mod dns;
+mod fault;
 mod names;
 pub(crate) mod policy;
 mod port;
@@ -17,6 +18,7 @@ pub(crate) mod resolve;
 pub(crate) mod script;
 mod search;
 pub(crate) mod tls;
+pub(crate) mod trace;
 pub(crate) mod transport;
 
 use std::{
@@ -25,11 +27,16 @@ use std::{
     time::SystemTime,
 };
 
+use self::{
+    resolve::{Resolver, Wanted},
+    tls::{Handshake, Protocols, TlsSettings},
+    trace::LookupTrace,
+};
 use crate::{
     clocks::{Clocks, Moment, SystemClocks},
-    file::Files,
+    file::{FileCache, Files},
+    report::Failure,
 };
-use resolve::Resolver;
 
 /// Why the network cannot be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +48,9 @@ pub enum NetError {
 
 /// The network as probes see it; built once and shared.
 pub struct Net {
-    pub(crate) resolver: Resolver,
-    pub(crate) tls: tls::Configurations,
-    pub(crate) files: Files,
+    resolver: Resolver,
+    tls: tls::Configurations,
+    files: FileCache,
     pub(crate) environment: proxies::Environment,
     /// Where this program itself listens.
     own: RwLock<Vec<SocketAddr>>,
@@ -72,14 +79,15 @@ impl Net {
     /// When a certificate is not valid.
     pub fn for_tests(name_server: Option<SocketAddr>, roots: &[Vec<u8>]) -> Result<Self, NetError> {
         let resolver = Resolver::Servers(name_server.into_iter().collect());
-        Ok(Self::new(resolver, tls::Configurations::with_roots(roots)?))
+        let tls = tls::Configurations::with_roots(roots).map_err(NetError::Roots)?;
+        Ok(Self::new(resolver, tls))
     }
 
     fn new(resolver: Resolver, tls: tls::Configurations) -> Self {
         Self {
             resolver,
             tls,
-            files: Files::default(),
+            files: FileCache::default(),
             environment: proxies::Environment::default(),
             own: RwLock::default(),
             clocks: Arc::new(SystemClocks),
@@ -129,7 +137,53 @@ impl Net {
         self.clocks.wall()
     }
 
-    /// What the clocks say, to tell later whether the machine slept meanwhile.
+    /// The files that modules name, as they are now.
+    pub(crate) fn files(&self) -> Files<'_> {
+        self.files.at(self.now())
+    }
+
+    /// Looks a host up: its addresses, those of the preferred family first and then by turns; at least one.
+    ///
+    /// # Errors
+    /// Why there is none, or an internal failure. Waits for name servers that are silent.
+    pub(crate) fn resolve(
+        &self,
+        wanted: Wanted<'_>,
+        trace: &LookupTrace,
+    ) -> impl Future<Output = Result<Vec<IpAddr>, Failure>> {
+        self.resolver.resolve(self.files(), wanted, trace)
+    }
+
+    /// Prepares a TLS handshake with a server by the name `host`. Notes say which files cannot be read any more.
+    ///
+    /// # Errors
+    /// When the host is no name for TLS, or files of the settings cannot be used.
+    pub(crate) fn handshake(
+        &self,
+        settings: &TlsSettings,
+        protocols: Protocols,
+        host: &str,
+        notes: &mut Vec<String>,
+    ) -> Result<Handshake<'_>, Failure> {
+        Handshake::new(&self.tls, self.files(), settings, protocols, host, notes)
+    }
+
+    /// Prepares TLS handshakes inside of QUIC, as [`Net::handshake`] does.
+    ///
+    /// # Errors
+    /// As [`Net::handshake`].
+    #[cfg(feature = "http3")]
+    pub(crate) fn quic_handshakes(
+        &self,
+        settings: &TlsSettings,
+        protocols: Protocols,
+        host: &str,
+        notes: &mut Vec<String>,
+    ) -> Result<tls::Quic<'_>, Failure> {
+        tls::Quic::new(&self.tls, self.files(), settings, protocols, host, notes)
+    }
+
+    /// What the clocks say, to see later whether the machine slept meanwhile.
     pub(crate) fn moment(&self) -> Moment {
         Moment::now(&*self.clocks)
     }

@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use quinn::{
@@ -20,13 +21,9 @@ use tokio::{io::ReadBuf, net::UdpSocket, sync::watch};
 use super::{
     connect::{self, Destination},
     policy::AddressClass,
-    tls::{self, Handshake},
+    tls::{self, QuicHandshake},
 };
-use crate::{
-    context::ProbeContext,
-    report::{Failure, Phase, Reason, Stage, metric},
-    setting::TlsSettings,
-};
+use crate::report::{Failure, Phase, Reason};
 
 /// The errors that TLS has in QUIC: an alert's number above this one (RFC 9001 §4.8).
 const ALERTS: std::ops::Range<u64> = 0x100..0x200;
@@ -44,71 +41,54 @@ const CONNECTION_WINDOW: u32 = 512 * 1024;
 /// An open connection, its certificate verified.
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
-    address: SocketAddr,
-    handshake: Handshake,
+    peer: Peer,
+}
+
+/// The other end of a connection: its address, what it was asked in the handshake, what the socket has seen of it.
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) handshake: QuicHandshake,
     seen: watch::Receiver<Seen>,
 }
 
 impl Opened {
+    /// A connection whose certificate was verified.
+    pub(crate) fn new(connection: Connection, peer: Peer) -> Self {
+        Self { connection, peer }
+    }
+
     /// What the end of the connection says about the server.
     pub(crate) fn failure(&self, error: &ConnectionError) -> Failure {
-        failure(error, Phase::Http, &self.handshake)
+        failure(error, Phase::Http, &self.peer.handshake)
     }
 
     /// How private the other end is.
     pub(crate) fn class(&self) -> AddressClass {
-        AddressClass::of(self.address.ip())
+        AddressClass::of(self.peer.address.ip())
     }
 
     /// Ends when the system says that nobody is at the address any more.
     pub(crate) async fn lost(&self) -> Failure {
-        let error = refused(&mut self.seen.clone()).await;
-        Failure::new(Phase::Http, Reason::Reset, format!("{}: {error}", self.address))
+        let error = refused(&mut self.peer.seen.clone()).await;
+        Failure::new(Phase::Http, Reason::Reset, format!("{}: {error}", self.peer.address))
     }
 }
 
-/// Resolves unless it is told the address, connects, makes the handshake and verifies the certificate, and reports all of it. The handshake is what opens
-/// the connection, so that the time of both is that of the handshake.
-pub(crate) async fn open(
-    context: &mut ProbeContext<'_>,
+/// Begins handshakes with the addresses of a destination, until something comes from one of them. Notes say which ones did
+/// not answer.
+///
+/// # Errors
+/// What says most of why none answered. Waits for addresses that are silent.
+pub(crate) async fn first_answer(
     destination: &Destination<'_>,
-    at: Option<IpAddr>,
-    settings: &TlsSettings,
-    protocols: tls::Protocols,
-    host: &str,
-) -> Result<Opened, Failure> {
-    context.forget(metric::TLS);
-    let tls = tls::Quic::new(context, settings, protocols, host)?;
-    let net = context.net;
-    let addresses = match at {
-        Some(address) => vec![address],
-        None => connect::resolve(context, destination).await?,
-    };
-    let addresses: Vec<SocketAddr> =
-        addresses.iter().map(|address| SocketAddr::new(*address, destination.port)).collect();
-    let mut notes = Vec::new();
-    let time_left = context.time_left();
-    let begin = |address| attempt(address, destination.source, tls.begin(net), tls.name());
-    let answering = async {
-        let permitted = connect::permitted(&addresses, destination, &mut notes)?;
-        connect::first(permitted, time_left, &mut notes, begin).await
-    };
-    let answered = context.stage(Phase::Connect, Stage::Tls, answering).await;
-    for note in notes {
-        context.note(note);
-    }
-    connect::tell(context, answered.as_ref().ok().map(|attempt| attempt.address), &addresses);
-    let Attempt { address, connecting, handshake, seen } = answered?;
-    let shaking =
-        async { connecting.await.map_err(|error| failure(&error, Phase::Tls, &handshake)) };
-    let (connection, shaken) = match context.stage(Phase::Tls, Stage::Tls, shaking).await {
-        Ok(connection) => (Some(connection), Ok(())),
-        Err(failure) => (None, Err(failure)),
-    };
-    let protocol = protocols.first().map(|name| String::from_utf8_lossy(name)).unwrap_or_default();
-    tls.verify(context, &handshake, shaken, &protocol)?;
-    let bug = || Failure::new(Phase::Internal, Reason::Bug, "a handshake without a connection");
-    Ok(Opened { connection: connection.ok_or_else(bug)?, address, handshake, seen })
+    addresses: &[SocketAddr],
+    tls: &tls::Quic<'_>,
+    time_left: Duration,
+    notes: &mut Vec<String>,
+) -> Result<Attempt, Failure> {
+    let permitted = connect::permitted(addresses, destination, notes)?;
+    let begin = |address| attempt(address, destination.source, tls.begin(), tls.name());
+    connect::first(permitted, time_left, notes, begin).await
 }
 
 /// What a server may send before we have read it, and nothing that we have no use for.
@@ -125,7 +105,7 @@ fn transport() -> TransportConfig {
 }
 
 /// What the end of a connection says about the server. `phase` is what it ended in.
-fn failure(error: &ConnectionError, phase: Phase, handshake: &Handshake) -> Failure {
+fn failure(error: &ConnectionError, phase: Phase, handshake: &QuicHandshake) -> Failure {
     let (phase, reason) = match error {
         ConnectionError::VersionMismatch => (Phase::Tls, Reason::Version),
         ConnectionError::TransportError(error) => match alert(error.code) {
@@ -157,18 +137,33 @@ fn alert(code: TransportErrorCode) -> Option<u8> {
 }
 
 /// A handshake with an address from which something came.
-struct Attempt {
-    address: SocketAddr,
+pub(crate) struct Attempt {
     connecting: Connecting,
-    handshake: Handshake,
-    seen: watch::Receiver<Seen>,
+    pub(crate) peer: Peer,
+}
+
+impl Attempt {
+    /// The handshake in progress, and with whom it is.
+    pub(crate) fn into_parts(self) -> (Connecting, Peer) {
+        (self.connecting, self.peer)
+    }
+}
+
+impl Peer {
+    /// Waits for the end of the handshake; the certificate is not verified yet.
+    ///
+    /// # Errors
+    /// What the end of the handshake says about the server.
+    pub(crate) async fn finish(&self, connecting: Connecting) -> Result<Connection, Failure> {
+        connecting.await.map_err(|error| failure(&error, Phase::Tls, &self.handshake))
+    }
 }
 
 /// Begins a handshake with an address, and waits for the first datagram from there.
 async fn attempt(
     address: SocketAddr,
     source: Option<IpAddr>,
-    handshake: Result<Handshake, Failure>,
+    handshake: Result<QuicHandshake, Failure>,
     name: String,
 ) -> Result<Attempt, Failure> {
     let handshake = handshake?;
@@ -203,7 +198,7 @@ async fn attempt(
     };
     match answer.await {
         Some(error) => Err(connect::failure(address, &error)),
-        None => Ok(Attempt { address, connecting, handshake, seen }),
+        None => Ok(Attempt { connecting, peer: Peer { address, handshake, seen } }),
     }
 }
 

@@ -5,7 +5,6 @@
 use std::{
     collections::VecDeque,
     net::{IpAddr, SocketAddr},
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -14,14 +13,15 @@ use tokio::time::{Instant, sleep, timeout_at};
 use url::Host;
 
 use super::{
-    Net,
     dns::{self, ADDRESSES_MAX, Answer},
     names::{self, Configuration},
     port::Port,
     race::Race,
     search::{Candidates, written},
+    trace::LookupTrace,
 };
 use crate::{
+    file::Files,
     report::{Failure, Phase, Reason},
     setting::Family,
 };
@@ -53,28 +53,6 @@ pub(crate) struct Wanted<'a> {
     pub(crate) until: Instant,
 }
 
-/// What is told of a look-up, also when it is cut off.
-#[derive(Default)]
-pub(crate) struct Journal(Mutex<(Vec<String>, bool)>);
-
-impl Journal {
-    fn note(&self, note: String) {
-        let (notes, _) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !notes.contains(&note) {
-            notes.push(note);
-        }
-    }
-
-    fn note_first_server_dead(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
-    }
-
-    /// The notes, and whether the first name server was of no use.
-    pub(crate) fn into_parts(self) -> (Vec<String>, bool) {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Resolver {
     pub(crate) fn system() -> Self {
         Self::Files {
@@ -88,14 +66,14 @@ impl Resolver {
     /// The addresses of a host, those of the preferred family first and then by turns; at least one.
     pub(crate) async fn resolve(
         &self,
-        net: &Net,
+        files: Files<'_>,
         wanted: Wanted<'_>,
-        journal: &Journal,
+        trace: &LookupTrace,
     ) -> Result<Vec<IpAddr>, Failure> {
         let found = match wanted.host {
             Host::Ipv4(address) => vec![IpAddr::V4(*address)],
             Host::Ipv6(address) => vec![IpAddr::V6(*address).to_canonical()],
-            Host::Domain(name) => self.look_up(net, name, wanted, journal).await?,
+            Host::Domain(name) => self.look_up(files, name, wanted, trace).await?,
         };
         let addresses = by_turns(found, wanted);
         if addresses.is_empty() {
@@ -107,10 +85,10 @@ impl Resolver {
 
     async fn look_up(
         &self,
-        net: &Net,
+        files: Files<'_>,
         name: &str,
         wanted: Wanted<'_>,
-        journal: &Journal,
+        trace: &LookupTrace,
     ) -> Result<Vec<IpAddr>, Failure> {
         let bare = name.strip_suffix('.').unwrap_or(name);
         if let Some(found) = names::of_localhost(bare) {
@@ -120,13 +98,13 @@ impl Resolver {
             Self::Servers(servers) => Configuration::of_servers(servers.clone()),
             Self::Files { resolv_conf, hosts, hostname } => {
                 // A system without a file of hosts knows none.
-                let hosts = net.files.read(hosts, net.now()).map(|file| file.bytes);
+                let hosts = files.read(hosts).map(|file| file.bytes);
                 let found = hosts.map(|bytes| names::in_hosts(&bytes, bare)).unwrap_or_default();
                 if !found.is_empty() {
                     return Ok(found);
                 }
-                let hostname = || Some(net.files.read(hostname, net.now()).ok()?.bytes);
-                configuration(net, resolv_conf, journal)?.or_domain_of(hostname)
+                let hostname = || Some(files.read(hostname).ok()?.bytes);
+                configuration(files, resolv_conf, trace)?.or_domain_of(hostname)
             }
         };
         let Some(candidates) = configuration.candidates(name) else {
@@ -139,7 +117,7 @@ impl Resolver {
             servers,
             attempts: *attempts,
             wanted,
-            journal,
+            trace,
             port: &port,
             share: Duration::ZERO,
         };
@@ -165,7 +143,7 @@ async fn search(candidates: &Candidates, asking: Asking<'_>) -> Result<Vec<IpAdd
             match outcome {
                 Ok(Answer::Addresses(addresses)) => {
                     if let Some(found) = names.get(ended).filter(|_| names.len() > 1) {
-                        asking.journal.note(format!("found as {}", written(found)));
+                        asking.trace.note(format!("found as {}", written(found)));
                     }
                     return Ok(addresses);
                 }
@@ -186,11 +164,15 @@ async fn search(candidates: &Candidates, asking: Asking<'_>) -> Result<Vec<IpAdd
 }
 
 /// Whom the system asks.
-fn configuration(net: &Net, path: &str, journal: &Journal) -> Result<Configuration, Failure> {
+fn configuration(
+    files: Files<'_>,
+    path: &str,
+    trace: &LookupTrace,
+) -> Result<Configuration, Failure> {
     let fault = |detail: String| Failure::new(Phase::Internal, Reason::Config, detail);
-    let file = net.files.read(path, net.now()).map_err(|error| fault(error.to_string()))?;
+    let file = files.read(path).map_err(|error| fault(error.to_string()))?;
     if let Some(stale) = file.stale {
-        journal.note(stale);
+        trace.note(stale);
     }
     let configuration = Configuration::parse(&file.bytes);
     if configuration.servers.is_empty() {
@@ -221,7 +203,7 @@ struct Asking<'a> {
     /// How often each of them is asked.
     attempts: u32,
     wanted: Wanted<'a>,
-    journal: &'a Journal,
+    trace: &'a LookupTrace,
     port: &'a Port,
     /// How long this name may take before another one is asked for beside it: so soon every server has to be asked.
     share: Duration,
@@ -250,7 +232,7 @@ impl Asking<'_> {
                 tokio::select! {
                     Some(other) = race.next() => answers.push(other),
                     () = sleep(patience) => {
-                        self.journal.note(format!("only the answer for one family of {name} came in time"));
+                        self.trace.note(format!("only the answer for one family of {name} came in time"));
                     }
                 }
                 break;
@@ -297,8 +279,8 @@ impl Asking<'_> {
                     match answered {
                         Ok(answer) => {
                             if index > 0 {
-                                self.journal.note_first_server_dead();
-                                self.journal.note(format!("the name server {server} answered instead of the first one"));
+                                self.trace.note_first_server_failed();
+                                self.trace.note(format!("the name server {server} answered instead of the first one"));
                             }
                             return Ok(answer);
                         }
@@ -306,14 +288,14 @@ impl Asking<'_> {
                         Err(failure) => {
                             let name = written(name);
                             let detail = format!("{name}: name server {server}: {}", failure.detail);
-                            self.journal.note(detail.clone());
+                            self.trace.note(detail.clone());
                             // It keeps its place among those still to be asked: many a failure is over by the next question.
                             failed.get_or_insert(Failure { detail, ..failure });
                         }
                     }
                 }
                 () = sleep(stagger), if !waiting.is_empty() || failed.is_some() => {
-                    self.journal.note(format!("no answer for {name} yet, asking on"));
+                    self.trace.note(format!("no answer for {name} yet, asking on"));
                 }
                 else => {}
             }
@@ -343,7 +325,7 @@ fn join(answers: Vec<Result<Answer, Failure>>) -> Result<Answer, Failure> {
             }
         }
     }
-    // A fault of ours leaves open what the other family would have had.
+    // An internal fault leaves open what the other family would have had.
     match failed {
         Some(fault) if fault.phase == Phase::Internal => Err(fault),
         _ if !addresses.is_empty() => Ok(Answer::Addresses(addresses)),

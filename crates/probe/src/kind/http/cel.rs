@@ -268,7 +268,7 @@ impl Drop for Waiting {
 pub(super) async fn hold(
     expressions: Vec<(Expression, bool)>,
     body: Value,
-    context: &mut ProbeContext<'_>,
+    context: &mut ProbeContext,
 ) -> Result<(), Failure> {
     let fault = |reason, detail: String| Failure::new(Phase::Internal, reason, detail);
     // That others take long is not the target's fault.

@@ -28,7 +28,7 @@ impl TryFrom<String> for Expression {
 pub(super) async fn hold(
     _expressions: Vec<(Expression, bool)>,
     _body: Value,
-    _scope: &mut ProbeContext<'_>,
+    _scope: &mut ProbeContext,
 ) -> Result<(), Failure> {
     Ok(())
 }

@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     context::ProbeContext,
-    net::{policy::AddressClass, tls, transport::Transport},
+    kind::steps,
+    net::{Net, policy::AddressClass, transport::Transport},
     report::{Failure, Phase, Reason, Stage, Warning, metric},
     target::without_final_dot,
 };
@@ -32,6 +33,7 @@ const ERROR_PAGE_TIME_MAX: Duration = Duration::from_secs(1);
 /// What an attempt is made of.
 pub(super) struct Chain<'a> {
     pub(super) http: &'a Http,
+    pub(super) net: &'a Net,
     pub(super) first: &'a Url,
     pub(super) prepared: &'a Prepared,
     /// The address to ask, instead of any of the target's.
@@ -44,7 +46,7 @@ impl Chain<'_> {
     /// Makes the exchange and those that it redirects to, then checks the last answer.
     pub(super) async fn follow(
         &self,
-        context: &mut ProbeContext<'_>,
+        context: &mut ProbeContext,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
         let Self { http, first, prepared, .. } = *self;
@@ -78,15 +80,14 @@ impl Chain<'_> {
                 if http.follow_redirects() { redirect::next(&hop, &answer.parts)? } else { None };
             let Some(next) = next else {
                 let judged = self.judge(&mut answer, context, facts).await;
-                return judged.map_err(|failure| {
-                    self.blame(failure, &hop.url, answer.parts.status, context)
-                });
+                return judged
+                    .map_err(|failure| self.blame(failure, &hop.url, answer.parts.status));
             };
             self.look_at(&hop, &next, context)?;
             if facts.redirects == 0 {
                 path.visit(&hop, &cookies)?;
             }
-            cookies.take(&hop.url, &answer.parts.headers, context.net.now());
+            cookies.take(&hop.url, &answer.parts.headers, self.net.now());
             cookies.values().for_each(|value| context.conceal(value));
             context.note(format!("redirected to {}", next.url));
             facts.redirects += 1;
@@ -96,17 +97,11 @@ impl Chain<'_> {
     }
 
     /// Tells a status that is wrong as the proxy's when none but a proxy has it.
-    fn blame(
-        &self,
-        told: Failure,
-        url: &Url,
-        status: StatusCode,
-        context: &ProbeContext<'_>,
-    ) -> Failure {
+    fn blame(&self, told: Failure, url: &Url, status: StatusCode) -> Failure {
         let is_of_proxy = (told.phase, told.reason) == (Phase::Check, Reason::Status)
             && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
             && url.scheme() == "http"
-            && self.http.way().proxies.choose(url, &context.net.environment).is_some();
+            && self.http.way().proxies.choose(url, &self.net.environment).is_some();
         if is_of_proxy {
             Failure { phase: Phase::Proxy, reason: Reason::Auth, ..told }
         } else {
@@ -115,12 +110,7 @@ impl Chain<'_> {
     }
 
     /// Tells what is doubtful about a redirect, and refuses what the module does not want.
-    fn look_at(
-        &self,
-        hop: &Hop,
-        next: &Hop,
-        context: &mut ProbeContext<'_>,
-    ) -> Result<(), Failure> {
+    fn look_at(&self, hop: &Hop, next: &Hop, context: &mut ProbeContext) -> Result<(), Failure> {
         if next.had_user {
             context.warn(Warning::UserInLocation);
         }
@@ -140,11 +130,11 @@ impl Chain<'_> {
         &self,
         request: Request<'_>,
         floor: &mut Option<AddressClass>,
-        context: &mut ProbeContext<'_>,
+        context: &mut ProbeContext,
         facts: &mut Facts,
     ) -> Result<Answer, Failure> {
         #[cfg(any(test, feature = "fuzzing"))]
-        if let Some(script) = &context.net.script {
+        if let Some(script) = &self.net.script {
             facts.lookup = Lookup::Done;
             return exchange::scripted(script, &request, context).await;
         }
@@ -158,9 +148,9 @@ impl Chain<'_> {
             return Box::pin(self.http3(&request, at, floor, context, facts)).await;
         }
         let way = self.http.way();
-        let opened = way.open(url, at, *floor, context).await;
+        let opened = way.open(url, at, *floor, self.net, context).await;
         if !matches!(&opened, Err(failure) if failure.phase == Phase::Resolve) {
-            let left_out = facts.redirects == 0 && !way.looks_up(url, context.net);
+            let left_out = facts.redirects == 0 && !way.looks_up(url, self.net);
             facts.lookup = if left_out { Lookup::LeftOut } else { Lookup::Done };
         }
         let route = opened?;
@@ -191,10 +181,12 @@ impl Chain<'_> {
         name: &str,
         request: &Request<'_>,
         transport: Transport,
-        context: &mut ProbeContext<'_>,
+        context: &mut ProbeContext,
     ) -> Result<Answer, Failure> {
         let http = self.http;
-        let stream = tls::handshake(context, http.tls(), http.protocols(), name, transport).await?;
+        let stream =
+            steps::handshake(http.tls(), http.protocols(), name, transport, self.net, context)
+                .await?;
         if stream.chose_http2() {
             Box::pin(exchange::http2(stream, request, context)).await
         } else {
@@ -206,7 +198,7 @@ impl Chain<'_> {
     async fn judge(
         &self,
         answer: &mut Answer,
-        context: &mut ProbeContext<'_>,
+        context: &mut ProbeContext,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
         let http = self.http;

@@ -132,7 +132,7 @@ impl Answer {
     }
 
     /// Tells what was seen up to now.
-    pub(super) fn tell(&self, context: &mut ProbeContext<'_>) {
+    pub(super) fn tell(&self, context: &mut ProbeContext) {
         match &self.rest {
             Rest::Hyper { connection, .. } => connection.tell(context),
             #[cfg(feature = "http3")]
@@ -173,7 +173,7 @@ pub(super) struct Connection {
 pub(super) async fn http1<S>(
     stream: S,
     request: &Request<'_>,
-    context: &mut ProbeContext<'_>,
+    context: &mut ProbeContext,
 ) -> Result<Answer, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -208,7 +208,7 @@ where
 pub(super) async fn http2<S>(
     stream: S,
     request: &Request<'_>,
-    context: &mut ProbeContext<'_>,
+    context: &mut ProbeContext,
 ) -> Result<Answer, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -241,7 +241,7 @@ where
 pub(super) async fn scripted(
     script: &crate::net::script::Script,
     request: &Request<'_>,
-    context: &mut ProbeContext<'_>,
+    context: &mut ProbeContext,
 ) -> Result<Answer, Failure> {
     if script.http2 {
         http2(script.connect(), request, context).await
@@ -304,7 +304,7 @@ impl Connection {
     }
 
     /// Tells what was seen up to now.
-    fn tell(&self, context: &mut ProbeContext<'_>) {
+    fn tell(&self, context: &mut ProbeContext) {
         self.meter.tell(context);
     }
 

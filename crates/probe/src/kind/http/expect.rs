@@ -115,7 +115,7 @@ impl Http {
     pub(super) async fn check_json(
         &self,
         body: Vec<u8>,
-        context: &mut ProbeContext<'_>,
+        context: &mut ProbeContext,
         facts: &mut Facts,
     ) -> Result<(), Failure> {
         if !self.wants_json() {

@@ -58,7 +58,7 @@ pub(super) enum Lookup {
 
 impl Facts {
     /// Hands the numbers over, with the times of the stages.
-    pub(super) fn report(&self, context: &mut ProbeContext<'_>) {
+    pub(super) fn report(&self, context: &mut ProbeContext) {
         context.sample(&metric::HTTP_STATUS_CODE, f64::from(self.status));
         context.sample(&metric::HTTP_VERSION, self.version);
         context.sample(&metric::HTTP_REDIRECTS, f64::from(self.redirects));

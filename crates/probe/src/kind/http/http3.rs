@@ -22,10 +22,8 @@ use super::{
 };
 use crate::{
     context::ProbeContext,
-    net::{
-        policy::AddressClass,
-        quic::{self, Opened},
-    },
+    kind::steps,
+    net::{policy::AddressClass, quic::Opened},
     report::{Failure, Phase, Reason, Stage},
 };
 
@@ -67,7 +65,7 @@ impl Chain<'_> {
         request: &Request<'_>,
         at: Option<IpAddr>,
         floor: &mut Option<AddressClass>,
-        context: &mut ProbeContext<'_>,
+        context: &mut ProbeContext,
         facts: &mut Facts,
     ) -> Result<Answer, Failure> {
         let url = request.url;
@@ -77,9 +75,9 @@ impl Chain<'_> {
         }
         let (host, port) = endpoint(url)?;
         let destination = self.http.way().destination(&host, port, *floor);
+        let tls = (self.http.tls(), PROTOCOLS);
         let opened =
-            quic::open(context, &destination, at, self.http.tls(), PROTOCOLS, self.tls_name(url))
-                .await;
+            steps::quic::open(&destination, at, tls, self.tls_name(url), self.net, context).await;
         if !matches!(&opened, Err(failure) if failure.phase == Phase::Resolve) {
             facts.lookup = Lookup::Done;
         }
@@ -93,7 +91,7 @@ impl Chain<'_> {
 async fn send(
     opened: Opened,
     request: &Request<'_>,
-    context: &mut ProbeContext<'_>,
+    context: &mut ProbeContext,
 ) -> Result<Answer, Failure> {
     let message = request.message(true)?;
     show_fields(context, &message);

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     context::ProbeContext,
-    net::tls,
+    kind::steps,
+    net::Net,
     report::{Failure, HIDDEN, Phase, Reason, Stage, metric},
     setting::Family,
 };
@@ -69,7 +70,8 @@ impl OAuth2 {
     /// A failure of the phase `token`, or a fault of our own.
     pub(crate) async fn header(
         &self,
-        context: &mut ProbeContext<'_>,
+        net: &Net,
+        context: &mut ProbeContext,
     ) -> Result<HeaderValue, Failure> {
         // Only one probe fetches a token; the others wait for it.
         let waiting = async { Ok(self.token.lock().await) };
@@ -80,7 +82,7 @@ impl OAuth2 {
             return Ok(token.header.clone());
         }
         let aside = context.begin_aside();
-        let fetched = self.fetch(context).await;
+        let fetched = self.fetch(net, context).await;
         context.end_aside(aside);
         let token = fetched?;
         context.forget(metric::TLS);
@@ -99,7 +101,7 @@ impl OAuth2 {
         }
     }
 
-    async fn fetch(&self, context: &mut ProbeContext<'_>) -> Result<Token, Failure> {
+    async fn fetch(&self, net: &Net, context: &mut ProbeContext) -> Result<Token, Failure> {
         let missing =
             || Failure::new(Phase::Internal, Reason::Config, "`oauth2` has no `token_url`");
         let mut url = self.token_url.as_ref().ok_or_else(missing)?.0.clone();
@@ -107,13 +109,14 @@ impl OAuth2 {
         context.conceal(url.password().unwrap_or_default());
         let _without_user = (url.set_username(""), url.set_password(None));
         let secret = match self.client_secret() {
-            Some(source) => source.read(context)?,
+            Some(source) => source.read(net, context)?,
             None => String::new(),
         };
-        let (status, text) = self.ask(&url, &secret, Style::Header, context).await.map_err(told)?;
+        let (status, text) =
+            self.ask(&url, &secret, Style::Header, net, context).await.map_err(told)?;
         // Not every server takes the header.
         let (status, text) = if matches!(status.as_u16(), 400 | 401) {
-            self.ask(&url, &secret, Style::Body, context).await.map_err(told)?
+            self.ask(&url, &secret, Style::Body, net, context).await.map_err(told)?
         } else {
             (status, text)
         };
@@ -134,7 +137,8 @@ impl OAuth2 {
         url: &Url,
         secret: &str,
         style: Style,
-        context: &mut ProbeContext<'_>,
+        net: &Net,
+        context: &mut ProbeContext,
     ) -> Result<(StatusCode, Vec<u8>), Failure> {
         let mut headers = vec![
             (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
@@ -168,13 +172,14 @@ impl OAuth2 {
             source: None,
             tls: &self.tls_config,
         };
-        let route = way.open(url, None, None, context).await?;
+        let route = way.open(url, None, None, net, context).await?;
         let request = Request { forward: route.forward, ..request };
         let mut answer = if url.scheme() == "https" {
             let name = url.host_str().unwrap_or_default();
-            let shaken =
-                tls::handshake(context, &self.tls_config, &[b"http/1.1"], name, route.transport);
-            let stream = shaken.await?;
+            let settings = &self.tls_config;
+            let shaking =
+                steps::handshake(settings, &[b"http/1.1"], name, route.transport, net, context);
+            let stream = shaking.await?;
             exchange::http1(stream, &request, context).await?
         } else {
             exchange::http1(route.transport, &request, context).await?
@@ -187,7 +192,7 @@ impl OAuth2 {
     }
 
     /// The body of the request.
-    fn form(&self, secret: &str, style: Style, context: &mut ProbeContext<'_>) -> String {
+    fn form(&self, secret: &str, style: Style, context: &mut ProbeContext) -> String {
         let mut form = form_urlencoded::Serializer::new(String::new());
         if !self.endpoint_params.contains_key("grant_type") {
             form.append_pair("grant_type", "client_credentials");
@@ -246,7 +251,7 @@ fn answer(text: &[u8]) -> Result<Answer, Failure> {
     })
 }
 
-fn token(answer: &Answer, context: &mut ProbeContext<'_>) -> Result<Token, Failure> {
+fn token(answer: &Answer, context: &mut ProbeContext) -> Result<Token, Failure> {
     if answer.access_token.is_empty() {
         let detail = "the token endpoint answered without an access token";
         return Err(Failure::new(Phase::Token, Reason::BadReply, detail));

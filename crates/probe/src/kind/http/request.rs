@@ -111,7 +111,7 @@ impl Request<'_> {
 }
 
 /// Adds to the evidence what is sent by HTTP/2 or HTTP/3, which have no text: the fields, in lower case as they are by protocol.
-pub(super) fn show_fields(context: &mut ProbeContext<'_>, message: &http::Request<Full<Bytes>>) {
+pub(super) fn show_fields(context: &mut ProbeContext, message: &http::Request<Full<Bytes>>) {
     let Some(hop) = context.hop() else { return };
     let uri = message.uri();
     let mut text = String::with_capacity(256);

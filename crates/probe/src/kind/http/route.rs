@@ -18,15 +18,16 @@ use super::{
 };
 use crate::{
     context::ProbeContext,
+    kind::steps,
     net::{
         Net,
-        connect::{self, Destination, Opened},
+        connect::{Destination, Opened},
         policy::{self, AddressClass},
-        tls,
+        tls::{self, TlsSettings},
         transport::Transport,
     },
     report::{Failure, Phase, Reason, Stage, metric},
-    setting::{Family, TlsSettings},
+    setting::Family,
 };
 
 /// The largest answer of a proxy to `CONNECT`, in bytes.
@@ -92,24 +93,24 @@ impl Way<'_> {
         url: &Url,
         at: Option<IpAddr>,
         floor: Option<AddressClass>,
-        context: &mut ProbeContext<'_>,
+        net: &Net,
+        context: &mut ProbeContext,
     ) -> Result<Route, Failure> {
         let (host, port) = endpoint(url)?;
         let destination = self.destination(&host, port, floor);
-        let net = context.net;
         if let Some(proxy) = self.proxies.choose(url, &net.environment) {
             // Boxed, because few probes have a proxy and all would hold the room for it.
-            return Box::pin(self.through(proxy, url, &destination, context)).await;
+            return Box::pin(self.through(proxy, url, &destination, net, context)).await;
         }
         let opened = match at {
-            Some(address) => {
-                connect::open_one(context, &destination, (address, port).into()).await?
-            }
-            None => connect::open(context, &destination).await?,
+            Some(address) => steps::connect(&destination, &[address], context).await?,
+            None => steps::open(&destination, net, context).await?,
         };
         Ok(Route {
             class: Some(opened.class()),
-            is_to_ourselves: opened.is_to_ourselves(net),
+            is_to_ourselves: opened
+                .local()
+                .is_some_and(|local| net.listens_on(opened.address, local)),
             transport: Transport::Tcp(opened.stream),
             forward: None,
         })
@@ -120,10 +121,11 @@ impl Way<'_> {
         proxy: &Url,
         url: &Url,
         destination: &Destination<'_>,
-        context: &mut ProbeContext<'_>,
+        net: &Net,
+        context: &mut ProbeContext,
     ) -> Result<Route, Failure> {
         let known = if self.resolves {
-            let addresses = connect::resolve(context, destination).await?;
+            let addresses = steps::resolve(destination, net, context).await?;
             addresses.first().copied()
         } else {
             None
@@ -132,18 +134,18 @@ impl Way<'_> {
             policy::check((address, destination.port).into(), destination.floor)?;
         }
         let lookup = context.time(Stage::Resolve);
-        let opened = self.open_proxy(proxy, context).await;
+        let opened = self.open_proxy(proxy, net, context).await;
         // The address of the proxy is not the target's, also when the proxy cannot be reached.
         context.forget(metric::ADDRESS);
         if let Some(address) = known {
             context.sample(&metric::DNS_LOOKUP, lookup.as_secs_f64());
-            connect::report(context, address);
+            steps::record_address(address, context);
         }
         let opened = opened?;
         let name = known.map_or_else(|| destination.host.to_string(), bracketed);
         let authority = format!("{name}:{}", destination.port);
         let authorization = credentials(proxy, context)?;
-        let mut transport = self.secure(proxy, opened, context).await?;
+        let mut transport = self.secure(proxy, opened, net, context).await?;
         let class = known.map(AddressClass::of);
         if url.scheme() != "https" {
             let forward = Some(Forward { authorization });
@@ -169,12 +171,13 @@ impl Way<'_> {
     async fn open_proxy(
         &self,
         proxy: &Url,
-        context: &mut ProbeContext<'_>,
+        net: &Net,
+        context: &mut ProbeContext,
     ) -> Result<Opened, Failure> {
         let (host, port) = endpoint(proxy)?;
         let destination = Destination { fallback: true, ..self.destination(&host, port, None) };
         context.note(format!("through the proxy {host}:{port}"));
-        connect::open(context, &destination).await.map_err(proxy_failure)
+        steps::open(&destination, net, context).await.map_err(proxy_failure)
     }
 
     /// Makes the TLS handshake with a proxy that is spoken to by https.
@@ -182,7 +185,8 @@ impl Way<'_> {
         &self,
         proxy: &Url,
         opened: Opened,
-        context: &mut ProbeContext<'_>,
+        net: &Net,
+        context: &mut ProbeContext,
     ) -> Result<Transport, Failure> {
         if proxy.scheme() != "https" {
             return Ok(Transport::Tcp(opened.stream));
@@ -191,7 +195,8 @@ impl Way<'_> {
         let settings = TlsSettings { server_name: None, ..self.tls.clone() };
         let name = proxy.host_str().unwrap_or_default();
         let aside = context.begin_aside();
-        let shaken = tls::handshake(context, &settings, &[b"http/1.1"], name, opened.stream).await;
+        let shaken =
+            steps::handshake(&settings, &[b"http/1.1"], name, opened.stream, net, context).await;
         context.end_aside(aside);
         context.forget(metric::TLS);
         Ok(Transport::Tls(Box::new(shaken.map_err(proxy_failure)?)))
@@ -218,10 +223,7 @@ fn bracketed(address: IpAddr) -> String {
 }
 
 /// The credentials that the URL of the proxy holds.
-fn credentials(
-    proxy: &Url,
-    context: &mut ProbeContext<'_>,
-) -> Result<Option<HeaderValue>, Failure> {
+fn credentials(proxy: &Url, context: &mut ProbeContext) -> Result<Option<HeaderValue>, Failure> {
     if proxy.username().is_empty() && proxy.password().is_none() {
         return Ok(None);
     }
@@ -236,7 +238,7 @@ fn connect_request(
     authority: &str,
     authorization: Option<&HeaderValue>,
     headers: &SecretHeaders,
-    context: &mut ProbeContext<'_>,
+    context: &mut ProbeContext,
 ) -> Vec<u8> {
     let mut text = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
     let own = headers.iter().any(|(name, _)| name.name == PROXY_AUTHORIZATION);

@@ -132,7 +132,7 @@ impl Meter {
     }
 
     /// Adds what was seen to the evidence of the request.
-    pub(super) fn tell(&self, context: &mut ProbeContext<'_>) {
+    pub(super) fn tell(&self, context: &mut ProbeContext) {
         for warning in &self.seen().warnings {
             context.warn(*warning);
         }

@@ -13,12 +13,13 @@ use super::{
 };
 use crate::{
     context::ProbeContext,
-    net::{tls, transport::Transport},
+    kind::steps,
+    net::{Net, tls::TlsSettings, transport::Transport},
     report::{
         Failure, HIDDEN, Label as SampleLabel, Phase, Reason, Stage, metric,
         text::{cut, printable},
     },
-    setting::{Pattern, TlsSettings},
+    setting::Pattern,
 };
 
 /// The longest value of a label that a service fills, in bytes.
@@ -71,13 +72,14 @@ impl<'a> Dialogue<'a> {
     /// Carries the steps out, and reports what was seen.
     pub(super) async fn run(
         mut self,
-        context: &mut ProbeContext<'_>,
         steps: &[Step],
+        net: &Net,
+        context: &mut ProbeContext,
     ) -> Result<(), Failure> {
         conceal(context, steps);
         let mut outcome = Ok(());
         for (index, step) in steps.iter().enumerate() {
-            outcome = self.step(context, step).await.map_err(|failure| Failure {
+            outcome = self.step(step, net, context).await.map_err(|failure| Failure {
                 detail: format!("step {}: {}", index + 1, failure.detail),
                 ..failure
             });
@@ -100,7 +102,12 @@ impl<'a> Dialogue<'a> {
         outcome
     }
 
-    async fn step(&mut self, context: &mut ProbeContext<'_>, step: &Step) -> Result<(), Failure> {
+    async fn step(
+        &mut self,
+        step: &Step,
+        net: &Net,
+        context: &mut ProbeContext,
+    ) -> Result<(), Failure> {
         let found = match &step.expect {
             Some(pattern) => Some(self.expect(context, pattern).await?),
             None => None,
@@ -115,7 +122,7 @@ impl<'a> Dialogue<'a> {
             self.send(context, &step.send, found.as_ref()).await?;
         }
         if step.starttls {
-            self.begin_tls(context).await?;
+            self.begin_tls(net, context).await?;
         }
         Ok(())
     }
@@ -123,7 +130,7 @@ impl<'a> Dialogue<'a> {
     /// Reads lines until one matches.
     async fn expect<'r>(
         &mut self,
-        context: &mut ProbeContext<'_>,
+        context: &mut ProbeContext,
         pattern: &'r Pattern,
     ) -> Result<Match<'r>, Failure> {
         let before = self.reader.lines();
@@ -169,7 +176,7 @@ impl<'a> Dialogue<'a> {
     /// Reads exactly these bytes.
     async fn expect_bytes(
         &mut self,
-        context: &mut ProbeContext<'_>,
+        context: &mut ProbeContext,
         wanted: &[u8],
     ) -> Result<(), Failure> {
         let reading = self.reader.exactly(wanted);
@@ -202,7 +209,7 @@ impl<'a> Dialogue<'a> {
     /// Sends a message, in which the groups of the line that this step expected are filled in.
     async fn send(
         &mut self,
-        context: &mut ProbeContext<'_>,
+        context: &mut ProbeContext,
         message: &Message,
         found: Option<&Match<'_>>,
     ) -> Result<(), Failure> {
@@ -221,7 +228,7 @@ impl<'a> Dialogue<'a> {
     }
 
     /// Begins TLS in the middle of the connection.
-    async fn begin_tls(&mut self, context: &mut ProbeContext<'_>) -> Result<(), Failure> {
+    async fn begin_tls(&mut self, net: &Net, context: &mut ProbeContext) -> Result<(), Failure> {
         let dropped = self.reader.rest().len();
         if dropped > 0 {
             context.note(format!("{dropped} bytes that came before TLS are not read"));
@@ -230,13 +237,13 @@ impl<'a> Dialogue<'a> {
             // Refused when the module was loaded.
             return Err(Failure::new(Phase::Internal, Reason::Bug, "TLS inside of TLS"));
         };
-        let stream = tls::handshake(context, self.tls, &[], self.name, stream).await?;
+        let stream = steps::handshake(self.tls, &[], self.name, stream, net, context).await?;
         self.reader.put_stream(Transport::Tls(Box::new(stream)));
         Ok(())
     }
 
     /// Reports what a line holds, as labels.
-    fn tell(&mut self, context: &mut ProbeContext<'_>, found: &Match<'_>, labels: &[Label]) {
+    fn tell(&mut self, context: &mut ProbeContext, found: &Match<'_>, labels: &[Label]) {
         let filled = |label: &Label| {
             let mut value = String::from_utf8_lossy(&found.expand(&label.value)).into_owned();
             cut(&mut value, LABEL_BYTES_MAX);
@@ -252,7 +259,7 @@ impl<'a> Dialogue<'a> {
 
 /// Names what is sent as secrets, whole and word by word: services repeat what they do not understand. The first word is a
 /// command, and what the module itself expects is no secret.
-fn conceal(context: &mut ProbeContext<'_>, steps: &[Step]) {
+fn conceal(context: &mut ProbeContext, steps: &[Step]) {
     let expected: Vec<String> =
         steps.iter().filter_map(|step| step.expect.as_ref()).map(ToString::to_string).collect();
     for step in steps {

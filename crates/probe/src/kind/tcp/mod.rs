@@ -13,14 +13,10 @@ use serde::{Deserialize, Serialize};
 use self::{dialogue::Dialogue, step::Step};
 use crate::{
     context::ProbeContext,
-    kind::Probe,
-    net::{
-        connect::{self, Destination},
-        tls,
-        transport::Transport,
-    },
+    kind::{Probe, steps},
+    net::{Net, connect::Destination, tls::TlsSettings, transport::Transport},
     report::{Failure, Hop, MetricDef, Phase, Reason, metric},
-    setting::{Family, TlsSettings},
+    setting::Family,
     target::{Address, AddressForm, Target, without_final_dot},
 };
 
@@ -32,7 +28,7 @@ pub struct Tcp {
     preferred_ip_protocol: Family,
     /// Whether the other family may serve.
     ip_protocol_fallback: bool,
-    /// The address of ours to connect from.
+    /// The local address to connect from.
     #[serde(skip_serializing_if = "Option::is_none")]
     source_ip_address: Option<IpAddr>,
     /// Whether a TLS handshake follows, with the verification of the certificate.
@@ -69,7 +65,12 @@ impl Probe for Tcp {
         step::mistakes(&self.query_response, self.tls)
     }
 
-    async fn run(&self, target: &Target, context: &mut ProbeContext<'_>) -> Result<(), Failure> {
+    async fn run(
+        &self,
+        target: &Target,
+        net: &Net,
+        context: &mut ProbeContext,
+    ) -> Result<(), Failure> {
         let Address::HostPort { host, port } = target.address() else {
             return Err(Failure::new(
                 Phase::Policy,
@@ -86,15 +87,16 @@ impl Probe for Tcp {
             floor: None,
         };
         context.begin_hop(Hop { attempt: 1, title: target.text().to_owned(), ..Hop::default() });
-        let stream = connect::open(context, &destination).await?.stream;
+        let stream = steps::open(&destination, net, context).await?.stream;
         let name = target.hostname().map_or_else(|| host.to_string(), str::to_owned);
         let name = without_final_dot(&name);
         let stream = if self.tls {
-            let stream = tls::handshake(context, &self.tls_config, &[], name, stream).await?;
+            let stream =
+                steps::handshake(&self.tls_config, &[], name, stream, net, context).await?;
             Transport::Tls(Box::new(stream))
         } else {
             Transport::Tcp(stream)
         };
-        Dialogue::new(&self.tls_config, name, stream).run(context, &self.query_response).await
+        Dialogue::new(&self.tls_config, name, stream).run(&self.query_response, net, context).await
     }
 }

@@ -11,26 +11,28 @@ use tokio_rustls::rustls::{
     ClientConfig, SupportedProtocolVersion,
     client::Resumption,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
+    pki_types::CertificateDer,
     sign::CertifiedKey,
     version,
 };
 
 use super::{
-    trust::{Anchors, Roots, Trust},
+    pem::{authorities, own_certificate, pem, revocation_lists},
+    roots::Roots,
+    settings::{TlsSettings, TlsVersion},
+    trust::{Anchors, Trust},
     witness::Witness,
 };
 use crate::{
-    context::ProbeContext,
-    net::{NetError, cert::Chains},
+    file::{FileError, Files},
+    net::cert::Chains,
     report::{Failure, Phase, Reason},
-    setting::{TlsSettings, TlsVersion},
 };
 
 /// How many different configurations are kept; a modules file has a handful.
 const CONFIGURATIONS_MAX: usize = 256;
 
-/// The protocols to offer, in the order of our preference.
+/// The protocols to offer, in the order of preference.
 pub(crate) type Protocols = &'static [&'static [u8]];
 
 /// A configuration in use: one for all probes of a module, because building one is dear.
@@ -72,9 +74,9 @@ impl Configurations {
         Self::new(Roots::system())
     }
 
-    pub(crate) fn with_roots(certificates: &[Vec<u8>]) -> Result<Self, NetError> {
+    pub(crate) fn with_roots(certificates: &[Vec<u8>]) -> Result<Self, String> {
         let certificates = certificates.iter().cloned().map(CertificateDer::from);
-        Ok(Self::new(Roots::new(certificates).map_err(NetError::Roots)?))
+        Ok(Self::new(Roots::new(certificates)?))
     }
 
     fn new(roots: Roots) -> Self {
@@ -87,14 +89,18 @@ impl Configurations {
     }
 
     /// The configuration for a module's settings. Files are looked at each time, so that a renewed one is seen. When what they
-    /// hold now cannot be used, what they held before serves on.
+    /// hold now cannot be used, what they held before serves on, and a note says so.
+    ///
+    /// # Errors
+    /// An internal failure, when files cannot be used and never could.
     pub(super) fn connector(
         &self,
-        context: &mut ProbeContext<'_>,
+        files: Files<'_>,
         settings: &TlsSettings,
         protocols: Protocols,
+        notes: &mut Vec<String>,
     ) -> Result<Arc<Connector>, Failure> {
-        let sources = Sources::read(context, settings)?;
+        let sources = Sources::read(files, settings, notes)?;
         let key = (settings.identity, protocols);
         let before = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +111,7 @@ impl Configurations {
         };
         let (connector, problem) = match before {
             Some((connector, true, problem)) => {
-                note(context, problem);
+                notes.extend(problem.as_deref().map(note));
                 return Ok(connector);
             }
             before => match (self.build(settings, &sources, protocols), before) {
@@ -116,7 +122,7 @@ impl Configurations {
                 }
             },
         };
-        note(context, problem.clone());
+        notes.extend(problem.as_deref().map(note));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= CONFIGURATIONS_MAX && !known.contains_key(&key) {
             // Only reloads with ever new settings can fill it; what is in use is built again.
@@ -197,9 +203,19 @@ impl Connector {
 }
 
 impl Sources {
-    fn read(context: &mut ProbeContext<'_>, settings: &TlsSettings) -> Result<Self, Failure> {
-        let mut read =
-            |path: &Option<String>| path.as_deref().map(|path| context.file(path)).transpose();
+    fn read(
+        files: Files<'_>,
+        settings: &TlsSettings,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, Failure> {
+        let fault =
+            |error: FileError| Failure::new(Phase::Internal, Reason::Config, error.to_string());
+        let mut read = |path: &Option<String>| {
+            let Some(path) = path.as_deref() else { return Ok(None) };
+            let file = files.read(path).map_err(fault)?;
+            notes.extend(file.stale);
+            Ok(Some(file.bytes))
+        };
         Ok(Self {
             ca: read(&settings.ca_file)?,
             cert: read(&settings.cert_file)?,
@@ -223,96 +239,8 @@ impl Sources {
 }
 
 /// Says that files cannot be used any more.
-fn note(context: &mut ProbeContext<'_>, problem: Option<Arc<str>>) {
-    if let Some(problem) = problem {
-        context.note(format!("{problem}; what was there before is used"));
-    }
-}
-
-/// A text in PEM with the name that errors call it by.
-struct Pem<'a> {
-    what: String,
-    bytes: &'a [u8],
-}
-
-fn pem<'a>(
-    name: &str,
-    inline: Option<&'a str>,
-    path: Option<&str>,
-    contents: Option<&'a Arc<[u8]>>,
-) -> Option<Pem<'a>> {
-    match (inline, path, contents) {
-        (Some(text), ..) => Some(Pem { what: format!("`{name}`"), bytes: text.as_bytes() }),
-        (None, Some(path), Some(bytes)) => Some(Pem { what: path.to_owned(), bytes }),
-        _ => None,
-    }
-}
-
-/// Checks of settings what needs no file.
-pub(crate) fn check(settings: &TlsSettings) -> Result<(), String> {
-    if let Some(ca) = pem("ca", settings.ca.as_deref(), None, None) {
-        authorities(&ca)?;
-    }
-    let certificate = pem("cert", settings.cert.as_deref(), None, None);
-    let key = pem("key", settings.key.as_ref().map(|key| key.0.as_str()), None, None);
-    match (&certificate, &key) {
-        (Some(certificate), Some(key)) => {
-            own_certificate(certificate, key, &aws_lc_rs::default_provider()).map(drop)
-        }
-        (Some(certificate), None) => certificates(certificate).map(drop),
-        (None, Some(key)) => private_key(key).map(drop),
-        (None, None) => Ok(()),
-    }
-}
-
-fn authorities(pem: &Pem<'_>) -> Result<Roots, String> {
-    Roots::new(certificates(pem)?.into_iter()).map_err(|error| format!("{}: {error}", pem.what))
-}
-
-fn certificates(pem: &Pem<'_>) -> Result<Vec<CertificateDer<'static>>, String> {
-    all(pem.bytes, &pem.what, "certificate")
-}
-
-fn private_key(pem: &Pem<'_>) -> Result<PrivateKeyDer<'static>, String> {
-    // The cause may tell of the key's text, and is not told.
-    PrivateKeyDer::from_pem_slice(pem.bytes).map_err(|_| {
-        format!(
-            "{} holds no private key in PEM format\nhint: an encrypted one cannot be used",
-            pem.what
-        )
-    })
-}
-
-/// Our certificate with its key.
-fn own_certificate(
-    certificate: &Pem<'_>,
-    key: &Pem<'_>,
-    provider: &CryptoProvider,
-) -> Result<CertifiedKey, String> {
-    CertifiedKey::from_der(certificates(certificate)?, private_key(key)?, provider).map_err(
-        |error| format!("{} and {} do not belong together: {error}", certificate.what, key.what),
-    )
-}
-
-/// Lists in PEM, or one in DER.
-fn revocation_lists(
-    path: &str,
-    bytes: &Arc<[u8]>,
-) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    if bytes.first() == Some(&0x30) {
-        return Ok(vec![CertificateRevocationListDer::from(bytes.to_vec())]);
-    }
-    all(bytes, path, "revocation list")
-}
-
-/// Every object of a kind in a text in PEM; one at least.
-fn all<T: PemObject>(bytes: &[u8], what: &str, kind: &str) -> Result<Vec<T>, String> {
-    let found: Result<Vec<T>, _> = T::pem_slice_iter(bytes).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err(format!("{what} holds no {kind} in PEM format")),
-        Ok(found) => Ok(found),
-        Err(error) => Err(format!("{what}: {error}")),
-    }
+fn note(problem: &str) -> String {
+    format!("{problem}; what was there before is used")
 }
 
 /// The versions to offer. The settings are known to leave one.

@@ -8,9 +8,9 @@ use tokio_rustls::rustls::{
     AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible,
 };
 
-use super::{stream::Head, witness::Witness};
+use super::{head::Head, witness::Witness};
 use crate::{
-    net::connect::local_fault,
+    net::fault::local_fault,
     report::{Failure, Phase, Reason},
 };
 
@@ -21,7 +21,7 @@ pub(crate) fn failure(error: &io::Error, phase: Phase) -> Failure {
         return fault;
     }
     if let Some(cause) = tls_cause(error) {
-        return told(cause, reason(cause, true));
+        return with_reason(cause, reason(cause, true));
     }
     let reason = match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Reason::Reset,
@@ -53,7 +53,7 @@ pub(super) fn of_handshake(error: &io::Error, head: &Head, witness: &Witness) ->
         );
     }
     let asked = witness.was_asked();
-    let mut failure = told(cause, reason(cause, asked));
+    let mut failure = with_reason(cause, reason(cause, asked));
     if failure.reason == Reason::ClientCert {
         let own = if witness.has_certificate() {
             "refuses the client certificate"
@@ -123,7 +123,7 @@ fn of_alert(alert: AlertDescription, asked: bool) -> Reason {
 }
 
 /// A failure with what an error says.
-pub(super) fn told(error: &Error, reason: Reason) -> Failure {
+pub(super) fn with_reason(error: &Error, reason: Reason) -> Failure {
     let detail = match error {
         Error::AlertReceived(alert) => {
             format!("the server sent the alert {} ({})", name(*alert), u8::from(*alert))

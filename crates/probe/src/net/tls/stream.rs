@@ -15,48 +15,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{client::TlsStream, rustls};
 
-use super::is_from_tls;
-
-/// As many bytes as tell what a server speaks: a record's head and that of a handshake message (RFC 8446 §5.1 and §4).
-const HEAD_BYTES: usize = 9;
-
-/// The first bytes that a server sent.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Head {
-    bytes: [u8; HEAD_BYTES],
-    length: usize,
-}
-
-impl Head {
-    fn take(&mut self, bytes: &[u8]) {
-        let free = self.bytes.get_mut(self.length..).unwrap_or_default();
-        for (free, byte) in free.iter_mut().zip(bytes) {
-            *free = *byte;
-            self.length += 1;
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-
-    /// Whether this is the beginning of a record of TLS.
-    pub(super) fn is_tls(&self) -> bool {
-        let [kind, version, ..] = self.bytes;
-        self.length == 0 || (0x14..=0x18).contains(&kind) && (self.length == 1 || version == 3)
-    }
-
-    /// Whether this is the beginning of a `ServerHello` of a usual size.
-    pub(super) fn is_server_hello(&self) -> bool {
-        let [record, _, _, _, _, message, length_high, ..] = self.bytes;
-        record == 0x16 && message == 2 && length_high == 0
-    }
-
-    /// The bytes, for people.
-    pub(super) fn text(&self) -> String {
-        format!("\"{}\"", self.bytes().escape_ascii())
-    }
-}
+use super::{facts::Agreed, head::Head, reason::is_from_tls};
 
 /// The stream below TLS. It remembers how the answer began.
 #[derive(Debug)]
@@ -85,20 +44,8 @@ pub(crate) struct Stream<S> {
     cut_short: CutShort,
 }
 
-/// Whether a connection ended without `close_notify`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CutShort(Arc<AtomicBool>);
-
-impl CutShort {
-    fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it did.
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+/// A flag that is set when the connection ends without `close_notify`, for those who look later.
+type CutShort = Arc<AtomicBool>;
 
 impl<S> Stream<S> {
     pub(super) fn new(tls: Box<TlsStream<Tapped<S>>>) -> Self {
@@ -110,9 +57,14 @@ impl<S> Stream<S> {
         self.tls.get_ref().1.alpn_protocol() == Some(b"h2")
     }
 
-    /// Tells, later, how the connection ended.
-    pub(crate) fn cut_short(&self) -> CutShort {
-        self.cut_short.clone()
+    /// Says, later, whether the connection ended without `close_notify`.
+    pub(crate) fn cut_short(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.cut_short)
+    }
+
+    /// What both sides agreed upon.
+    pub(super) fn agreed(&self) -> Agreed {
+        Agreed::from(self.tls.get_ref().1)
     }
 }
 
@@ -124,9 +76,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if self.head.length < HEAD_BYTES {
-            self.head.take(buffer.filled().get(before..).unwrap_or_default());
-        }
+        self.head.take(buffer.filled().get(before..).unwrap_or_default());
         polled
     }
 }
@@ -139,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.tls).poll_read(context, buffer) {
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.cut_short.set();
+                self.cut_short.store(true, Ordering::Relaxed);
                 Poll::Ready(Ok(()))
             }
             // The library has no error of its own for more than it keeps.

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::{proxy::ProxyUrl, value::SecretHeaders};
 use crate::{
     context::ProbeContext,
+    kind::steps,
+    net::{Net, tls::TlsSettings},
     report::Failure,
-    setting::{Secret, TlsSettings},
+    setting::Secret,
 };
 
 /// A secret in the modules file itself, or in a file of its own.
@@ -28,10 +30,10 @@ impl Source<'_> {
     }
 
     /// The secret, without the white space around it when it is from a file. It is hidden from now on.
-    pub(crate) fn read(&self, context: &mut ProbeContext<'_>) -> Result<String, Failure> {
+    pub(crate) fn read(&self, net: &Net, context: &mut ProbeContext) -> Result<String, Failure> {
         let secret = match self {
             Self::Here(secret) => (*secret).to_owned(),
-            Self::File(path) => text_file(path, context)?,
+            Self::File(path) => text_file(path, net, context)?,
         };
         context.conceal(&secret);
         Ok(secret)
@@ -39,8 +41,12 @@ impl Source<'_> {
 }
 
 /// What a file holds, as text without the white space around it.
-pub(super) fn text_file(path: &str, context: &mut ProbeContext<'_>) -> Result<String, Failure> {
-    let bytes = context.file(path)?;
+pub(super) fn text_file(
+    path: &str,
+    net: &Net,
+    context: &mut ProbeContext,
+) -> Result<String, Failure> {
+    let bytes = steps::file(path, net, context)?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
@@ -68,13 +74,13 @@ impl BasicAuth {
     }
 
     /// The header's value.
-    fn credentials(&self, context: &mut ProbeContext<'_>) -> Result<String, Failure> {
+    fn credentials(&self, net: &Net, context: &mut ProbeContext) -> Result<String, Failure> {
         let user = match &self.username_file {
-            Some(path) => text_file(path, context)?,
+            Some(path) => text_file(path, net, context)?,
             None => self.username.clone(),
         };
         let password = match Source::of(self.password.as_ref(), self.password_file.as_ref()) {
-            Some(source) => source.read(context)?,
+            Some(source) => source.read(net, context)?,
             None => String::new(),
         };
         Ok(basic(&user, &password, context))
@@ -82,7 +88,7 @@ impl BasicAuth {
 }
 
 /// The value of an `Authorization` or `Proxy-Authorization` header by the Basic scheme; hidden from now on.
-pub(crate) fn basic(user: &str, password: &str, context: &mut ProbeContext<'_>) -> String {
+pub(crate) fn basic(user: &str, password: &str, context: &mut ProbeContext) -> String {
     use base64::Engine as _;
 
     let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
@@ -221,14 +227,18 @@ impl Identity<'_> {
     }
 
     /// The value of the `Authorization` header, without that of `oauth2`; `None` when there is none.
-    pub(super) fn header(&self, context: &mut ProbeContext<'_>) -> Result<Option<String>, Failure> {
+    pub(super) fn header(
+        &self,
+        net: &Net,
+        context: &mut ProbeContext,
+    ) -> Result<Option<String>, Failure> {
         if let Some(auth) = self.basic_auth {
-            return auth.credentials(context).map(Some);
+            return auth.credentials(net, context).map(Some);
         }
         if let Some(auth) = self.authorization {
             let source = Source::of(auth.credentials.as_ref(), auth.credentials_file.as_ref());
             let credentials = match source {
-                Some(source) => source.read(context)?,
+                Some(source) => source.read(net, context)?,
                 None => String::new(),
             };
             let scheme = auth.scheme.trim();
@@ -236,7 +246,9 @@ impl Identity<'_> {
             return Ok(Some(format!("{scheme} {credentials}").trim_end().to_owned()));
         }
         let source = Source::of(self.bearer_token, self.bearer_token_file);
-        source.map(|source| source.read(context).map(|token| format!("Bearer {token}"))).transpose()
+        source
+            .map(|source| source.read(net, context).map(|token| format!("Bearer {token}")))
+            .transpose()
     }
 }
 

@@ -32,8 +32,8 @@ use super::{
     route::Way,
 };
 use crate::{
-    net::tls::Protocols,
-    setting::{Family, GoDuration, Pattern, Secret, Size, TlsSettings, TlsVersion},
+    net::tls::{Protocols, TlsSettings, TlsVersion},
+    setting::{Family, GoDuration, Pattern, Secret, Size},
 };
 
 /// How many retries a module may ask for.

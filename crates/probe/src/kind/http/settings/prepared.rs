@@ -10,7 +10,9 @@ use super::{
     Http,
     value::{RequestHeader, conceal_parts, header_value},
 };
-use crate::{context::ProbeContext, report::Failure, target::without_final_dot};
+use crate::{
+    context::ProbeContext, kind::steps, net::Net, report::Failure, target::without_final_dot,
+};
 
 /// What we call ourselves when the module does not say otherwise.
 const USER_AGENT: HeaderValue =
@@ -34,7 +36,8 @@ impl Http {
     pub(crate) fn prepare(
         &self,
         hostname: Option<&str>,
-        context: &mut ProbeContext<'_>,
+        net: &Net,
+        context: &mut ProbeContext,
     ) -> Result<Prepared, Failure> {
         let mut headers = Vec::new();
         for (RequestHeader { name, .. }, value) in &self.headers {
@@ -46,16 +49,17 @@ impl Http {
             }
         }
         for (RequestHeader { name, .. }, sources) in &self.http_headers {
-            headers.extend(sources.read(context)?.into_iter().map(|value| (name.clone(), value)));
+            headers
+                .extend(sources.read(net, context)?.into_iter().map(|value| (name.clone(), value)));
         }
         if !headers.iter().any(|(name, _)| *name == header::AUTHORIZATION)
-            && let Some(text) = self.identity().header(context)?
+            && let Some(text) = self.identity().header(net, context)?
         {
             headers.push((header::AUTHORIZATION, header_value(&text, context)?));
         }
         let body = match (&self.body, &self.body_file) {
             (Some(body), _) => Bytes::copy_from_slice(body.0.as_bytes()),
-            (None, Some(path)) => Bytes::from_owner(context.file(path)?),
+            (None, Some(path)) => Bytes::from_owner(steps::file(path, net, context)?),
             (None, None) => Bytes::new(),
         };
         // A short body is no secret, and stands in other texts by chance.
@@ -71,7 +75,7 @@ impl Http {
 }
 
 /// Hides the value of a header, unless it says nothing of who we are.
-fn conceal(name: &HeaderName, value: &HeaderValue, context: &mut ProbeContext<'_>) {
+fn conceal(name: &HeaderName, value: &HeaderValue, context: &mut ProbeContext) {
     let harmless =
         [header::ACCEPT, header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::USER_AGENT];
     if let Some(text) = value.to_str().ok().filter(|_| !harmless.contains(name)) {
@@ -117,7 +121,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::net::Net;
 
     #[tokio::test]
     async fn headers_of_the_module_go_to_the_targets_host_alone() {
@@ -125,8 +128,9 @@ mod tests {
             "{ headers: { Authorization: Bearer x, User-Agent: mine, Host: other.example } }";
         let http: Http = yaml::parse(text).unwrap();
         let net = Net::for_tests(None, &[]).unwrap();
-        let prepared =
-            http.prepare(None, &mut ProbeContext::start(&net, Duration::from_secs(1))).unwrap();
+        let prepared = http
+            .prepare(None, &net, &mut ProbeContext::start(net.moment(), Duration::from_secs(1)))
+            .unwrap();
         let url = |text: &str| Url::parse(text).unwrap();
         let first = url("https://a.example/");
         let names = |text: &str| {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::auth::text_file;
 use crate::{
     context::ProbeContext,
+    net::Net,
     report::{Failure, HIDDEN, Phase, Reason},
     setting::Secret,
 };
@@ -144,21 +145,22 @@ impl HeaderSources {
     }
 
     /// Every value, in the order of the keys; hidden from now on.
-    pub(super) fn read(&self, context: &mut ProbeContext<'_>) -> Result<Vec<HeaderValue>, Failure> {
+    pub(super) fn read(
+        &self,
+        net: &Net,
+        context: &mut ProbeContext,
+    ) -> Result<Vec<HeaderValue>, Failure> {
         let mut texts: Vec<String> =
             self.values.iter().chain(&self.secrets).map(|secret| secret.0.clone()).collect();
         for path in &self.files {
-            texts.push(text_file(path, context)?);
+            texts.push(text_file(path, net, context)?);
         }
         texts.iter().map(|text| header_value(text, context)).collect()
     }
 }
 
 /// A text as the value of a header; hidden from now on.
-pub(crate) fn header_value(
-    text: &str,
-    context: &mut ProbeContext<'_>,
-) -> Result<HeaderValue, Failure> {
+pub(crate) fn header_value(text: &str, context: &mut ProbeContext) -> Result<HeaderValue, Failure> {
     context.conceal(text);
     HeaderValue::from_str(text).map_err(|_| {
         let detail = "a header's value holds line breaks or other control characters";
@@ -168,7 +170,7 @@ pub(crate) fn header_value(
 
 /// Hides the parts of a header's value that are secrets of their own: what stands behind the scheme of an identity, and the
 /// value of each cookie.
-pub(super) fn conceal_parts(name: &HeaderName, text: &str, context: &mut ProbeContext<'_>) {
+pub(super) fn conceal_parts(name: &HeaderName, text: &str, context: &mut ProbeContext) {
     if *name == header::COOKIE {
         text.split(';')
             .filter_map(|pair| pair.split_once('='))

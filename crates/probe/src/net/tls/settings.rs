@@ -6,8 +6,8 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::Secret;
-use crate::net::tls;
+use super::pem;
+use crate::setting::Secret;
 
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
@@ -95,7 +95,7 @@ impl<'de> Deserialize<'de> for TlsSettings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut settings = Self::deserialize(deserializer)?;
         settings.forget_empty();
-        settings.check().and_then(|()| tls::check(&settings)).map_err(D::Error::custom)?;
+        settings.check().and_then(|()| settings.check_pem()).map_err(D::Error::custom)?;
         settings.identity = settings.digest();
         Ok(settings)
     }
@@ -187,6 +187,12 @@ impl TlsSettings {
             );
         }
         Ok(())
+    }
+
+    /// Whether what stands in the settings themselves is PEM of its kind.
+    fn check_pem(&self) -> Result<(), String> {
+        let key = self.key.as_ref().map(|key| key.0.as_str());
+        pem::check(self.ca.as_deref(), self.cert.as_deref(), key)
     }
 
     /// Of everything that the settings say, secrets included; all zero for none.
