@@ -29,23 +29,24 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
-    api,
+    api::{self, Reader},
     clock::Clock,
     config::{
         Config, Diagnostic, Sources, Summary,
         watch::{Fingerprint, ReloadRequest, watch},
     },
-    evaluate::Evaluator,
+    evaluate::{Evaluator, Rules},
     exporter::{self, Exposer, Operations},
     http::serve::serve,
-    ingest::Recorder,
+    ingest::{Recorder, StoreSize},
     notify::{self, Notifiers, SharedNotifiers},
     receive::{self, Receiver},
     schedule::{self, Scheduler},
-    state::{Monitor, ReloadStatus},
+    state::{About, Monitor},
     telemetry::{
         Collectors,
         process::{Process, descriptors_max},
+        seconds,
     },
     web,
 };
@@ -116,9 +117,10 @@ pub enum StartError {
 
 /// The running program.
 pub struct App {
-    monitor: Arc<Monitor>,
+    monitor: Monitor,
     address: SocketAddr,
     store: Option<Arc<Store>>,
+    rules: Arc<Rules>,
     notifiers: Option<Arc<SharedNotifiers>>,
     reloads: mpsc::Sender<ReloadRequest>,
     ready: Arc<AtomicBool>,
@@ -144,22 +146,21 @@ impl App {
             None => None,
         };
         log_configuration(&config, "Configuration loaded.");
-        let clock = Arc::clone(&world.clock);
-        let mut monitor = Monitor::new(clock, config, store.clone(), settings.history_limit);
-        monitor.external_url.clone_from(&settings.external_url);
-        let monitor = Arc::new(monitor);
+        let monitor = new_monitor(&settings, &world, config, store.as_deref());
+        let rules = Arc::new(Rules::new(monitor.config().rules.iter().cloned()));
         if !mistakes.is_empty() {
             log_mistakes(
                 &mistakes,
                 "Targets not loaded, there are none to discover until they are mended",
             );
-            monitor.set_reload_status(ReloadStatus { errors: mistakes, ..monitor.reload_status() });
+            monitor.reloads().failed(mistakes, monitor.now());
         }
         let (reloads, requests) = mpsc::channel(RELOADS_WAITING_MAX);
         let app = Self {
             monitor,
             address,
             store,
+            rules,
             notifiers,
             reloads,
             ready: Arc::new(AtomicBool::new(true)),
@@ -171,7 +172,7 @@ impl App {
     }
 
     /// The shared state.
-    pub fn monitor(&self) -> &Arc<Monitor> {
+    pub fn monitor(&self) -> &Monitor {
         &self.monitor
     }
 
@@ -224,14 +225,15 @@ impl App {
         let scheduler = Scheduler {
             config,
             net: Arc::clone(&world.net),
-            sink: Arc::new(Recorder::new(Arc::clone(&self.monitor), Arc::clone(store))),
+            sink: Arc::new(Recorder::new(&self.monitor, Arc::clone(store))),
             clock: Arc::clone(&world.clock),
             settings: schedule::Settings::within(descriptors_max()),
             counts,
         };
         self.tasks.spawn(scheduler.run(self.stop.clone()));
         let evaluator = Evaluator::new(
-            Arc::clone(&self.monitor),
+            self.monitor.clone(),
+            Arc::clone(&self.rules),
             Arc::clone(store),
             Arc::clone(notifiers),
             storage.evaluation_interval,
@@ -239,13 +241,9 @@ impl App {
             rules,
         );
         self.tasks.spawn(evaluator.run(self.stop.clone()));
-        self.tasks.spawn(storage::keep(
-            Arc::clone(&self.monitor),
-            Arc::clone(store),
-            self.stop.clone(),
-        ));
+        self.tasks.spawn(storage::keep(self.monitor.clone(), Arc::clone(store), self.stop.clone()));
         let own = storage::observe_self(
-            Arc::clone(&self.monitor),
+            self.monitor.clone(),
             Arc::clone(store),
             collectors.clone(),
             self.address.to_string(),
@@ -283,18 +281,22 @@ impl App {
         requests: mpsc::Receiver<ReloadRequest>,
     ) {
         let mut collectors = Collectors::default();
-        collectors.push(Arc::clone(&self.monitor) as _);
-        collectors.push(Arc::new(Process {
-            started_seconds: exporter::own::seconds(self.monitor.started),
-        }));
-        let (config_changes, config) = latest::channel(self.monitor.config.load_full());
+        collectors.push(Arc::clone(self.monitor.reloads()) as _);
+        collectors.push(Arc::clone(self.monitor.counters()) as _);
+        if let Some(store) = &self.store {
+            let (store, counters) = (Arc::clone(store), Arc::clone(self.monitor.counters()));
+            collectors.push(Arc::new(StoreSize { store, counters }));
+        }
+        let started_seconds = seconds(self.monitor.about().started);
+        collectors.push(Arc::new(Process { started_seconds }));
+        let (config_changes, config) = latest::channel(self.monitor.config());
         let (rule_changes, rules) = mpsc::channel(RELOADS_WAITING_MAX);
         let receiver = self.spawn_receiver(&settings, &world, &mut collectors);
         if let Some(storage) = &settings.storage {
             self.spawn_monitoring(&settings, storage, &world, config, rules, &mut collectors);
         }
         let reloader = Reloader {
-            monitor: Arc::clone(&self.monitor),
+            monitor: self.monitor.clone(),
             sources: settings.sources.clone(),
             config: config_changes,
             rules: settings.storage.is_some().then_some(rule_changes),
@@ -307,20 +309,42 @@ impl App {
             self.stop.clone(),
         ));
         let exposer = Exposer::new(
-            Arc::clone(&self.monitor),
+            self.monitor.clone(),
             world.net,
             settings.timeout_offset_seconds,
             self.address,
             self.reloads.clone(),
         );
+        let reader = Arc::new(Reader {
+            monitor: self.monitor.clone(),
+            store: self.store.clone(),
+            rules: Arc::clone(&self.rules),
+        });
         let ready = Arc::clone(&self.ready);
         let router = exporter::router(Arc::new(exposer))
             .merge(exporter::operations(Operations { collectors, ready }))
             .merge(receiver.map(receive::router).unwrap_or_default())
-            .merge(api::router(Arc::clone(&self.monitor)))
-            .merge(web::router(Arc::clone(&self.monitor)));
+            .merge(api::router(Arc::clone(&reader)))
+            .merge(web::router(reader));
         self.tasks.spawn(serve(world.listener, router, self.stop.clone()));
     }
+}
+
+/// The state of a program that has just loaded its configuration.
+fn new_monitor(
+    settings: &Settings,
+    world: &World,
+    config: Config,
+    store: Option<&Store>,
+) -> Monitor {
+    let started = world.clock.now();
+    let oldest = store.and_then(|store| store.statistics().oldest);
+    let about = About {
+        external_url: settings.external_url.clone(),
+        started,
+        data_since: oldest.unwrap_or(started),
+    };
+    Monitor::new(Arc::clone(&world.clock), config, about, settings.history_limit)
 }
 
 /// What the rules know of the program's surroundings: the links of their annotations begin with these labels. Behind a Prometheus
@@ -394,7 +418,7 @@ fn log_configuration(config: &Config, message: &str) {
 
 /// Answers wishes to reload, one after the other.
 struct Reloader {
-    monitor: Arc<Monitor>,
+    monitor: Monitor,
     sources: Sources,
     config: latest::Sender<Arc<Config>>,
     rules: Option<mpsc::Sender<Vec<Group>>>,
@@ -410,19 +434,13 @@ impl Reloader {
     }
 
     async fn reload(&self) -> Result<(), Vec<Diagnostic>> {
-        let now = self.monitor.clock.now();
-        let last_success = self.monitor.reload_status().last_success;
+        let (now, reloads) = (self.monitor.now(), self.monitor.reloads());
         match load(self.sources.clone()).await {
             Ok(config) => {
                 log_configuration(&config, "Configuration reloaded.");
                 let groups = config.rules.clone();
                 let config = Arc::new(config);
-                self.monitor.config.store(Arc::clone(&config));
-                self.monitor.set_reload_status(ReloadStatus {
-                    last_success: now,
-                    last_attempt: now,
-                    errors: Vec::new(),
-                });
+                reloads.succeeded(Arc::clone(&config), now);
                 self.config.send_replace(config);
                 if let Some(rules) = &self.rules
                     && rules.send(groups).await.is_err()
@@ -433,9 +451,7 @@ impl Reloader {
             }
             Err(errors) => {
                 log_mistakes(&errors, "Configuration not loaded, the previous one runs on");
-                let status =
-                    ReloadStatus { last_success, last_attempt: now, errors: errors.clone() };
-                self.monitor.set_reload_status(status);
+                reloads.failed(errors.clone(), now);
                 Err(errors)
             }
         }

@@ -5,11 +5,12 @@
 mod account;
 mod outbox;
 mod pause;
+mod rules;
 
 use std::{
     collections::{BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,15 +24,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::outbox::{Batch, Outbox};
+pub use self::rules::Rules;
 use crate::{
+    config::Config,
     notify::{Notice, SharedNotifiers},
     schedule::first_round,
-    state::{Monitor, lock},
+    state::{Counters, Monitor},
 };
 
 /// Evaluates the rules of a monitor.
 pub struct Evaluator {
-    monitor: Arc<Monitor>,
+    monitor: Monitor,
+    rules: Arc<Rules>,
     store: Arc<Store>,
     notifiers: Arc<SharedNotifiers>,
     /// The interval of groups that set none.
@@ -48,7 +52,8 @@ pub struct Evaluator {
 impl Evaluator {
     /// An evaluator; nothing happens before [`Evaluator::run`].
     pub fn new(
-        monitor: Arc<Monitor>,
+        monitor: Monitor,
+        rules: Arc<Rules>,
         store: Arc<Store>,
         notifiers: Arc<SharedNotifiers>,
         interval: Duration,
@@ -57,6 +62,7 @@ impl Evaluator {
     ) -> Self {
         Self {
             monitor,
+            rules,
             store,
             notifiers,
             interval,
@@ -71,7 +77,7 @@ impl Evaluator {
     /// overtaken by itself. What changed is delivered meanwhile, however slow the disk is.
     pub async fn run(self, stop: CancellationToken) {
         let (changes, outbox) = Outbox::new(
-            Arc::clone(&self.monitor),
+            Arc::clone(self.monitor.counters()),
             Arc::clone(&self.store),
             Arc::clone(&self.notifiers),
         );
@@ -80,14 +86,14 @@ impl Evaluator {
 
     async fn evaluate_all(mut self, stop: CancellationToken, outbox: mpsc::Sender<Batch>) {
         self.restore(&outbox).await;
-        let round = first_round(&self.monitor.config.load().targets);
-        let wait = pause::before_first_evaluation(&self.store, round, self.monitor.started);
+        let round = first_round(&self.monitor.config().targets);
+        let wait = pause::before_first_evaluation(&self.store, round, self.monitor.about().started);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
         let epoch = Instant::now();
-        let mut anchor = Anchor { instant: epoch, time: self.monitor.clock.now() };
+        let mut anchor = Anchor { instant: epoch, time: self.monitor.now() };
         let mut due: HashMap<String, Instant> = HashMap::new();
         loop {
             let next = self.next_group(epoch, &mut due);
@@ -104,7 +110,7 @@ impl Evaluator {
                 },
                 () = tokio::time::sleep_until(next.as_ref().map_or_else(Instant::now, |(at, _)| *at)), if next.is_some() => {
                     if let Some((turn, name)) = next {
-                        let at = anchor.time_of(turn, Instant::now(), self.monitor.clock.now());
+                        let at = anchor.time_of(turn, Instant::now(), self.monitor.now());
                         self.evaluate(&name, at, &outbox).await;
                         due.remove(&name);
                     }
@@ -119,7 +125,7 @@ impl Evaluator {
         epoch: Instant,
         due: &mut HashMap<String, Instant>,
     ) -> Option<(Instant, String)> {
-        let groups = lock(&self.monitor.rules);
+        let groups = self.rules.lock();
         let now = Instant::now();
         groups
             .iter()
@@ -137,12 +143,11 @@ impl Evaluator {
     /// Takes up the alerts that the store knows from before the start, and reports which are firing: notifiers that know it
     /// already keep quiet.
     async fn restore(&mut self, outbox: &mpsc::Sender<Batch>) {
-        let (monitor, store, external) =
-            (Arc::clone(&self.monitor), Arc::clone(&self.store), Arc::clone(&self.external));
+        let (monitor, rules) = (self.monitor.clone(), Arc::clone(&self.rules));
+        let (store, external) = (Arc::clone(&self.store), Arc::clone(&self.external));
         let notices = blocking(move || {
-            let now = monitor.clock.now();
-            let changes =
-                GroupState::restore(&mut lock(&monitor.rules), store.as_ref(), now, &external);
+            let now = monitor.now();
+            let changes = GroupState::restore(&mut rules.lock(), store.as_ref(), now, &external);
             changes.iter().for_each(log_change);
             (changes.iter().map(|change| account::fires(&change.alert, now)).collect(), true)
         })
@@ -151,17 +156,18 @@ impl Evaluator {
     }
 
     async fn adopt(&mut self, groups: Vec<Group>, outbox: &mpsc::Sender<Batch>) {
-        let monitor = Arc::clone(&self.monitor);
+        let (monitor, rules) = (self.monitor.clone(), Arc::clone(&self.rules));
         let store = Arc::clone(&self.store);
         let notices = blocking(move || {
-            let now = monitor.clock.now();
-            let mut changes = adopt_groups(&monitor, &store, groups, now);
+            let now = monitor.now();
+            let mut states = rules.lock();
+            let mut changes = adopt_groups(&mut states, &store, groups, now);
             // Where a rule of the name is left, it is the evaluations that say whether the alert goes on.
-            let names = account::rule_names(&lock(&monitor.rules));
+            let names = account::rule_names(&states);
             changes.retain(|change| {
                 !names.contains(change.alert.labels.get("alertname").unwrap_or(""))
             });
-            report(&monitor, &changes)
+            report(&states, &monitor.config(), &changes)
         })
         .await;
         self.evaluated.clear();
@@ -170,12 +176,14 @@ impl Evaluator {
     }
 
     async fn evaluate(&mut self, name: &str, at: Timestamp, outbox: &mpsc::Sender<Batch>) {
-        let (monitor, store, external) =
-            (Arc::clone(&self.monitor), Arc::clone(&self.store), Arc::clone(&self.external));
+        let (monitor, rules) = (self.monitor.clone(), Arc::clone(&self.rules));
+        let (store, external) = (Arc::clone(&self.store), Arc::clone(&self.external));
         let key = name.to_owned();
         let notices = blocking(move || {
-            let changes = evaluate_group(&monitor, &store, &external, &key, at);
-            report(&monitor, &changes)
+            let mut states = rules.lock();
+            let changes =
+                evaluate_group(&mut states, &store, &external, monitor.counters(), (&key, at));
+            report(&states, &monitor.config(), &changes)
         })
         .await;
         self.evaluated.insert(name.to_owned());
@@ -191,8 +199,12 @@ impl Evaluator {
     ) {
         self.account_due |= open;
         let present = if self.account_due || self.notifiers.wants_present() {
-            let (monitor, evaluated) = (Arc::clone(&self.monitor), self.evaluated.clone());
-            blocking(move || Some(account::of(&monitor, &evaluated))).await
+            let (monitor, rules) = (self.monitor.clone(), Arc::clone(&self.rules));
+            let evaluated = self.evaluated.clone();
+            blocking(move || {
+                Some(account::of(&rules.lock(), &monitor.config(), monitor.now(), &evaluated))
+            })
+            .await
         } else {
             None
         };
@@ -247,13 +259,12 @@ impl Anchor {
 }
 
 fn evaluate_group(
-    monitor: &Monitor,
+    groups: &mut [GroupState],
     store: &Store,
     external: &External,
-    key: &str,
-    at: Timestamp,
+    counters: &Counters,
+    (key, at): (&str, Timestamp),
 ) -> Vec<AlertChange> {
-    let mut groups = lock(&monitor.rules);
     let Some(state) = groups.iter_mut().find(|state| state.group().key() == key) else {
         return Vec::new();
     };
@@ -261,7 +272,7 @@ fn evaluate_group(
     let evaluation = state.evaluate(store, at, external);
     state.set_evaluation_time(begun.elapsed());
     for failure in &evaluation.errors {
-        monitor.counters.rule_failures.fetch_add(1, Ordering::Relaxed);
+        counters.rule_failed();
         warn!(group = %state.group().name, rule = %failure.rule, line = failure.line, error = %failure.message,
             "Rule not evaluated; its alerts stay as they are.");
     }
@@ -270,13 +281,12 @@ fn evaluate_group(
 
 /// Changes to new rules; what ended thereby.
 fn adopt_groups(
-    monitor: &Monitor,
+    states: &mut Vec<GroupState>,
     store: &Store,
     groups: Vec<Group>,
     now: Timestamp,
 ) -> Vec<AlertChange> {
-    let mut states = lock(&monitor.rules);
-    let old = std::mem::take(&mut *states);
+    let old = std::mem::take(states);
     let (new, reloaded) = GroupState::reload(old, groups, now);
     *states = new;
     if let Err(error) = store.append(now, &reloaded.ended) {
@@ -286,9 +296,9 @@ fn adopt_groups(
 }
 
 /// Logs changes, and makes notices of those that people are notified of; says whether an account of every alert is due.
-fn report(monitor: &Monitor, changes: &[AlertChange]) -> (Vec<Notice>, bool) {
+fn report(groups: &[GroupState], config: &Config, changes: &[AlertChange]) -> (Vec<Notice>, bool) {
     changes.iter().for_each(log_change);
-    account::notices(monitor, changes)
+    account::notices(groups, config, changes)
 }
 
 /// Tells the operator what the alert log tells machines. A heartbeat always fires, and is no news.

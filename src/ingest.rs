@@ -4,6 +4,7 @@
 //! that works in one mode works in the other. Must not know how samples are written down or stored.
 
 mod earlier;
+mod size;
 
 use std::{
     borrow::Cow,
@@ -12,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+pub use self::size::StoreSize;
 use probe::{Label, MetricDef, Outcome, ProbeResult, Sample};
 use series::{Database as _, Labels, Timestamp, labels::METRIC_NAME, stale_marker, store::Store};
 use tracing::{debug, error};
@@ -19,7 +21,7 @@ use tracing::{debug, error};
 use crate::{
     config::{Identity, Promises, Target},
     schedule::Sink,
-    state::{Monitor, ProbeRecord, lock},
+    state::{Monitor, ProbeRecord, Results, lock},
     telemetry::{OwnSample, log::PROBE_LOG},
 };
 
@@ -111,7 +113,7 @@ struct LastRound {
 
 /// Writes results into the monitor's state and the embedded store.
 pub struct Recorder {
-    monitor: Arc<Monitor>,
+    results: Results,
     store: Arc<Store>,
     last: Mutex<HashMap<Identity, LastRound>>,
 }
@@ -151,9 +153,9 @@ impl LastRound {
 impl Recorder {
     /// A recorder for a monitor with a store, from before whose start the store may have series: those of targets that were
     /// removed while the program stood still end now, those of labels that were edited with the first probe.
-    pub fn new(monitor: Arc<Monitor>, store: Arc<Store>) -> Self {
-        let now = monitor.clock.now();
-        let found = earlier::find(&store, &monitor.config.load().targets, now);
+    pub fn new(monitor: &Monitor, store: Arc<Store>) -> Self {
+        let now = monitor.now();
+        let found = earlier::find(&store, &monitor.config().targets, now);
         let last = found.and_then(|earlier| {
             let gone = earlier.gone.into_iter().map(|labels| (labels, stale_marker()));
             store.append(now, &gone.collect::<Vec<_>>())?;
@@ -164,7 +166,7 @@ impl Recorder {
             error!(%error, "Series of removed targets stay for some minutes.");
             HashMap::new()
         });
-        Self { monitor, store, last: Mutex::new(last) }
+        Self { results: monitor.results(), store, last: Mutex::new(last) }
     }
 
     /// The samples of one round: those of the probe, `up`, `scrape_duration_seconds`, and a staleness marker for each
@@ -214,12 +216,12 @@ impl Sink for Recorder {
         if let Err(error) = self.store.append(started, &samples) {
             error!(target = %target.instance, %error, "Samples lost: the store takes none.");
         }
-        log_outcome(&self.monitor.remember_watched(target, started, result).record);
+        log_outcome(&self.results.watched(target, started, result).record);
     }
 
     fn forget(&self, target: &Target, at: Timestamp) {
         let identity = target.identity();
-        self.monitor.forget(target);
+        self.results.forget(target);
         let Some(last) = lock(&self.last).remove(&identity) else { return };
         let samples: Vec<(Labels, f64)> = last.end().collect();
         if let Err(error) = self.store.append(at, &samples) {
@@ -305,8 +307,7 @@ mod tests {
 
     fn recorder() -> (Recorder, Arc<Store>) {
         let store = Arc::new(Store::in_memory());
-        let monitor = Arc::new(Monitor::for_tests(Some(Arc::clone(&store))));
-        (Recorder::new(monitor, Arc::clone(&store)), store)
+        (Recorder::new(&Monitor::for_tests(), Arc::clone(&store)), store)
     }
 
     /// Every sample of the store as `labels => values`, with `stale` for a marker.
@@ -417,11 +418,8 @@ mod tests {
             recorder.record(target, 900_000, up());
         }
         let now = Target { labels: edited.labels.with("team", "shop"), ..edited.clone() };
-        let mut monitor = Monitor::for_tests(Some(Arc::clone(&store)));
-        let mut config = (**monitor.config.load()).clone();
-        config.targets = vec![Arc::new(kept), Arc::new(now.clone())];
-        monitor.config = Arc::new(config).into();
-        let recorder = Recorder::new(Arc::new(monitor), Arc::clone(&store));
+        let monitor = Monitor::for_tests_of(vec![Arc::new(kept), Arc::new(now.clone())]);
+        let recorder = Recorder::new(&monitor, Arc::clone(&store));
         let stale = |instance: &str| {
             let matchers = [Matcher::equal("instance", instance)];
             let series = store.select(&matchers, 0, i64::MAX).unwrap();

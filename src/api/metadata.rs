@@ -63,7 +63,7 @@ pub(super) async fn metadata(
 
 /// The own metrics, and those that the modules in force may yield.
 fn meanings(monitor: &Monitor) -> BTreeMap<&'static str, Meaning> {
-    let config = monitor.config.load();
+    let config = monitor.config();
     let of_modules = config.modules.values().flat_map(|module| module.check().metrics());
     let of_probes = metric::COMMON.iter().copied().chain(of_modules);
     let mut found: BTreeMap<_, _> = of_probes

@@ -7,6 +7,7 @@ mod lookup;
 mod metadata;
 mod parameters;
 mod query;
+mod reader;
 mod render;
 mod reply;
 mod rules;
@@ -24,8 +25,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub use self::reader::Reader;
 use self::reply::{ApiError, Reply};
-use crate::state::{Monitor, lock};
 
 /// How many queries run at once; the others wait. Each may hold as many samples as the query options allow.
 const QUERIES_MAX: usize = 4;
@@ -38,18 +39,18 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What the endpoints need.
 struct Api {
-    monitor: Arc<Monitor>,
+    monitor: Arc<Reader>,
     turns: Arc<Semaphore>,
     looks: Arc<Semaphore>,
 }
 
 /// The routes, all below `/api/v1/`. Without a store, those that read samples or rules answer 404.
-pub fn router(monitor: Arc<Monitor>) -> Router {
+pub fn router(monitor: Arc<Reader>) -> Router {
     Api::new(monitor).router()
 }
 
 impl Api {
-    fn new(monitor: Arc<Monitor>) -> Self {
+    fn new(monitor: Arc<Reader>) -> Self {
         let turns = Arc::new(Semaphore::new(QUERIES_MAX));
         Self { monitor, turns, looks: Arc::new(Semaphore::new(LOOKS_MAX)) }
     }
@@ -95,7 +96,7 @@ impl Api {
     ) -> Result<Reply, ApiError> {
         self.store()?;
         let monitor = Arc::clone(&self.monitor);
-        run(&self.looks, TIMEOUT, move || work(&lock(&monitor.rules))).await
+        run(&self.looks, TIMEOUT, move || work(&monitor.rules.lock())).await
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) async fn instant(
 ) -> Result<Reply, ApiError> {
     api.store()?;
     let limit = parameters.limit("limit")?;
-    let at = parameters.time("time")?.unwrap_or_else(|| api.monitor.clock.now());
+    let at = parameters.time("time")?.unwrap_or_else(|| api.monitor.now());
     let timeout = parameters.timeout()?;
     let options = options(&parameters)?;
     let query = parse(&parameters)?;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{JOB, Target},
-    state::{ProbeRecord, lock},
+    state::ProbeRecord,
 };
 
 #[derive(Serialize)]
@@ -84,13 +84,10 @@ pub(super) async fn targets(
         }
     };
     let pool_wanted = parameters.get("scrapePool").is_none_or(|pool| pool == JOB);
-    let config = api.monitor.config.load_full();
+    let config = api.monitor.config();
     let mut active_targets = Vec::new();
     if active && pool_wanted {
-        let latest = lock(&api.monitor.latest);
-        let records: Vec<Option<Arc<ProbeRecord>>> =
-            config.targets.iter().map(|target| latest.get(&target.identity()).cloned()).collect();
-        drop(latest);
+        let records = api.monitor.latest().of(config.targets.iter().map(AsRef::as_ref));
         let both = config.targets.iter().zip(&records);
         active_targets.extend(both.map(|(target, record)| describe(target, record.as_deref())));
     }

@@ -6,9 +6,12 @@ use std::{sync::Arc, time::Duration};
 use series::store::Store;
 
 use super::*;
+use crate::state::Monitor;
 
 fn api() -> Api {
-    Api::new(Arc::new(Monitor::for_tests(Some(Arc::new(Store::in_memory())))))
+    let monitor = Monitor::for_tests();
+    let store = Some(Arc::new(Store::in_memory()));
+    Api::new(Arc::new(Reader { monitor, store, rules: Arc::default() }))
 }
 
 fn work(_store: &Store) -> Result<Reply, ApiError> {

@@ -17,12 +17,12 @@ use super::{NOTIFIERS_TIMEOUT, StartError, end};
 use crate::{
     clock::Clock,
     config::{Config, Diagnostic, Sources},
-    exporter::{self, Operations, own::seconds, plain},
+    exporter::{self, Operations, plain},
     http::serve::serve,
     notify::{self, Notifiers, Scope, SharedNotifiers},
     receive::{self, Receiver, Watched},
     state::lock,
-    telemetry::{Collectors, process::Process},
+    telemetry::{Collectors, process::Process, seconds},
 };
 
 /// What is answered to whoever looks at the root in a browser.

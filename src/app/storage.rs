@@ -2,10 +2,7 @@
 //!
 //! Must not know how targets are probed or rules evaluated.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use series::{
     Database as _,
@@ -44,7 +41,7 @@ pub(super) fn open(storage: &Storage) -> Result<Arc<Store>, StoreError> {
 }
 
 /// Writes the samples to disk, one round after the other, and drops those that are too old.
-pub(super) async fn keep(monitor: Arc<Monitor>, store: Arc<Store>, stop: CancellationToken) {
+pub(super) async fn keep(monitor: Monitor, store: Arc<Store>, stop: CancellationToken) {
     let mut sync = tokio::time::interval(SYNC_INTERVAL);
     sync.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut expire = tokio::time::interval(EXPIRE_INTERVAL);
@@ -55,12 +52,12 @@ pub(super) async fn keep(monitor: Arc<Monitor>, store: Arc<Store>, stop: Cancell
             _ = expire.tick() => true,
             _ = sync.tick() => false,
         };
-        let (monitor, store) = (Arc::clone(&monitor), Arc::clone(&store));
+        let (monitor, store) = (monitor.clone(), Arc::clone(&store));
         let work = tokio::task::spawn_blocking(move || {
             if expiring {
-                store.expire(monitor.clock.now());
+                store.expire(monitor.now());
             } else if let Err(error) = store.sync() {
-                monitor.counters.sync_failures.fetch_add(1, Ordering::Relaxed);
+                monitor.counters().sync_failed();
                 error!(%error, "The samples of this round are not on disk; they are kept in memory and tried again.");
             }
         });
@@ -72,7 +69,7 @@ pub(super) async fn keep(monitor: Arc<Monitor>, store: Arc<Store>, stop: Cancell
 
 /// Scrapes ourselves, so that the rules about the exporter hold in the all-in-one mode too.
 pub(super) async fn observe_self(
-    monitor: Arc<Monitor>,
+    monitor: Monitor,
     store: Arc<Store>,
     collectors: Collectors,
     instance: String,
@@ -83,7 +80,7 @@ pub(super) async fn observe_self(
     loop {
         ticks.tick().await;
         let samples = ingest::own_round(&instance, &collectors.collect());
-        if let Err(error) = store.append(monitor.clock.now(), &samples) {
+        if let Err(error) = store.append(monitor.now(), &samples) {
             error!(%error, "Own samples lost: the store takes none.");
         }
     }

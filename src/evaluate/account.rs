@@ -15,26 +15,27 @@ use series::{
 use crate::{
     config::Config,
     notify::{self, Ending, Notice, Present, Scope, fingerprint},
-    state::{Monitor, lock},
 };
 
 /// The notices of changes, and whether an end was left out because it is not certain yet. Of a pending alert there is none.
-pub(super) fn notices(monitor: &Monitor, changes: &[AlertChange]) -> (Vec<Notice>, bool) {
+pub(super) fn notices(
+    groups: &[GroupState],
+    config: &Config,
+    changes: &[AlertChange],
+) -> (Vec<Notice>, bool) {
     let is_end = |change: &AlertChange| change.transition == Transition::Resolved;
     if !changes.iter().any(is_end) {
         let scope = Scope::unknown();
         return (changes.iter().filter_map(|change| notice(change, &scope)).collect(), false);
     }
-    let groups = lock(&monitor.rules);
-    let scope = scope(&monitor.config.load(), &groups);
+    let scope = scope(config, groups);
     let names: BTreeSet<&str> = changes
         .iter()
         .filter(|change| is_end(change))
         .filter_map(|change| name(&change.alert))
         .collect();
     let (mut firing, mut pending) = (BTreeSet::new(), BTreeSet::new());
-    for alert in
-        alerts(&groups).filter(|alert| name(alert).is_some_and(|name| names.contains(name)))
+    for alert in alerts(groups).filter(|alert| name(alert).is_some_and(|name| names.contains(name)))
     {
         match alert.state {
             AlertState::Firing => drop(firing.insert(&alert.labels)),
@@ -56,9 +57,12 @@ pub(super) fn notices(monitor: &Monitor, changes: &[AlertChange]) -> (Vec<Notice
 }
 
 /// Every alert of the rules at present. Nothing is certain of those of groups that were not evaluated yet.
-pub(super) fn of(monitor: &Monitor, evaluated: &BTreeSet<String>) -> Present {
-    let groups = lock(&monitor.rules);
-    let at = monitor.clock.now();
+pub(super) fn of(
+    groups: &[GroupState],
+    config: &Config,
+    at: Timestamp,
+    evaluated: &BTreeSet<String>,
+) -> Present {
     let is_unknown = |state: &GroupState, rule: &RuleState| {
         rule.health() == Health::Err || !evaluated.contains(&state.group().key())
     };
@@ -74,16 +78,16 @@ pub(super) fn of(monitor: &Monitor, evaluated: &BTreeSet<String>) -> Present {
     });
     Present {
         at,
-        firing: alerts(&groups)
+        firing: alerts(groups)
             .filter(|alert| is_firing(alert) && !is_heartbeat(&alert.labels))
             .map(|alert| fires(alert, at))
             .collect(),
-        pending: alerts(&groups)
+        pending: alerts(groups)
             .filter(|alert| alert.state == AlertState::Pending)
             .map(|alert| fingerprint(&alert.labels))
             .collect(),
         unknown: unknown.chain(nameless).collect(),
-        scope: scope(&monitor.config.load(), &groups),
+        scope: scope(config, groups),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Must not know when rules are evaluated.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use series::store::Store;
 use tokio::sync::mpsc;
@@ -12,7 +12,7 @@ use tracing::error;
 use super::blocking;
 use crate::{
     notify::{Notice, Present, SharedNotifiers},
-    state::Monitor,
+    state::Counters,
 };
 
 /// How many evaluations may wait for a slow disk.
@@ -28,7 +28,7 @@ pub(super) struct Batch {
 
 /// Takes batches to the notifiers, one after the other.
 pub(super) struct Outbox {
-    monitor: Arc<Monitor>,
+    counters: Arc<Counters>,
     store: Arc<Store>,
     notifiers: Arc<SharedNotifiers>,
     batches: mpsc::Receiver<Batch>,
@@ -37,22 +37,22 @@ pub(super) struct Outbox {
 impl Outbox {
     /// An outbox and the way into it.
     pub(super) fn new(
-        monitor: Arc<Monitor>,
+        counters: Arc<Counters>,
         store: Arc<Store>,
         notifiers: Arc<SharedNotifiers>,
     ) -> (mpsc::Sender<Batch>, Self) {
         let (sender, batches) = mpsc::channel(BATCHES_MAX);
-        (sender, Self { monitor, store, notifiers, batches })
+        (sender, Self { counters, store, notifiers, batches })
     }
 
     /// Works until the way in is closed and nothing is left. What came while the store was synced is handed over at once.
     pub(super) async fn run(mut self) {
         let mut batches = Vec::new();
         while self.batches.recv_many(&mut batches, BATCHES_MAX).await > 0 {
-            let (monitor, store) = (Arc::clone(&self.monitor), Arc::clone(&self.store));
+            let (counters, store) = (Arc::clone(&self.counters), Arc::clone(&self.store));
             blocking(move || {
                 if let Err(error) = store.sync() {
-                    monitor.counters.sync_failures.fetch_add(1, Ordering::Relaxed);
+                    counters.sync_failed();
                     error!(%error, "The samples of this round are not on disk yet.");
                 }
             })

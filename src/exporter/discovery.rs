@@ -37,8 +37,8 @@ impl Entry {
 /// The targets of the configuration in force. While there is no good list an error is answered, at which a Prometheus keeps the
 /// targets that it has.
 pub(super) async fn targets(State(exposer): State<Arc<Exposer>>) -> Response {
-    let config = exposer.monitor.config.load();
-    if config.targets.is_empty() && !exposer.monitor.reload_status().errors.is_empty() {
+    let config = exposer.monitor.config();
+    if config.targets.is_empty() && !exposer.monitor.reloads().status().errors.is_empty() {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "the targets files have mistakes\n");
     }
     let entries: Vec<Entry> = config.targets.iter().map(|target| Entry::of(target)).collect();

@@ -6,7 +6,6 @@
 mod discovery;
 pub(crate) mod evidence;
 mod operations;
-pub mod own;
 pub mod probe;
 pub mod text;
 
@@ -38,7 +37,7 @@ const DESCRIPTORS_PER_PROBE: u64 = 3;
 /// What the endpoints need.
 pub struct Exposer {
     /// The state of the program.
-    pub monitor: Arc<Monitor>,
+    pub monitor: Monitor,
     /// Name resolution and trusted roots.
     pub net: Arc<Net>,
     /// Subtracted from Prometheus's scrape timeout (`--timeout-offset`), in seconds.
@@ -53,7 +52,7 @@ pub struct Exposer {
 impl Exposer {
     /// The endpoints' state.
     pub fn new(
-        monitor: Arc<Monitor>,
+        monitor: Monitor,
         net: Arc<Net>,
         timeout_offset_seconds: f64,
         listen: SocketAddr,
@@ -84,7 +83,7 @@ pub(crate) fn plain(status: StatusCode, text: impl Into<String>) -> Response {
 
 /// The modules in force, with their secrets hidden.
 async fn config(State(exposer): State<Arc<Exposer>>) -> Response {
-    let config = exposer.monitor.config.load();
+    let config = exposer.monitor.config();
     let mut text = String::from("modules:\n");
     for module in config.modules.values() {
         for line in module.to_yaml().lines() {

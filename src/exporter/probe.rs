@@ -3,12 +3,7 @@
 //! A failed probe is an answer with `probe_success 0`. A fault of ours is HTTP 503, so that Prometheus's `up` is 0 and the
 //! target is not called down.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use ::probe::{Module, Outcome, ProbeResult};
 use axum::{
@@ -28,7 +23,7 @@ use crate::{
     config::{MODULE_DEFAULT, Promises, own_url},
     explain,
     ingest::add_promises,
-    state::{Remembered, lock},
+    state::Remembered,
 };
 
 /// The header in which Prometheus tells how long it waits.
@@ -71,11 +66,11 @@ pub(super) async fn probe(
             "internal/overload: too many probes are running\n",
         );
     };
-    let started = exposer.monitor.clock.now();
+    let started = exposer.monitor.now();
     let mut result = request.module.probe(&exposer.net, &request.target, request.timeout).await;
     add_promises(&mut result, &request.promises);
     let (instance, module) = (&request.instance, request.module.name());
-    let remembered = exposer.monitor.remember(instance, module, started, result);
+    let remembered = exposer.monitor.results().asked(instance, module, started, result);
     if request.debug {
         return plain(StatusCode::OK, debug_text(&remembered, Some(&request.module)));
     }
@@ -102,18 +97,17 @@ pub(super) async fn logs(
         Ok(wanted) => wanted,
         Err((status, message)) => return plain(status, format!("{message}\n")),
     };
-    let history = lock(&exposer.monitor.history);
+    let history = exposer.monitor.history();
     let found = match wanted {
-        Wanted::Id(id) => history.get(id).cloned(),
+        Wanted::Id(id) => history.get(id),
         Wanted::Latest { target, module, failed } => {
-            history.latest(&target, module.as_deref(), failed).cloned()
+            history.latest(&target, module.as_deref(), failed)
         }
     };
-    drop(history);
     let Some(remembered) = found else {
         return plain(StatusCode::NOT_FOUND, "no such probe is remembered; see --history.limit\n");
     };
-    let config = exposer.monitor.config.load();
+    let config = exposer.monitor.config();
     let module = config.modules.get(&remembered.record.module);
     plain(StatusCode::OK, debug_text(&remembered, module.map(AsRef::as_ref)))
 }
@@ -176,9 +170,9 @@ fn parse(exposer: &Exposer, query: &str, headers: &HeaderMap) -> Result<Request,
     let bad = |message: String| (StatusCode::BAD_REQUEST, message);
     let parameters = parameters(query)?;
     let name = parameters.get("module").map_or(MODULE_DEFAULT, String::as_str);
-    let config = exposer.monitor.config.load();
+    let config = exposer.monitor.config();
     let Some(module) = config.modules.get(name).map(Arc::clone) else {
-        exposer.monitor.counters.modules_unknown.fetch_add(1, Ordering::Relaxed);
+        exposer.monitor.counters().module_unknown();
         return Err(bad(match config.unsupported_modules.get(name) {
             Some(why) => format!("Module {name:?} cannot be used: {why}"),
             None => format!("Unknown module {name:?}"),

@@ -35,9 +35,9 @@ use tracing::{error, warn};
 use self::{body::Bodies, heartbeat::Heartbeat, hold::Hold, webhook::Webhook};
 use crate::{
     clock::Clock,
-    exporter::{own::seconds, plain},
+    exporter::plain,
     notify::{Notice, Scope, SharedNotifiers, Transition, harmless, parse_time},
-    telemetry::{Collect, OwnSample, names, value},
+    telemetry::{Collect, OwnSample, names, seconds, value},
 };
 
 /// How many bodies are understood at once.

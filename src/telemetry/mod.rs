@@ -82,6 +82,15 @@ impl Collectors {
     }
 }
 
+/// Milliseconds since the Unix epoch as the seconds of a sample's value.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since 1970 fit into 53 bits for 285,000 years"
+)]
+pub fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
 /// A count as a sample's value; exact below 2⁵³.
 #[expect(clippy::cast_precision_loss, reason = "samples are floating-point numbers")]
 pub fn value(count: u64) -> f64 {

@@ -12,8 +12,8 @@ use super::{
     runbooks, words,
 };
 use crate::{
+    api::Reader,
     config::{Identity, JOB},
-    state::{Monitor, lock},
 };
 
 /// The severity of the heartbeat.
@@ -85,8 +85,8 @@ struct RuleLine {
 }
 
 /// All firing and pending alerts: firing ones first, then by name and age.
-pub(super) fn active(monitor: &Monitor) -> Vec<Alert> {
-    let groups = lock(&monitor.rules);
+pub(super) fn active(monitor: &Reader) -> Vec<Alert> {
+    let groups = monitor.rules.lock();
     let mut active: Vec<Alert> = Vec::new();
     for rule in groups.iter().flat_map(GroupState::rules) {
         for alert in rule.alerts() {
@@ -120,13 +120,14 @@ pub(super) fn active(monitor: &Monitor) -> Vec<Alert> {
 }
 
 /// Where an alert's runbook is: a page of ours when there is one, whatever name this program is reached by.
-fn runbook(monitor: &Monitor, labels: &Labels, url: &str) -> Option<String> {
+fn runbook(monitor: &Reader, labels: &Labels, url: &str) -> Option<String> {
     let alert = labels.get("alertname").unwrap_or("");
-    runbooks::own_link(alert, url, &monitor.external_url).or_else(|| words::web_address(url))
+    runbooks::own_link(alert, url, &monitor.about().external_url)
+        .or_else(|| words::web_address(url))
 }
 
-fn rules(monitor: &Monitor) -> Vec<RuleLine> {
-    let groups = lock(&monitor.rules);
+fn rules(monitor: &Reader) -> Vec<RuleLine> {
+    let groups = monitor.rules.lock();
     let mut lines = Vec::new();
     for group in groups.iter() {
         for state in group.rules() {
@@ -152,8 +153,8 @@ fn rules(monitor: &Monitor) -> Vec<RuleLine> {
 }
 
 /// The page `/alerts`.
-pub(super) fn page(monitor: &Monitor) -> Page {
-    let now = monitor.clock.now();
+pub(super) fn page(monitor: &Reader) -> Page {
+    let now = monitor.now();
     let (heartbeats, alerts): (Vec<Alert>, Vec<Alert>) =
         active(monitor).into_iter().partition(Alert::is_heartbeat);
     let firing = alerts.iter().filter(|alert| alert.firing).count();

@@ -13,27 +13,24 @@ use super::{
     probes, words,
 };
 use crate::{
-    config::PROBER,
-    explain,
-    exporter::evidence::hop_facts,
-    state::{Monitor, Remembered, lock},
+    api::Reader, config::PROBER, explain, exporter::evidence::hop_facts, state::Remembered,
 };
 
 /// The width of the bar of a request's times, in the units of its drawing.
 const BAR_WIDTH: f64 = 1000.0;
 
 /// The page `/probes/{id}`.
-pub(super) fn page(monitor: &Monitor, id: &str) -> Page {
+pub(super) fn page(monitor: &Reader, id: &str) -> Page {
     let id = id.parse::<u64>().ok();
-    let Some(remembered) = id.and_then(|id| lock(&monitor.history).get(id).cloned()) else {
+    let Some(remembered) = id.and_then(|id| monitor.history().get(id)) else {
         return layout::not_found(
             "This probe is not remembered any more, or there never was one with this number.",
             "Of each target the last probes and failures are remembered, as far as there is memory for them.",
         );
     };
-    let now = monitor.clock.now();
+    let now = monitor.now();
     let record = &remembered.record;
-    let config = monitor.config.load();
+    let config = monitor.config();
     let watched = config.targets.iter().find(|target| {
         *target.instance == *record.instance
             && target.module == record.module

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use series::Timestamp;
 
 use super::words;
-use crate::state::Monitor;
+use crate::api::Reader;
 
 /// A page before it is put into its frame.
 pub(super) struct Page {
@@ -34,8 +34,8 @@ const TABS: [(Tab, &str, &str); 3] = [
 ];
 
 /// A whole document.
-pub(super) fn document(monitor: &Monitor, page: &Page) -> Markup {
-    let now = monitor.clock.now();
+pub(super) fn document(monitor: &Reader, page: &Page) -> Markup {
+    let now = monitor.now();
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -70,8 +70,8 @@ pub(super) fn document(monitor: &Monitor, page: &Page) -> Markup {
 }
 
 /// Says that the files have mistakes, where, and what to do about them.
-fn banner(monitor: &Monitor, now: Timestamp) -> Markup {
-    let status = monitor.reload_status();
+fn banner(monitor: &Reader, now: Timestamp) -> Markup {
+    let status = monitor.reloads().status();
     html! {
         @if !status.errors.is_empty() {
             section.banner role="alert" {
@@ -89,12 +89,12 @@ fn banner(monitor: &Monitor, now: Timestamp) -> Markup {
     }
 }
 
-fn foot(monitor: &Monitor, now: Timestamp) -> Markup {
+fn foot(monitor: &Reader, now: Timestamp) -> Markup {
     html! {
         footer {
             "webservice-monitor " (env!("CARGO_PKG_VERSION"))
-            " · configuration loaded " (words::when(monitor.reload_status().last_success, now))
-            " · started " (words::when(monitor.started, now))
+            " · configuration loaded " (words::when(monitor.reloads().status().last_success, now))
+            " · started " (words::when(monitor.about().started, now))
             " · times are UTC"
         }
     }

@@ -35,8 +35,8 @@ use url::form_urlencoded;
 
 use self::layout::{Page, Tab};
 use crate::{
+    api::Reader,
     config::{Identity, MODULE_DEFAULT},
-    state::Monitor,
 };
 
 /// How many pages are drawn at once. More wait their turn, so that readers never take the processor from the probes.
@@ -63,7 +63,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// What the pages need.
 struct Pages {
-    monitor: Arc<Monitor>,
+    monitor: Arc<Reader>,
     drawing: Semaphore,
 }
 
@@ -71,7 +71,7 @@ struct Pages {
 type Parameters = BTreeMap<String, String>;
 
 /// The pages and their files.
-pub fn router(monitor: Arc<Monitor>) -> Router {
+pub fn router(monitor: Arc<Reader>) -> Router {
     let pages = Arc::new(Pages { monitor, drawing: Semaphore::new(DRAWING_MAX) });
     Router::new()
         .route("/", get(overview))
@@ -161,10 +161,7 @@ fn parameters(query: Option<&str>) -> Parameters {
 }
 
 /// Draws a page away from the tasks that serve and probe.
-async fn draw(
-    pages: &Arc<Pages>,
-    page: impl FnOnce(&Monitor) -> Page + Send + 'static,
-) -> Response {
+async fn draw(pages: &Arc<Pages>, page: impl FnOnce(&Reader) -> Page + Send + 'static) -> Response {
     // The semaphore is never closed, so that waiting for it cannot fail.
     let _turn = pages.drawing.acquire().await;
     let monitor = Arc::clone(&pages.monitor);

@@ -17,9 +17,9 @@ use super::{
     words,
 };
 use crate::{
+    api::Reader,
     config::{Identity, MODULE_DEFAULT, Target},
     explain,
-    state::Monitor,
 };
 
 /// How many targets are listed. The filter reaches the others.
@@ -30,11 +30,11 @@ const HIDDEN: &[&str] =
     &["instance", "job", "module", "severity", "alert_after", "slo", "max_latency"];
 
 /// The page `/` of the all-in-one mode.
-pub(super) fn page(monitor: &Monitor, store: &Store, parameters: &Parameters) -> Page {
-    let config = monitor.config.load();
+pub(super) fn page(monitor: &Reader, store: &Store, parameters: &Parameters) -> Page {
+    let config = monitor.config();
     let query = parameters.get("q").map_or("", |query| query.trim());
     let name = parameters.get("range").map(String::as_str);
-    let range = Range::parse(name, monitor.clock.now(), monitor.data_since);
+    let range = Range::parse(name, monitor.now(), monitor.about().data_since);
     let alerts = alerts::active(monitor);
     let targets = config.targets.iter().map(AsRef::as_ref);
     let body = match status::all(monitor, store, targets, &alerts) {
@@ -53,13 +53,13 @@ pub(super) fn unreadable(error: &SourceError) -> Markup {
 }
 
 fn overview(
-    monitor: &Monitor,
+    monitor: &Reader,
     store: &Store,
     statuses: Vec<Status<'_>>,
     query: &str,
     range: Range,
 ) -> Markup {
-    let now = monitor.clock.now();
+    let now = monitor.now();
     let all = statuses.len();
     let interval_ms =
         statuses.iter().map(|status| status.target.interval.as_millis()).min().unwrap_or(0);

@@ -12,21 +12,15 @@ use super::{
     layout::{Page, Tab},
     words,
 };
-use crate::{
-    explain,
-    state::{Monitor, ProbeRecord, lock},
-};
+use crate::{api::Reader, explain, state::ProbeRecord};
 
 /// How many probes are listed.
 const ROWS_MAX: usize = 500;
 
 /// The page `/probes`, and `/` of the exporter.
-pub(super) fn page(monitor: &Monitor, tab: Tab) -> Page {
-    let now = monitor.clock.now();
-    let history = lock(&monitor.history);
-    let recent: Vec<Arc<ProbeRecord>> =
-        history.iter().rev().take(ROWS_MAX).map(|probe| Arc::clone(&probe.record)).collect();
-    drop(history);
+pub(super) fn page(monitor: &Reader, tab: Tab) -> Page {
+    let now = monitor.now();
+    let recent = monitor.history().recent(ROWS_MAX);
     let body = html! {
         h1 { "Recent probes" }
         @if monitor.store.is_none() { (how_to(monitor)) }
@@ -44,8 +38,8 @@ pub(super) fn page(monitor: &Monitor, tab: Tab) -> Page {
 }
 
 /// How Prometheus asks for probes.
-fn how_to(monitor: &Monitor) -> Markup {
-    let config = monitor.config.load();
+fn how_to(monitor: &Reader) -> Markup {
+    let config = monitor.config();
     html! {
         section.note {
             p {

@@ -15,8 +15,9 @@ use series::{
 
 use super::{alerts::Alert, words};
 use crate::{
+    api::Reader,
     config::{Config, Identity, JOB, PROBER, Target},
-    state::{Monitor, ProbeRecord, lock},
+    state::ProbeRecord,
 };
 
 /// A result that is older than this, and than two intervals, says nothing about the present.
@@ -104,24 +105,24 @@ impl Status<'_> {
 /// # Errors
 /// When stored data cannot be read.
 pub(super) fn all<'a>(
-    monitor: &Monitor,
+    monitor: &Reader,
     store: &Store,
     targets: impl IntoIterator<Item = &'a Target>,
     alerts: &'a [Alert],
 ) -> Result<Vec<Status<'a>>, SourceError> {
-    let now = monitor.clock.now();
-    let about = About::new(&monitor.config.load(), alerts);
-    let latest = lock(&monitor.latest);
+    let now = monitor.now();
+    let about = About::new(&monitor.config(), alerts);
+    let targets: Vec<&'a Target> = targets.into_iter().collect();
+    let latest = monitor.latest().of(targets.iter().copied());
     let mut statuses: Vec<Status<'a>> = targets
         .into_iter()
-        .map(|target| {
-            let record = latest.get(&target.identity()).map(Arc::clone);
+        .zip(latest)
+        .map(|(target, record)| {
             let state = record.as_ref().map_or(State::Unknown, |record| state(target, record, now));
             let alerts = about.target(target);
             Status { target, state, latest: record, alerts }
         })
         .collect();
-    drop(latest);
     // After a restart the store still knows what was found shortly before.
     if statuses.iter().any(|status| status.latest.is_none()) {
         let stored = stored(store, now)?;

@@ -18,9 +18,9 @@ use super::{
     words,
 };
 use crate::{
+    api::Reader,
     config::{Identity, MODULE_DEFAULT, PROBER, Target},
     explain,
-    state::{Monitor, lock},
 };
 
 /// The phases of an HTTP probe in the order in which they happen, with the classes of their colours.
@@ -33,14 +33,14 @@ const PHASES: [(&str, &str); 5] = [
 ];
 
 /// The page `/targets/{instance}`.
-pub(super) fn page(monitor: &Monitor, instance: &str, parameters: &Parameters) -> Page {
+pub(super) fn page(monitor: &Reader, instance: &str, parameters: &Parameters) -> Page {
     let Some(store) = &monitor.store else {
         return layout::not_found(
             "The exporter keeps no targets: it probes what it is asked for.",
             "Ask for a probe with /probe?target=…&module=…; the recent ones are listed under “Probes”.",
         );
     };
-    let config = monitor.config.load();
+    let config = monitor.config();
     let siblings: Vec<&Target> = config
         .targets
         .iter()
@@ -55,7 +55,7 @@ pub(super) fn page(monitor: &Monitor, instance: &str, parameters: &Parameters) -
         );
     };
     let name = parameters.get("range").map(String::as_str);
-    let range = Range::parse(name, monitor.clock.now(), monitor.data_since);
+    let range = Range::parse(name, monitor.now(), monitor.about().data_since);
     let alerts = alerts::active(monitor);
     let body = match status::all(monitor, store, [target], &alerts) {
         Ok(statuses) => {
@@ -136,20 +136,20 @@ impl Past {
 }
 
 fn details(
-    monitor: &Monitor,
+    monitor: &Reader,
     store: &Store,
     status: &Status<'_>,
     siblings: &[&Target],
     range: Range,
 ) -> Markup {
-    let now = monitor.clock.now();
+    let now = monitor.now();
     let target = status.target;
     let identity = target.identity();
     let path = format!("/targets/{}", words::encoded(&target.instance));
     let query = words::target_query(&identity);
     let further = if query.is_empty() { query } else { format!("&{query}") };
     let remembered =
-        lock(&monitor.history).of_watched(&target.instance, &target.module, &identity.prober);
+        monitor.history().of_watched(&target.instance, &target.module, &identity.prober);
     html! {
         h1.address { (target.instance) }
         p.tags {

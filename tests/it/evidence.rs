@@ -1,7 +1,5 @@
 //! What is told of a probe afterwards: `debug=true`, `/logs`, and what a reload does to what is remembered.
 
-use webservice_monitor::state::lock;
-
 use crate::program::{Program, Service};
 
 const DEAD: &str = "http://127.0.0.1:1/";
@@ -110,8 +108,7 @@ async fn a_reload_drops_what_is_known_of_removed_targets_only() {
     };
     let both = format!("{}{}", line(&one.url(), "a"), line(&two.url(), "a"));
     let program = Program::all_in_one(&both, "groups: []\n").await;
-    let remembered =
-        |url: &str| lock(&program.app.monitor().history).of_watched(url, "http_2xx", "");
+    let remembered = |url: &str| program.app.monitor().history().of_watched(url, "http_2xx", "");
     let logs = |url: &str| format!("/logs?target={url}");
     for service in [&one, &two] {
         program.wait_for(&logs(&service.url()), "a probe", |text| text.contains("Evidence:")).await;

@@ -43,7 +43,7 @@ async fn a_url_becomes_results_series_an_alert_a_line_and_a_page() {
     // Who asks for another probe gets it, and changes nothing of what is watched.
     let elsewhere = program.get("/probe?target=http://127.0.0.1:1/").await.1;
     assert!(elsewhere.contains("\nprobe_success 0\n"), "{elsewhere}");
-    assert_eq!(webservice_monitor::state::lock(&program.app.monitor().latest).len(), 1);
+    assert_eq!(program.app.monitor().latest().len(), 1);
 
     drop(service);
     let firing = |text: &str| text.contains("\"event.action\":\"firing\"") && text.ends_with('\n');

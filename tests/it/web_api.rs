@@ -12,10 +12,11 @@ use tokio::{
     task::JoinSet,
 };
 use webservice_monitor::{
-    api,
+    api::{self, Reader},
     clock::Clock,
     config::{Config, Promises, Target},
-    state::Monitor,
+    evaluate::Rules,
+    state::{About, Monitor},
     telemetry::names,
 };
 
@@ -37,7 +38,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(monitor: Monitor) -> Self {
+    async fn start(monitor: Reader) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
@@ -87,7 +88,7 @@ fn store() -> Store {
     store
 }
 
-fn monitor(store: Option<Store>, targets: Vec<Arc<Target>>) -> Monitor {
+fn monitor(store: Option<Store>, targets: Vec<Arc<Target>>) -> Reader {
     let modules =
         probe::Module::builtin().into_iter().map(|(name, module)| (name, Arc::new(module)));
     let config = Config {
@@ -98,7 +99,14 @@ fn monitor(store: Option<Store>, targets: Vec<Arc<Target>>) -> Monitor {
         files: Vec::new(),
         warnings: Vec::new(),
     };
-    Monitor::new(Arc::new(Fixed), config, store.map(Arc::new), 10)
+    reader(config, store)
+}
+
+fn reader(config: Config, store: Option<Store>) -> Reader {
+    let about = About { external_url: String::new(), started: NOW, data_since: NOW };
+    let rules = Arc::new(Rules::new(config.rules.iter().cloned()));
+    let monitor = Monitor::new(Arc::new(Fixed), config, about, 10);
+    Reader { monitor, store: store.map(Arc::new), rules }
 }
 
 fn success(data: &str) -> String {
@@ -406,7 +414,7 @@ async fn targets_tell_whether_they_could_be_probed_and_whether_they_are_up() {
         Outcome::Down(failure(Phase::Connect, Reason::Refused)),
         Outcome::Fault(failure(Phase::Internal, Reason::NoFds)),
     ]) {
-        monitor.remember_watched(&target(instance), 1_500, result(outcome));
+        monitor.results().watched(&target(instance), 1_500, result(outcome));
     }
     let server = Server::start(monitor).await;
     let tail = r#""scrapeInterval":"15s","scrapeTimeout":"9s500ms""#;

@@ -12,10 +12,7 @@ use series::{
     Database as _, Labels,
     rule::{External, GroupState},
 };
-use webservice_monitor::{
-    config::Diagnostic,
-    state::{ReloadStatus, lock},
-};
+use webservice_monitor::config::Diagnostic;
 
 use self::setup::{
     DOWN, MINUTE, NEW, NOW, RESTORED, Server, UP, append, assert_order, assert_shows, down,
@@ -147,8 +144,8 @@ async fn the_exporter_shows_its_probes_and_how_to_ask_for_them() {
         &["No probe yet", "/probe?target=", "metrics_path: /probe", "href=\"/config\""],
     );
     let timeout = down(Phase::Connect, Reason::Timeout, "");
-    monitor.remember("db.example:5432", "tcp_connect", NOW - 90_000, timeout);
-    monitor.remember(UP, "http_2xx", NOW - 2500, result(Outcome::Up, Vec::new()));
+    monitor.results().asked("db.example:5432", "tcp_connect", NOW - 90_000, timeout);
+    monitor.results().asked(UP, "http_2xx", NOW - 2500, result(Outcome::Up, Vec::new()));
     for path in ["/", "/probes"] {
         let page = server.get(path).await;
         assert_shows(
@@ -188,11 +185,8 @@ async fn a_broken_configuration_is_on_every_page() {
         hint: Some("did you mean `labels`?".into()),
     };
     let diagnostic = Diagnostic::located("config/targets.yml".as_ref(), text, problem);
-    monitor.set_reload_status(ReloadStatus {
-        last_success: NOW - 7 * MINUTE,
-        last_attempt: NOW,
-        errors: vec![diagnostic],
-    });
+    monitor.reloads().succeeded(monitor.config(), NOW - 7 * MINUTE);
+    monitor.reloads().failed(vec![diagnostic], NOW);
     let server = Server::start(&monitor).await;
     for path in ["/", "/alerts", "/probes", "/nothing"] {
         let page = server.get(path).await;
@@ -217,7 +211,12 @@ async fn text_of_targets_stays_text() {
     let monitor = monitor(&[(hostile, label), (script, &[])], true);
     let detail = "<script>detail</script>\u{0}\u{202e}";
     watched(&monitor, hostile, NOW, down(Phase::Check, Reason::Status, detail));
-    monitor.remember(hostile, "<i>module</i>", NOW, down(Phase::Check, Reason::Status, detail));
+    monitor.results().asked(
+        hostile,
+        "<i>module</i>",
+        NOW,
+        down(Phase::Check, Reason::Status, detail),
+    );
     watched(
         &monitor,
         script,
@@ -317,7 +316,7 @@ async fn ten_thousand_targets_fit_on_a_page() {
         names.iter().map(|name| (name.as_str(), &[("team", "web")] as &[_])).collect();
     let monitor = monitor(&targets, true);
     let store = Arc::clone(monitor.store.as_ref().unwrap());
-    let config = monitor.config.load_full();
+    let config = monitor.config();
     let mut rounds: Vec<(Labels, f64)> = config
         .targets
         .iter()
@@ -382,7 +381,7 @@ async fn alerts_and_rules_are_shown() {
     let external = External { url: "http://monitor.example".to_owned(), ..External::default() };
     let store = Arc::clone(monitor.store.as_ref().unwrap());
     states[0].evaluate(store.as_ref(), NOW, &external);
-    *lock(&monitor.rules) = states;
+    *monitor.rules.lock() = states;
     let server = Server::start(&monitor).await;
     let page = server.get("/alerts").await;
     assert_shows(

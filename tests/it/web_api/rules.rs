@@ -1,11 +1,11 @@
 //! `rules` and `alerts`, with the real rule engine on a store of known samples.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use series::Timestamp;
-use webservice_monitor::{config::Config, state::Monitor};
+use webservice_monitor::{api::Reader, config::Config};
 
-use super::{Fixed, Server, store, success};
+use super::{Server, reader, store, success};
 
 const RULES: &str = r#"
 groups:
@@ -30,7 +30,7 @@ groups:
 "#;
 
 /// A monitor whose first group was evaluated at `times`, and the other one at the last of them.
-fn with_rules(times: &[Timestamp]) -> Monitor {
+fn with_rules(times: &[Timestamp]) -> Reader {
     let store = store();
     let config = Config {
         targets: Vec::new(),
@@ -40,9 +40,9 @@ fn with_rules(times: &[Timestamp]) -> Monitor {
         files: Vec::new(),
         warnings: Vec::new(),
     };
-    let monitor = Monitor::new(Arc::new(Fixed), config, Some(Arc::new(store)), 10);
+    let monitor = reader(config, Some(store));
     let store = monitor.store.clone().unwrap();
-    let mut groups = monitor.rules.lock().unwrap();
+    let mut groups = monitor.rules.lock();
     for (index, at) in times.iter().enumerate() {
         let count = if index + 1 == times.len() { 2 } else { 1 };
         for state in groups.iter_mut().take(count) {

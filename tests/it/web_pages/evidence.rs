@@ -94,7 +94,7 @@ async fn the_last_failures_of_a_target_are_shown_whatever_others_do() {
     for number in 0..2000 {
         let fine = result(probe::Outcome::Up, Vec::new());
         watched(&monitor, if number % 2 == 0 { UP } else { DOWN }, NOW, fine);
-        monitor.remember(
+        monitor.results().asked(
             "http://asked.example/",
             "http_2xx",
             NOW,

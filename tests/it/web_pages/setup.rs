@@ -16,9 +16,10 @@ use tokio::{
     task::JoinSet,
 };
 use webservice_monitor::{
+    api::{self, Reader},
     clock::Clock,
     config::{Config, Promises, Target},
-    state::{Monitor, Remembered},
+    state::{About, Monitor, Remembered},
     web,
 };
 
@@ -39,7 +40,7 @@ impl Clock for Fixed {
 }
 
 /// A monitor with some targets, and with the store of the all-in-one mode when asked for.
-pub(super) fn monitor(targets: &[(&str, &[(&str, &str)])], with_store: bool) -> Arc<Monitor> {
+pub(super) fn monitor(targets: &[(&str, &[(&str, &str)])], with_store: bool) -> Arc<Reader> {
     let modules: BTreeMap<String, Arc<Module>> =
         Module::builtin().into_iter().map(|(name, module)| (name, Arc::new(module))).collect();
     let address = modules["http_2xx"].target("http://127.0.0.1/").unwrap();
@@ -66,10 +67,10 @@ pub(super) fn monitor(targets: &[(&str, &[(&str, &str)])], with_store: bool) -> 
         warnings: Vec::new(),
     };
     let store = with_store.then(|| Arc::new(Store::in_memory()));
-    let mut monitor = Monitor::new(Arc::new(Fixed), config, store, 100);
     // The samples come later, but belong to a program that has run for long.
-    monitor.data_since = 0;
-    Arc::new(monitor)
+    let about = About { external_url: String::new(), started: NOW, data_since: 0 };
+    let monitor = Monitor::new(Arc::new(Fixed), config, about, 100);
+    Arc::new(Reader { monitor, store, rules: Arc::default() })
 }
 
 pub(super) fn result(outcome: Outcome, samples: Vec<Sample>) -> ProbeResult {
@@ -89,7 +90,7 @@ pub(super) fn down(phase: Phase, reason: Reason, detail: &str) -> ProbeResult {
 }
 
 pub(super) fn append(
-    monitor: &Monitor,
+    monitor: &Reader,
     at: Timestamp,
     instance: &str,
     metric: &str,
@@ -103,12 +104,12 @@ pub(super) fn append(
 
 /// The scheduler's probe of a target of the configuration, or of one that was removed from it.
 pub(super) fn watched(
-    monitor: &Monitor,
+    monitor: &Reader,
     instance: &str,
     started: Timestamp,
     result: ProbeResult,
 ) -> Remembered {
-    let config = monitor.config.load();
+    let config = monitor.config();
     let target = config.targets.iter().find(|target| target.instance == instance);
     let elsewhere = |first: &Arc<Target>| Target {
         instance: instance.to_owned(),
@@ -116,7 +117,7 @@ pub(super) fn watched(
         ..(**first).clone()
     };
     let target = target.map_or_else(|| elsewhere(&config.targets[0]), |target| (**target).clone());
-    monitor.remember_watched(&target, started, result)
+    monitor.results().watched(&target, started, result)
 }
 
 /// The pages on a socket, until dropped.
@@ -133,10 +134,10 @@ pub(super) struct Answer {
 }
 
 impl Server {
-    pub(super) async fn start(monitor: &Arc<Monitor>) -> Self {
+    pub(super) async fn start(monitor: &Arc<Reader>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = web::router(Arc::clone(monitor));
+        let router = api::router(Arc::clone(monitor)).merge(web::router(Arc::clone(monitor)));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, _tasks: tasks }
@@ -190,7 +191,7 @@ pub(super) const NEW: &str = "http://a-new.example/";
 pub(super) const RESTORED: &str = "http://restored.example/";
 
 /// One target of each state, with an hour of history.
-pub(super) fn lively() -> Arc<Monitor> {
+pub(super) fn lively() -> Arc<Reader> {
     let labels: &[(&str, &str)] = &[("service", "shop"), ("team", "payments")];
     let monitor =
         monitor(&[(NEW, &[]), (UP, labels), (DOWN, &[("service", "mail")]), (RESTORED, &[])], true);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use probe::{Outcome, Phase, Reason};
 use series::rule::{External, GroupState};
-use webservice_monitor::{config::Target, state::lock};
+use webservice_monitor::config::Target;
 
 use super::setup::{
     MINUTE, NOW, Server, UP, append, assert_shows, down, encoded, lively, monitor, result,
@@ -28,24 +28,24 @@ groups:
 async fn two_modules_of_one_address_are_not_mixed_up() {
     let posted: &[(&str, &str)] = &[("module", "http_post_2xx")];
     let monitor = monitor(&[(BOTH, &[]), (BOTH, posted)], true);
-    let config = monitor.config.load();
+    let config = monitor.config();
     let get = Arc::clone(&config.targets[0]);
     let module = "http_post_2xx".to_owned();
     let post = Arc::new(Target { module, ..(*config.targets[1]).clone() });
-    let mut changed = (**config).clone();
+    let mut changed = (*config).clone();
     changed.targets = vec![Arc::clone(&get), Arc::clone(&post)];
-    monitor.config.store(Arc::new(changed));
+    monitor.reloads().succeeded(Arc::new(changed), NOW);
     for minute in 0..10 {
         append(&monitor, NOW - minute * MINUTE, BOTH, "probe_success", &[], 1.0);
         append(&monitor, NOW - minute * MINUTE, BOTH, "probe_success", posted, 0.0);
     }
-    monitor.remember_watched(&get, NOW - 2000, result(Outcome::Up, Vec::new()));
+    monitor.results().watched(&get, NOW - 2000, result(Outcome::Up, Vec::new()));
     let refused = down(Phase::Connect, Reason::Refused, "os error 111");
-    monitor.remember_watched(&post, NOW - 1000, refused);
+    monitor.results().watched(&post, NOW - 1000, refused);
     let mut states: Vec<GroupState> =
         series::rule::load(RULES).unwrap().groups.into_iter().map(GroupState::new).collect();
     states[0].evaluate(monitor.store.as_ref().unwrap().as_ref(), NOW, &External::default());
-    *lock(&monitor.rules) = states;
+    *monitor.rules.lock() = states;
     let server = Server::start(&monitor).await;
 
     let path = format!("/targets/{}", BOTH.replace(':', "%3A").replace('/', "%2F"));
@@ -100,7 +100,7 @@ async fn the_heartbeat_is_no_alert() {
     let mut states: Vec<GroupState> =
         series::rule::load(RULES).unwrap().groups.into_iter().map(GroupState::new).collect();
     states[0].evaluate(monitor.store.as_ref().unwrap().as_ref(), NOW, &External::default());
-    *lock(&monitor.rules) = states;
+    *monitor.rules.lock() = states;
     let server = Server::start(&monitor).await;
     for path in ["/", "/alerts"] {
         let body = server.get(path).await.body;

@@ -1,19 +1,19 @@
 //! The history with virtual probes: what is kept, what goes first, and that memory has a bound whatever happens.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use probe::{Failure, Hop, Phase, ProbeResult, Reason};
+use probe::{Evidence, Failure, Hop, Phase, ProbeResult, Reason};
 use proptest::prelude::*;
 
 use super::*;
 
-fn history(recent: usize, bytes: usize, asked: usize) -> History {
-    History::within(Limits { recent, bytes, asked })
+fn history(recent: usize, bytes: usize, asked: usize) -> Memory {
+    Memory::within(Limits { recent, bytes, asked })
 }
 
 /// A finished probe whose evidence is of a size.
 fn push(
-    history: &mut History,
+    history: &mut Memory,
     origin: Origin,
     name: (&str, &str),
     up: bool,
@@ -37,11 +37,11 @@ fn push(
     history.push(origin, record, Trace { notes: Vec::new(), evidence })
 }
 
-fn watch(history: &mut History, instance: &str, up: bool, bytes: usize) -> u64 {
+fn watch(history: &mut Memory, instance: &str, up: bool, bytes: usize) -> u64 {
     push(history, Origin::Watched, (instance, "http_2xx"), up, bytes).record.id
 }
 
-fn of_watched(history: &History, instance: &str) -> Vec<Remembered> {
+fn of_watched(history: &Memory, instance: &str) -> Vec<Remembered> {
     history.of_watched(instance, "http_2xx", "")
 }
 
@@ -50,7 +50,7 @@ fn ids(remembered: &[Remembered]) -> Vec<u64> {
 }
 
 /// Fails when the books do not agree with what is there.
-fn assert_sound(history: &History) {
+fn assert_sound(history: &Memory) {
     let entries = history.entries.values().map(|entry| entry.bytes).sum::<usize>();
     let mut instances: Vec<_> = history.rings.keys().cloned().collect();
     instances.sort();
@@ -132,7 +132,7 @@ fn successes_go_before_failures_and_the_last_failures_go_last() {
 
 #[test]
 fn ten_thousand_targets_fit_into_the_bound() {
-    let mut history = History::new(100);
+    let mut history = Memory::new(100);
     let names: Vec<String> =
         (0..10_000).map(|number| format!("http://{number}.example/")).collect();
     for round in 0..20 {
@@ -149,13 +149,13 @@ fn ten_thousand_targets_fit_into_the_bound() {
 #[test]
 fn what_was_asked_for_is_found_by_target_and_module_until_it_is_out_of_use() {
     let mut history = history(0, BYTES_MAX, 3);
-    let ask = |history: &mut History, target: &str, module: &str, up| {
+    let ask = |history: &mut Memory, target: &str, module: &str, up| {
         push(history, Origin::Asked, (target, module), up, 0).record.id
     };
     let down = ask(&mut history, "a", "http", false);
     let up = ask(&mut history, "a", "http", true);
     let tcp = ask(&mut history, "a", "tcp", true);
-    let found = |history: &History, target: &str, module, failed| {
+    let found = |history: &Memory, target: &str, module, failed| {
         history.latest(target, module, failed).map(|remembered| remembered.record.id)
     };
     assert_eq!(found(&history, "a", None, false), Some(tcp));
