@@ -147,7 +147,6 @@ impl App {
         };
         log_configuration(&config, "Configuration loaded.");
         let monitor = new_monitor(&settings, &world, config, store.as_deref());
-        let rules = Arc::new(Rules::new(monitor.config().rules.iter().cloned()));
         if !mistakes.is_empty() {
             log_mistakes(
                 &mistakes,
@@ -160,7 +159,7 @@ impl App {
             monitor,
             address,
             store,
-            rules,
+            rules: Arc::default(),
             notifiers,
             reloads,
             ready: Arc::new(AtomicBool::new(true)),

@@ -10,13 +10,13 @@ mod rules;
 use std::{
     collections::{BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use series::{
     Database as _, Timestamp,
-    rule::{AlertChange, External, Group, GroupState, Transition},
+    rule::{AlertChange, External, Group, GroupState, GroupView, Transition},
     store::Store,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -29,13 +29,15 @@ use crate::{
     config::Config,
     notify::{Notice, SharedNotifiers},
     schedule::first_round,
-    state::{Counters, Monitor},
+    state::{Counters, Monitor, lock},
 };
 
 /// Evaluates the rules of a monitor.
 pub struct Evaluator {
     monitor: Monitor,
-    rules: Arc<Rules>,
+    /// The groups with their alerts. Only one evaluation at a time looks at them; everybody else sees what is published.
+    groups: Arc<Mutex<Vec<GroupState>>>,
+    published: Arc<Rules>,
     store: Arc<Store>,
     notifiers: Arc<SharedNotifiers>,
     /// The interval of groups that set none.
@@ -53,16 +55,20 @@ impl Evaluator {
     /// An evaluator; nothing happens before [`Evaluator::run`].
     pub fn new(
         monitor: Monitor,
-        rules: Arc<Rules>,
+        published: Arc<Rules>,
         store: Arc<Store>,
         notifiers: Arc<SharedNotifiers>,
         interval: Duration,
         external: External,
         reloaded: mpsc::Receiver<Vec<Group>>,
     ) -> Self {
+        let groups: Vec<GroupState> =
+            monitor.config().rules.iter().cloned().map(GroupState::new).collect();
+        published.publish(groups.iter().map(GroupView::of));
         Self {
             monitor,
-            rules,
+            groups: Arc::new(Mutex::new(groups)),
+            published,
             store,
             notifiers,
             interval,
@@ -125,7 +131,7 @@ impl Evaluator {
         epoch: Instant,
         due: &mut HashMap<String, Instant>,
     ) -> Option<(Instant, String)> {
-        let groups = self.rules.lock();
+        let groups = lock(&self.groups);
         let now = Instant::now();
         groups
             .iter()
@@ -140,14 +146,20 @@ impl Evaluator {
             .min()
     }
 
+    /// What every piece of work away from this task takes along.
+    fn shared(&self) -> (Monitor, Arc<Mutex<Vec<GroupState>>>, Arc<Rules>) {
+        (self.monitor.clone(), Arc::clone(&self.groups), Arc::clone(&self.published))
+    }
+
     /// Takes up the alerts that the store knows from before the start, and reports which are firing: notifiers that know it
     /// already keep quiet.
     async fn restore(&mut self, outbox: &mpsc::Sender<Batch>) {
-        let (monitor, rules) = (self.monitor.clone(), Arc::clone(&self.rules));
+        let (monitor, groups, published) = self.shared();
         let (store, external) = (Arc::clone(&self.store), Arc::clone(&self.external));
         let notices = blocking(move || {
-            let now = monitor.now();
-            let changes = GroupState::restore(&mut rules.lock(), store.as_ref(), now, &external);
+            let (now, mut groups) = (monitor.now(), lock(&groups));
+            let changes = GroupState::restore(&mut groups, store.as_ref(), now, &external);
+            published.publish(groups.iter().map(GroupView::of));
             changes.iter().for_each(log_change);
             (changes.iter().map(|change| account::fires(&change.alert, now)).collect(), true)
         })
@@ -156,18 +168,19 @@ impl Evaluator {
     }
 
     async fn adopt(&mut self, groups: Vec<Group>, outbox: &mpsc::Sender<Batch>) {
-        let (monitor, rules) = (self.monitor.clone(), Arc::clone(&self.rules));
+        let (monitor, states, published) = self.shared();
         let store = Arc::clone(&self.store);
         let notices = blocking(move || {
-            let now = monitor.now();
-            let mut states = rules.lock();
+            let (now, mut states) = (monitor.now(), lock(&states));
             let mut changes = adopt_groups(&mut states, &store, groups, now);
+            published.publish(states.iter().map(GroupView::of));
+            let views = published.views();
             // Where a rule of the name is left, it is the evaluations that say whether the alert goes on.
-            let names = account::rule_names(&states);
+            let names = account::rule_names(&views);
             changes.retain(|change| {
                 !names.contains(change.alert.labels.get("alertname").unwrap_or(""))
             });
-            report(&states, &monitor.config(), &changes)
+            report(&views, &monitor.config(), &changes)
         })
         .await;
         self.evaluated.clear();
@@ -176,14 +189,16 @@ impl Evaluator {
     }
 
     async fn evaluate(&mut self, name: &str, at: Timestamp, outbox: &mpsc::Sender<Batch>) {
-        let (monitor, rules) = (self.monitor.clone(), Arc::clone(&self.rules));
+        let (monitor, groups, published) = self.shared();
         let (store, external) = (Arc::clone(&self.store), Arc::clone(&self.external));
         let key = name.to_owned();
         let notices = blocking(move || {
-            let mut states = rules.lock();
-            let changes =
-                evaluate_group(&mut states, &store, &external, monitor.counters(), (&key, at));
-            report(&states, &monitor.config(), &changes)
+            let mut groups = lock(&groups);
+            let found = groups.iter_mut().enumerate().find(|(_, state)| state.group().key() == key);
+            let Some((position, state)) = found else { return Default::default() };
+            let changes = evaluate_group(state, &store, &external, monitor.counters(), at);
+            published.publish_one(position, &GroupView::of(state));
+            report(&published.views(), &monitor.config(), &changes)
         })
         .await;
         self.evaluated.insert(name.to_owned());
@@ -199,10 +214,10 @@ impl Evaluator {
     ) {
         self.account_due |= open;
         let present = if self.account_due || self.notifiers.wants_present() {
-            let (monitor, rules) = (self.monitor.clone(), Arc::clone(&self.rules));
+            let (monitor, views) = (self.monitor.clone(), self.published.views());
             let evaluated = self.evaluated.clone();
             blocking(move || {
-                Some(account::of(&rules.lock(), &monitor.config(), monitor.now(), &evaluated))
+                Some(account::of(&views, &monitor.config(), monitor.now(), &evaluated))
             })
             .await
         } else {
@@ -259,15 +274,12 @@ impl Anchor {
 }
 
 fn evaluate_group(
-    groups: &mut [GroupState],
+    state: &mut GroupState,
     store: &Store,
     external: &External,
     counters: &Counters,
-    (key, at): (&str, Timestamp),
+    at: Timestamp,
 ) -> Vec<AlertChange> {
-    let Some(state) = groups.iter_mut().find(|state| state.group().key() == key) else {
-        return Vec::new();
-    };
     let begun = Instant::now();
     let evaluation = state.evaluate(store, at, external);
     state.set_evaluation_time(begun.elapsed());
@@ -296,7 +308,7 @@ fn adopt_groups(
 }
 
 /// Logs changes, and makes notices of those that people are notified of; says whether an account of every alert is due.
-fn report(groups: &[GroupState], config: &Config, changes: &[AlertChange]) -> (Vec<Notice>, bool) {
+fn report(groups: &[GroupView], config: &Config, changes: &[AlertChange]) -> (Vec<Notice>, bool) {
     changes.iter().for_each(log_change);
     account::notices(groups, config, changes)
 }

@@ -18,7 +18,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
-use series::{rule::GroupState, store::Store};
+use series::{rule::GroupView, store::Store};
 use tokio::{
     sync::Semaphore,
     task::spawn_blocking,
@@ -31,7 +31,7 @@ use self::reply::{ApiError, Reply};
 /// How many queries run at once; the others wait. Each may hold as many samples as the query options allow.
 const QUERIES_MAX: usize = 4;
 
-/// How many requests look at the rules at once: they wait while a group is being evaluated, but never for queries.
+/// How many requests look at the rules at once; they never wait for queries.
 const LOOKS_MAX: usize = 2;
 
 /// How long a request may take, its wait for a turn included. Prometheus's default of `--query.timeout`.
@@ -89,14 +89,14 @@ impl Api {
         run(&self.turns, limit, move || work(&store)).await
     }
 
-    /// Looks at the rules away from the tasks that serve and probe: their lock is held while a group is evaluated.
+    /// Looks at the rules away from the tasks that serve and probe: there may be ten thousand alerts.
     async fn look(
         &self,
-        work: impl FnOnce(&[GroupState]) -> Result<Reply, ApiError> + Send + 'static,
+        work: impl FnOnce(&[GroupView]) -> Result<Reply, ApiError> + Send + 'static,
     ) -> Result<Reply, ApiError> {
         self.store()?;
         let monitor = Arc::clone(&self.monitor);
-        run(&self.looks, TIMEOUT, move || work(&monitor.rules.lock())).await
+        run(&self.looks, TIMEOUT, move || work(&monitor.rules.views())).await
     }
 }
 

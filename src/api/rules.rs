@@ -8,7 +8,7 @@ use axum::extract::State;
 use serde::Serialize;
 use series::{
     Labels,
-    rule::{Alert, AlertState, GroupState, RuleKind, RuleState},
+    rule::{Alert, AlertState, GroupView, RuleKind, RuleView},
 };
 
 use super::{
@@ -93,7 +93,7 @@ struct Filter {
 /// `GET /api/v1/alerts`.
 pub(super) async fn alerts(State(api): State<Arc<Api>>) -> Result<Reply, ApiError> {
     api.look(|groups| {
-        let alerts = groups.iter().flat_map(GroupState::rules).flat_map(alert_bodies).collect();
+        let alerts = groups.iter().flat_map(GroupView::rules).flat_map(alert_bodies).collect();
         Reply::of(&AlertList { alerts })
     })
     .await
@@ -106,7 +106,7 @@ pub(super) async fn rules(
 ) -> Result<Reply, ApiError> {
     let filter = Filter::of(&parameters)?;
     api.look(move |groups| {
-        let groups = groups.iter().filter_map(|state| group_body(state, &filter)).collect();
+        let groups = groups.iter().filter_map(|view| group_body(view, &filter)).collect();
         Reply::of(&GroupList { groups })
     })
     .await
@@ -149,13 +149,13 @@ fn wants(wanted: &[String], value: &str) -> bool {
 }
 
 /// The group with those of its rules that are asked for; nothing when none is.
-fn group_body(state: &GroupState, filter: &Filter) -> Option<GroupBody> {
-    let group = state.group();
+fn group_body(view: &GroupView, filter: &Filter) -> Option<GroupBody> {
+    let group = view.group();
     if !wants(&filter.groups, &group.name) {
         return None;
     }
-    let last_evaluation = state.last_evaluation().map_or_else(|| NEVER.to_owned(), rfc_3339);
-    let rules: Vec<RuleBody> = state
+    let last_evaluation = view.last_evaluation().map_or_else(|| NEVER.to_owned(), rfc_3339);
+    let rules: Vec<RuleBody> = view
         .rules()
         .iter()
         .map(|rule| rule_body(rule, &last_evaluation, filter.exclude_alerts))
@@ -171,21 +171,21 @@ fn group_body(state: &GroupState, filter: &Filter) -> Option<GroupBody> {
         rules,
         interval: group.interval_ms.map(seconds),
         limit: group.limit,
-        evaluation_time: state.evaluation_time().as_secs_f64(),
+        evaluation_time: view.evaluation_time().as_secs_f64(),
         last_evaluation,
     })
 }
 
-fn rule_body(state: &RuleState, last_evaluation: &str, exclude_alerts: bool) -> RuleBody {
-    let rule = state.rule();
+fn rule_body(view: &RuleView, last_evaluation: &str, exclude_alerts: bool) -> RuleBody {
+    let rule = view.rule();
     let alerting = match rule.kind {
         RuleKind::Recording => None,
         RuleKind::Alerting { for_ms, keep_firing_for_ms } => Some(AlertingBody {
-            state: rule_state(state),
+            state: view.state().as_str(),
             duration: seconds(for_ms),
             keep_firing_for: seconds(keep_firing_for_ms),
             annotations: rule.annotations.clone(),
-            alerts: if exclude_alerts { Vec::new() } else { alert_bodies(state).collect() },
+            alerts: if exclude_alerts { Vec::new() } else { alert_bodies(view).collect() },
         }),
     };
     let labels = rule.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -195,25 +195,15 @@ fn rule_body(state: &RuleState, last_evaluation: &str, exclude_alerts: bool) -> 
         name: rule.name.clone(),
         query: rule.query.text().to_owned(),
         labels: LabelObject(Labels::new(labels)),
-        health: state.health().as_str(),
-        last_error: state.last_error().map(str::to_owned),
+        health: view.health().as_str(),
+        last_error: view.last_error().map(str::to_owned),
         last_evaluation: last_evaluation.to_owned(),
     }
 }
 
-/// The state of the rule: that of its most urgent alert.
-fn rule_state(state: &RuleState) -> &'static str {
-    let has = |wanted: AlertState| state.alerts().any(|alert| alert.state == wanted);
-    [AlertState::Firing, AlertState::Pending]
-        .into_iter()
-        .find(|wanted| has(*wanted))
-        .unwrap_or(AlertState::Inactive)
-        .as_str()
-}
-
 /// The alerts that are pending or firing; those that ended are history.
-fn alert_bodies(state: &RuleState) -> impl Iterator<Item = AlertBody> {
-    state.alerts().filter(|alert| alert.state != AlertState::Inactive).map(alert_body)
+fn alert_bodies(view: &RuleView) -> impl Iterator<Item = AlertBody> {
+    view.alerts().filter(|alert| alert.state != AlertState::Inactive).map(alert_body)
 }
 
 fn alert_body(alert: &Alert) -> AlertBody {

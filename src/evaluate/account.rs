@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use series::{
     Labels, Timestamp,
     rule::{
-        Alert, AlertChange, AlertState, EndReason, GroupState, Health, RuleKind, RuleState,
+        Alert, AlertChange, AlertState, EndReason, GroupView, Health, RuleKind, RuleView,
         Transition,
     },
 };
@@ -19,7 +19,7 @@ use crate::{
 
 /// The notices of changes, and whether an end was left out because it is not certain yet. Of a pending alert there is none.
 pub(super) fn notices(
-    groups: &[GroupState],
+    groups: &[GroupView],
     config: &Config,
     changes: &[AlertChange],
 ) -> (Vec<Notice>, bool) {
@@ -58,22 +58,21 @@ pub(super) fn notices(
 
 /// Every alert of the rules at present. Nothing is certain of those of groups that were not evaluated yet.
 pub(super) fn of(
-    groups: &[GroupState],
+    groups: &[GroupView],
     config: &Config,
     at: Timestamp,
     evaluated: &BTreeSet<String>,
 ) -> Present {
-    let is_unknown = |state: &GroupState, rule: &RuleState| {
-        rule.health() == Health::Err || !evaluated.contains(&state.group().key())
+    let is_unknown = |view: &GroupView, rule: &RuleView| {
+        rule.health() == Health::Err || !evaluated.contains(&view.group().key())
     };
     // An alert of which an earlier version left no name may be of any group.
-    let is_new = |state: &GroupState| !evaluated.contains(&state.group().key());
+    let is_new = |view: &GroupView| !evaluated.contains(&view.group().key());
     let nameless = groups.iter().any(is_new).then(String::new);
-    let unknown = groups.iter().flat_map(|state| {
-        state
-            .rules()
+    let unknown = groups.iter().flat_map(|view| {
+        view.rules()
             .iter()
-            .filter(move |rule| is_unknown(state, rule))
+            .filter(move |rule| is_unknown(view, rule))
             .map(|rule| rule.rule().name.clone())
     });
     Present {
@@ -92,8 +91,8 @@ pub(super) fn of(
 }
 
 /// The names of all alerting rules.
-pub(super) fn rule_names(groups: &[GroupState]) -> BTreeSet<String> {
-    let rules = groups.iter().flat_map(GroupState::rules).map(RuleState::rule);
+pub(super) fn rule_names(groups: &[GroupView]) -> BTreeSet<String> {
+    let rules = groups.iter().flat_map(GroupView::rules).map(RuleView::rule);
     rules.filter(|rule| rule.kind != RuleKind::Recording).map(|rule| rule.name.clone()).collect()
 }
 
@@ -102,15 +101,15 @@ pub(super) fn is_heartbeat(labels: &Labels) -> bool {
     Notice { labels: labels.clone(), ..Notice::default() }.is_heartbeat()
 }
 
-fn scope(config: &Config, groups: &[GroupState]) -> Scope {
+fn scope(config: &Config, groups: &[GroupView]) -> Scope {
     let targets = config.targets.iter();
     Scope::unknown()
         .with_rules(rule_names(groups))
         .with_targets(targets.map(|target| (target.instance.clone(), target.module.clone())))
 }
 
-fn alerts(groups: &[GroupState]) -> impl Iterator<Item = &Alert> {
-    groups.iter().flat_map(GroupState::rules).flat_map(RuleState::alerts)
+fn alerts(groups: &[GroupView]) -> impl Iterator<Item = &Alert> {
+    groups.iter().flat_map(GroupView::rules).flat_map(RuleView::alerts)
 }
 
 fn is_firing(alert: &Alert) -> bool {

@@ -1,30 +1,39 @@
-//! The rule groups with their alerts.
+//! The rule groups as they were after their last evaluations: what everybody but the evaluator sees of them.
 //!
-//! Must not know when they are evaluated.
+//! Whoever reads holds up no evaluation, and an evaluation no reader. Must not know when groups are evaluated.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Arc;
 
-use series::rule::{Group, GroupState};
+use arc_swap::ArcSwap;
+use series::rule::GroupView;
 
-use crate::state::lock;
+/// The published rule groups, shared by the evaluator, which writes them, and those who show them.
+#[derive(Debug)]
+pub struct Rules(ArcSwap<Arc<[GroupView]>>);
 
-/// The rule groups, shared by the evaluator and those who show them.
-#[derive(Default)]
-pub struct Rules(Mutex<Vec<GroupState>>);
+impl Default for Rules {
+    fn default() -> Self {
+        Self(ArcSwap::from_pointee(Arc::new([])))
+    }
+}
 
 impl Rules {
-    /// Groups that were not evaluated yet.
-    pub fn new(groups: impl IntoIterator<Item = Group>) -> Self {
-        Self::with_states(groups.into_iter().map(GroupState::new).collect())
+    /// The groups in the order of the files, as they were after their last evaluations.
+    pub fn views(&self) -> Arc<[GroupView]> {
+        Arc::clone(&self.0.load())
     }
 
-    /// Groups as they are.
-    pub fn with_states(states: Vec<GroupState>) -> Self {
-        Self(Mutex::new(states))
+    /// Publishes all groups.
+    pub fn publish(&self, views: impl IntoIterator<Item = GroupView>) {
+        self.0.store(Arc::new(views.into_iter().collect()));
     }
 
-    /// The groups; held for as long as one is evaluated.
-    pub fn lock(&self) -> MutexGuard<'_, Vec<GroupState>> {
-        lock(&self.0)
+    /// Publishes the group at a position anew, and the others as they were. There is only one who publishes.
+    pub(super) fn publish_one(&self, position: usize, view: &GroupView) {
+        let views = self.views();
+        let views = views.iter().enumerate();
+        self.publish(
+            views.map(|(index, old)| if index == position { view.clone() } else { old.clone() }),
+        );
     }
 }

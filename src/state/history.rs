@@ -5,42 +5,13 @@
 
 mod memory;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-
-use probe::Evidence;
+use std::sync::{Arc, Mutex};
 
 use self::memory::Memory;
-use super::{ProbeRecord, lock};
-
-/// Why a target was probed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It is one of the targets of the configuration.
-    Watched,
-    /// Somebody asked for it with `/probe`.
-    Asked,
-}
-
-/// What a probe noted and saw: the bulk of what is remembered of it.
-#[derive(Debug, Default)]
-pub struct Trace {
-    /// What it did: offset from the start and one line each.
-    pub notes: Vec<(Duration, String)>,
-    /// What it saw.
-    pub evidence: Evidence,
-}
-
-/// A probe that is remembered in full.
-#[derive(Clone, Debug)]
-pub struct Remembered {
-    /// What it found.
-    pub record: Arc<ProbeRecord>,
-    /// What it noted and saw.
-    pub trace: Arc<Trace>,
-}
+use super::{
+    mutex::lock,
+    record::{Origin, ProbeRecord, Remembered, Trace},
+};
 
 /// The remembered probes, shared by all tasks.
 #[derive(Debug)]

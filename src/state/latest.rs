@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::{ProbeRecord, lock};
+use super::{mutex::lock, record::ProbeRecord};
 use crate::config::{Identity, Target};
 
 /// The last probe of each watched target, shared by all tasks.

@@ -7,17 +7,21 @@
 mod counters;
 mod history;
 mod latest;
+mod mutex;
+mod record;
 mod reloads;
 mod results;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use series::Timestamp;
 
 pub use self::{
     counters::Counters,
-    history::{History, Origin, Remembered, Trace},
+    history::History,
     latest::Latest,
+    mutex::lock,
+    record::{Origin, ProbeRecord, Remembered, Trace},
     reloads::{ReloadStatus, Reloads},
     results::Results,
 };
@@ -133,26 +137,4 @@ impl Monitor {
             About { external_url: String::new(), started: 1_000_000, data_since: 1_000_000 };
         Self::new(Arc::new(Fixed), config, about, 10)
     }
-}
-
-/// One finished probe.
-#[derive(Debug)]
-pub struct ProbeRecord {
-    /// A number that rises with each probe: the `id` of `/logs`.
-    pub id: u64,
-    /// The target as the user wrote it.
-    pub instance: Arc<str>,
-    /// The module's name.
-    pub module: String,
-    /// The place that the target's label `prober` names; empty for what was asked for.
-    pub prober: String,
-    /// When the probe began.
-    pub started: Timestamp,
-    /// What it found. Its notes and its evidence are apart, in its [`Trace`], because they are not kept for as long.
-    pub result: probe::ProbeResult,
-}
-
-/// Locks a mutex; the data behind it stays usable after a panic elsewhere, because every writer leaves it whole.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

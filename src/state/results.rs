@@ -6,7 +6,12 @@ use std::sync::Arc;
 
 use series::Timestamp;
 
-use super::{Counters, History, Latest, Origin, ProbeRecord, Remembered, Trace};
+use super::{
+    counters::Counters,
+    history::History,
+    latest::Latest,
+    record::{Origin, ProbeRecord, Remembered, Trace},
+};
 use crate::config::Target;
 
 /// Writes the latest results and the history. Clones write the same.

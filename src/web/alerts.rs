@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 use series::{
     Labels, Timestamp,
-    rule::{AlertState, GroupState},
+    rule::{AlertState, GroupView},
 };
 
 use super::{
@@ -86,9 +86,9 @@ struct RuleLine {
 
 /// All firing and pending alerts: firing ones first, then by name and age.
 pub(super) fn active(monitor: &Reader) -> Vec<Alert> {
-    let groups = monitor.rules.lock();
+    let groups = monitor.rules.views();
     let mut active: Vec<Alert> = Vec::new();
-    for rule in groups.iter().flat_map(GroupState::rules) {
+    for rule in groups.iter().flat_map(GroupView::rules) {
         for alert in rule.alerts() {
             let firing = match alert.state {
                 AlertState::Firing => true,
@@ -107,7 +107,6 @@ pub(super) fn active(monitor: &Reader) -> Vec<Alert> {
             });
         }
     }
-    drop(groups);
     active.sort_by(|left, right| {
         (!left.firing, left.name(), left.since, &left.labels).cmp(&(
             !right.firing,
@@ -127,25 +126,23 @@ fn runbook(monitor: &Reader, labels: &Labels, url: &str) -> Option<String> {
 }
 
 fn rules(monitor: &Reader) -> Vec<RuleLine> {
-    let groups = monitor.rules.lock();
+    let groups = monitor.rules.views();
     let mut lines = Vec::new();
     for group in groups.iter() {
-        for state in group.rules() {
-            let count =
-                |wanted: AlertState| state.alerts().filter(|alert| alert.state == wanted).count();
+        for view in group.rules() {
             lines.push(RuleLine {
                 group: group.group().name.clone(),
-                name: state.rule().name.clone(),
-                expression: state.rule().query.text().to_owned(),
-                health: state.health().as_str().to_owned(),
-                error: state.last_error().map(str::to_owned),
-                heartbeat: state
+                name: view.rule().name.clone(),
+                expression: view.rule().query.text().to_owned(),
+                health: view.health().as_str().to_owned(),
+                error: view.last_error().map(str::to_owned),
+                heartbeat: view
                     .rule()
                     .labels
                     .get("severity")
                     .is_some_and(|severity| severity == SEVERITY_NONE),
-                firing: count(AlertState::Firing),
-                pending: count(AlertState::Pending),
+                firing: view.count(AlertState::Firing),
+                pending: view.count(AlertState::Pending),
             });
         }
     }

@@ -173,11 +173,6 @@ const CIRCLES: &[Circle] = &[
         reason: "A module and the parts that share its type.",
     },
     Circle {
-        folder: "src/state/",
-        files: &["history", "mod"],
-        reason: "A module and the parts that share its type.",
-    },
-    Circle {
         folder: "src/web/",
         files: &["evidence", "probes"],
         reason: "Two halves of one type.",

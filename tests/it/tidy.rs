@@ -24,15 +24,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("http", &[]),
     ("config", &[]),
-    ("state", &["clock", "config"]),
+    ("state", &["clock", "telemetry", "config"]),
     ("schedule", &["clock", "telemetry", "config"]),
     ("ingest", &["telemetry", "config", "state", "schedule"]),
     ("notify", &["telemetry", "state"]),
     ("receive", &["clock", "telemetry", "state", "notify", "exporter"]),
     ("exporter", &["explain", "telemetry", "config", "state", "ingest"]),
     ("evaluate", &["config", "state", "schedule", "ingest", "notify"]),
-    ("api", &["telemetry", "config", "state"]),
-    ("web", &["explain", "config", "state", "exporter"]),
+    ("api", &["telemetry", "config", "state", "evaluate"]),
+    ("web", &["explain", "config", "state", "exporter", "api"]),
     (
         "app",
         &[

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use probe::{Failure, Outcome, Phase, Reason};
 use series::{
     Database as _, Labels,
-    rule::{External, GroupState},
+    rule::{External, GroupState, GroupView},
 };
 use webservice_monitor::config::Diagnostic;
 
@@ -381,7 +381,7 @@ async fn alerts_and_rules_are_shown() {
     let external = External { url: "http://monitor.example".to_owned(), ..External::default() };
     let store = Arc::clone(monitor.store.as_ref().unwrap());
     states[0].evaluate(store.as_ref(), NOW, &external);
-    *monitor.rules.lock() = states;
+    monitor.rules.publish(states.iter().map(GroupView::of));
     let server = Server::start(&monitor).await;
     let page = server.get("/alerts").await;
     assert_shows(

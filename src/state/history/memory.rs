@@ -11,7 +11,7 @@ use std::{
 
 use probe::Outcome;
 
-use super::{Origin, ProbeRecord, Remembered, Trace};
+use crate::state::record::{Origin, ProbeRecord, Remembered, Trace};
 
 /// How many of the last results of each target are remembered.
 const RESULTS_MAX: usize = 5;
@@ -92,11 +92,6 @@ struct Ring {
 }
 
 impl Remembered {
-    /// Whether the probe found its target up.
-    pub fn is_up(&self) -> bool {
-        self.record.result.outcome == Outcome::Up
-    }
-
     /// How many bytes of memory this takes, about.
     fn bytes(&self) -> usize {
         let record = &self.record;

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use series::Timestamp;
+use series::{
+    Timestamp,
+    rule::{GroupState, GroupView},
+};
 use webservice_monitor::{api::Reader, config::Config};
 
 use super::{Server, reader, store, success};
@@ -36,13 +39,14 @@ fn with_rules(times: &[Timestamp]) -> Reader {
         targets: Vec::new(),
         modules: BTreeMap::new(),
         unsupported_modules: BTreeMap::new(),
-        rules: series::rule::load(RULES).unwrap().groups,
+        rules: Vec::new(),
         files: Vec::new(),
         warnings: Vec::new(),
     };
     let monitor = reader(config, Some(store));
     let store = monitor.store.clone().unwrap();
-    let mut groups = monitor.rules.lock();
+    let groups = series::rule::load(RULES).unwrap().groups;
+    let mut groups: Vec<GroupState> = groups.into_iter().map(GroupState::new).collect();
     for (index, at) in times.iter().enumerate() {
         let count = if index + 1 == times.len() { 2 } else { 1 };
         for state in groups.iter_mut().take(count) {
@@ -50,7 +54,7 @@ fn with_rules(times: &[Timestamp]) -> Reader {
             state.set_evaluation_time(Duration::from_millis(3));
         }
     }
-    drop(groups);
+    monitor.rules.publish(groups.iter().map(GroupView::of));
     monitor
 }
 

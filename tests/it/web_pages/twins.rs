@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use probe::{Outcome, Phase, Reason};
-use series::rule::{External, GroupState};
+use series::rule::{External, GroupState, GroupView};
 use webservice_monitor::config::Target;
 
 use super::setup::{
@@ -45,7 +45,7 @@ async fn two_modules_of_one_address_are_not_mixed_up() {
     let mut states: Vec<GroupState> =
         series::rule::load(RULES).unwrap().groups.into_iter().map(GroupState::new).collect();
     states[0].evaluate(monitor.store.as_ref().unwrap().as_ref(), NOW, &External::default());
-    *monitor.rules.lock() = states;
+    monitor.rules.publish(states.iter().map(GroupView::of));
     let server = Server::start(&monitor).await;
 
     let path = format!("/targets/{}", BOTH.replace(':', "%3A").replace('/', "%2F"));
@@ -100,7 +100,7 @@ async fn the_heartbeat_is_no_alert() {
     let mut states: Vec<GroupState> =
         series::rule::load(RULES).unwrap().groups.into_iter().map(GroupState::new).collect();
     states[0].evaluate(monitor.store.as_ref().unwrap().as_ref(), NOW, &External::default());
-    *monitor.rules.lock() = states;
+    monitor.rules.publish(states.iter().map(GroupView::of));
     let server = Server::start(&monitor).await;
     for path in ["/", "/alerts"] {
         let body = server.get(path).await.body;
