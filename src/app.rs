@@ -36,8 +36,8 @@ use crate::{
         watch::{Fingerprint, ReloadRequest, watch},
     },
     evaluate::{Evaluator, Rules},
-    exporter::{self, Exposer, Operations},
-    http::serve::serve,
+    exporter::{self, Endpoints, Operations},
+    http::serve,
     ingest::{Recorder, StoreSize},
     notify::{self, Notifiers, SharedNotifiers},
     receive::{self, Receiver},
@@ -307,7 +307,7 @@ impl App {
             self.reloads.clone(),
             self.stop.clone(),
         ));
-        let exposer = Exposer::new(
+        let endpoints = Endpoints::new(
             self.monitor.clone(),
             world.net,
             settings.timeout_offset_seconds,
@@ -320,7 +320,7 @@ impl App {
             rules: Arc::clone(&self.rules),
         });
         let ready = Arc::clone(&self.ready);
-        let router = exporter::router(Arc::new(exposer))
+        let router = exporter::router(Arc::new(endpoints))
             .merge(exporter::operations(Operations { collectors, ready }))
             .merge(receiver.map(receive::router).unwrap_or_default())
             .merge(api::router(Arc::clone(&reader)))

@@ -8,7 +8,7 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use series::{Labels, Matcher};
 
 use super::{
-    Api,
+    engine::Engine,
     parameters::Parameters,
     render::LabelObject,
     reply::{ApiError, Reply},
@@ -16,63 +16,68 @@ use super::{
 
 /// `GET` and `POST /api/v1/series`.
 pub(super) async fn series(
-    State(api): State<Arc<Api>>,
+    State(engine): State<Arc<Engine>>,
     parameters: Parameters,
 ) -> Result<Reply, ApiError> {
-    api.store()?;
+    engine.store()?;
     let limit = parameters.limit("limit")?;
     let (after, until) = parameters.interval()?;
     let selectors = parameters.selectors()?;
     if selectors.is_empty() {
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
-    api.read(parameters.timeout()?, move |store| {
-        let found: BTreeSet<Labels> =
-            selectors.iter().flat_map(|matchers| store.series(matchers, after, until)).collect();
-        cut(found.into_iter().map(LabelObject).collect(), limit)
-    })
-    .await
+    engine
+        .read(parameters.timeout()?, move |store| {
+            let found: BTreeSet<Labels> = selectors
+                .iter()
+                .flat_map(|matchers| store.series(matchers, after, until))
+                .collect();
+            cut(found.into_iter().map(LabelObject).collect(), limit)
+        })
+        .await
 }
 
 /// `GET` and `POST /api/v1/labels`.
 pub(super) async fn labels(
-    State(api): State<Arc<Api>>,
+    State(engine): State<Arc<Engine>>,
     parameters: Parameters,
 ) -> Result<Reply, ApiError> {
-    api.store()?;
+    engine.store()?;
     let limit = parameters.limit("limit")?;
     let (after, until) = parameters.interval()?;
     let selectors = selectors_or_all(&parameters)?;
-    api.read(parameters.timeout()?, move |store| {
-        let found: BTreeSet<String> = selectors
-            .iter()
-            .flat_map(|matchers| store.label_names(matchers, after, until))
-            .collect();
-        cut(found.into_iter().collect(), limit)
-    })
-    .await
+    engine
+        .read(parameters.timeout()?, move |store| {
+            let found: BTreeSet<String> = selectors
+                .iter()
+                .flat_map(|matchers| store.label_names(matchers, after, until))
+                .collect();
+            cut(found.into_iter().collect(), limit)
+        })
+        .await
 }
 
 /// `GET /api/v1/label/{name}/values`.
 pub(super) async fn label_values(
-    State(api): State<Arc<Api>>,
+    State(engine): State<Arc<Engine>>,
     name: Result<Path<String>, PathRejection>,
     parameters: Parameters,
 ) -> Result<Reply, ApiError> {
-    api.store()?;
+    engine.store()?;
     let Path(name) =
         name.map_err(|error| ApiError::bad_data(format!("invalid label name: {error}")))?;
     let limit = parameters.limit("limit")?;
     let (after, until) = parameters.interval()?;
     let selectors = selectors_or_all(&parameters)?;
-    api.read(parameters.timeout()?, move |store| {
-        let found: BTreeSet<String> = selectors
-            .iter()
-            .flat_map(|matchers| store.label_values(&name, matchers, after, until))
-            .collect();
-        cut(found.into_iter().collect(), limit)
-    })
-    .await
+    engine
+        .read(parameters.timeout()?, move |store| {
+            let found: BTreeSet<String> = selectors
+                .iter()
+                .flat_map(|matchers| store.label_values(&name, matchers, after, until))
+                .collect();
+            cut(found.into_iter().collect(), limit)
+        })
+        .await
 }
 
 /// The selectors of `match[]`, or one that every series satisfies.

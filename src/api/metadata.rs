@@ -9,7 +9,7 @@ use probe::metric;
 use serde::Serialize;
 
 use super::{
-    Api,
+    engine::Engine,
     parameters::Parameters,
     reply::{ApiError, Reply},
 };
@@ -46,13 +46,13 @@ struct BuildInfo {
 
 /// `GET /api/v1/metadata`.
 pub(super) async fn metadata(
-    State(api): State<Arc<Api>>,
+    State(engine): State<Arc<Engine>>,
     parameters: Parameters,
 ) -> Result<Reply, ApiError> {
     let limit = parameters.limit("limit")?;
     parameters.limit("limit_per_metric")?;
     let wanted = parameters.get("metric");
-    let found: BTreeMap<&str, [Meaning; 1]> = meanings(&api.monitor)
+    let found: BTreeMap<&str, [Meaning; 1]> = meanings(&engine.monitor)
         .into_iter()
         .filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name))
         .take(limit)

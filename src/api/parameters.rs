@@ -1,66 +1,41 @@
-//! The parameters of a request, from its address and its form, and their notations.
+//! The parameters of a request and their notations.
 //!
 //! Must not know which endpoint takes which parameter.
 
 use std::time::Duration;
 
-use axum::{
-    body::to_bytes,
-    extract::{FromRequest, Request},
-    http::{Method, header},
-};
+use axum::extract::{FromRequest, Request};
 use series::{Matcher, Timestamp, promql::Query, time::parse_duration};
-use url::form_urlencoded;
 
 use super::reply::ApiError;
-
-/// The largest form that is read, in bytes.
-const FORM_BYTES_MAX: usize = 2 << 20;
+use crate::http;
 
 /// How Prometheus writes its least and its greatest time; its clients send them to mean "any time".
 const TIME_LEAST: &str = "-292273086-05-16T16:47:06Z";
 const TIME_GREATEST: &str = "292277025-08-18T07:12:54.999999999Z";
 
-/// The parameters in their order: those of the form, then those of the address.
-#[derive(Debug, Default)]
-pub(super) struct Parameters(Vec<(String, String)>);
+/// The parameters of a request, by Prometheus's rules: of several values the first one counts, and an empty one counts as missing.
+#[derive(Debug)]
+pub(super) struct Parameters(http::Parameters);
 
 impl<S: Send + Sync> FromRequest<S> for Parameters {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        let (head, body) = request.into_parts();
-        let mut parameters = Self::default();
-        let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or("").trim();
-        if head.method == Method::POST
-            && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        {
-            let form = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| {
-                ApiError::bad_data(format!(
-                    "the form cannot be read or is larger than {FORM_BYTES_MAX} bytes"
-                ))
-            })?;
-            parameters.extend(&form);
-        }
-        parameters.extend(head.uri.query().unwrap_or("").as_bytes());
-        Ok(parameters)
+        let parameters = http::Parameters::of_request(request).await;
+        parameters.map(Self).map_err(|error| ApiError::bad_data(error.to_string()))
     }
 }
 
 impl Parameters {
-    fn extend(&mut self, encoded: &[u8]) {
-        self.0.extend(form_urlencoded::parse(encoded).into_owned());
-    }
-
-    /// The first value of a parameter; an empty one counts as missing.
+    /// The value of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next().filter(|value| !value.is_empty())
+        self.0.first(name).filter(|value| !value.is_empty())
     }
 
-    /// All values of a parameter.
+    /// All values of a parameter that may be given several times.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0.all(name)
     }
 
     /// A parameter that must be given.
@@ -210,9 +185,8 @@ mod tests {
 
     #[test]
     fn the_first_value_counts_and_an_empty_one_is_none() {
-        let mut parameters = Parameters::default();
-        parameters.extend(b"a=1&b=&limit=3");
-        parameters.extend(b"a=2&c=x%2By+z");
+        let query = "a=1&b=&limit=3&a=2&c=x%2By+z";
+        let parameters = Parameters(http::Parameters::of_query(Some(query)));
         assert_eq!(parameters.get("a"), Some("1"));
         assert_eq!(parameters.all("a").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(parameters.get("b"), None);

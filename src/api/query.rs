@@ -11,7 +11,7 @@ use series::{
 };
 
 use super::{
-    Api,
+    engine::Engine,
     parameters::Parameters,
     render,
     reply::{ApiError, Reply},
@@ -22,41 +22,43 @@ const POINTS_MAX: i64 = 11_000;
 
 /// `GET` and `POST /api/v1/query`.
 pub(super) async fn instant(
-    State(api): State<Arc<Api>>,
+    State(engine): State<Arc<Engine>>,
     parameters: Parameters,
 ) -> Result<Reply, ApiError> {
-    api.store()?;
+    engine.store()?;
     let limit = parameters.limit("limit")?;
-    let at = parameters.time("time")?.unwrap_or_else(|| api.monitor.now());
+    let at = parameters.time("time")?.unwrap_or_else(|| engine.monitor.now());
     let timeout = parameters.timeout()?;
     let options = options(&parameters)?;
     let query = parse(&parameters)?;
-    api.read(timeout, move |store| {
-        let value = query.instant(store, at, &options).map_err(to_api_error)?;
-        let (data, truncated) = render::instant(&value, at, limit);
-        Ok(Reply::raw(&data, truncated))
-    })
-    .await
+    engine
+        .read(timeout, move |store| {
+            let value = query.instant(store, at, &options).map_err(to_api_error)?;
+            let (data, truncated) = render::instant(&value, at, limit);
+            Ok(Reply::raw(&data, truncated))
+        })
+        .await
 }
 
 /// `GET` and `POST /api/v1/query_range`.
 pub(super) async fn range(
-    State(api): State<Arc<Api>>,
+    State(engine): State<Arc<Engine>>,
     parameters: Parameters,
 ) -> Result<Reply, ApiError> {
-    api.store()?;
+    engine.store()?;
     let limit = parameters.limit("limit")?;
     let (start, end, step_ms) = steps(&parameters)?;
     let timeout = parameters.timeout()?;
     let options = options(&parameters)?;
     let query = parse(&parameters)?;
-    api.read(timeout, move |store| {
-        check_type(&query, start, &options)?;
-        let series = query.range(store, start, end, step_ms, &options).map_err(to_api_error)?;
-        let (data, truncated) = render::matrix(&series, limit);
-        Ok(Reply::raw(&data, truncated))
-    })
-    .await
+    engine
+        .read(timeout, move |store| {
+            check_type(&query, start, &options)?;
+            let series = query.range(store, start, end, step_ms, &options).map_err(to_api_error)?;
+            let (data, truncated) = render::matrix(&series, limit);
+            Ok(Reply::raw(&data, truncated))
+        })
+        .await
 }
 
 /// Start, end and step in milliseconds.

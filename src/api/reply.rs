@@ -3,10 +3,12 @@
 //! Must not know what the data is.
 
 use axum::{
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+
+use crate::http::json;
 
 /// A successful answer: the whole body, as JSON.
 #[derive(Debug)]
@@ -86,18 +88,11 @@ impl ApiError {
         Self { status: StatusCode::NOT_FOUND, kind: "not_found", message: message.into() }
     }
 
-    /// A fault of our own.
+    /// An internal fault.
     pub(super) fn internal(message: impl Into<String>) -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self { status, kind: "internal", message: message.into() }
     }
-}
-
-/// A body with the headers of all answers. Answers hold text that targets chose: no browser may take one for a page.
-fn json(status: StatusCode, body: String) -> Response {
-    let headers =
-        [(header::CONTENT_TYPE, "application/json"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    (status, headers, body).into_response()
 }
 
 impl IntoResponse for Reply {

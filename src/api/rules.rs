@@ -12,7 +12,7 @@ use series::{
 };
 
 use super::{
-    Api,
+    engine::Engine,
     parameters::Parameters,
     render::{LabelObject, NEVER, rfc_3339, with_exponent},
     reply::{ApiError, Reply},
@@ -91,25 +91,27 @@ struct Filter {
 }
 
 /// `GET /api/v1/alerts`.
-pub(super) async fn alerts(State(api): State<Arc<Api>>) -> Result<Reply, ApiError> {
-    api.look(|groups| {
-        let alerts = groups.iter().flat_map(GroupView::rules).flat_map(alert_bodies).collect();
-        Reply::of(&AlertList { alerts })
-    })
-    .await
+pub(super) async fn alerts(State(engine): State<Arc<Engine>>) -> Result<Reply, ApiError> {
+    engine
+        .look(|groups| {
+            let alerts = groups.iter().flat_map(GroupView::rules).flat_map(alert_bodies).collect();
+            Reply::of(&AlertList { alerts })
+        })
+        .await
 }
 
 /// `GET /api/v1/rules`.
 pub(super) async fn rules(
-    State(api): State<Arc<Api>>,
+    State(engine): State<Arc<Engine>>,
     parameters: Parameters,
 ) -> Result<Reply, ApiError> {
     let filter = Filter::of(&parameters)?;
-    api.look(move |groups| {
-        let groups = groups.iter().filter_map(|view| group_body(view, &filter)).collect();
-        Reply::of(&GroupList { groups })
-    })
-    .await
+    engine
+        .look(move |groups| {
+            let groups = groups.iter().filter_map(|view| group_body(view, &filter)).collect();
+            Reply::of(&GroupList { groups })
+        })
+        .await
 }
 
 impl Filter {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use series::time::format_duration;
 
 use super::{
-    Api,
+    engine::Engine,
     parameters::Parameters,
     render::{LabelObject, NEVER, rfc_3339},
     reply::{ApiError, Reply},
@@ -70,7 +70,7 @@ impl Cause {
 
 /// `GET /api/v1/targets`.
 pub(super) async fn targets(
-    State(api): State<Arc<Api>>,
+    State(engine): State<Arc<Engine>>,
     parameters: Parameters,
 ) -> Result<Reply, ApiError> {
     let state = parameters.get("state").unwrap_or("any").to_ascii_lowercase();
@@ -84,10 +84,10 @@ pub(super) async fn targets(
         }
     };
     let pool_wanted = parameters.get("scrapePool").is_none_or(|pool| pool == JOB);
-    let config = api.monitor.config();
+    let config = engine.monitor.config();
     let mut active_targets = Vec::new();
     if active && pool_wanted {
-        let records = api.monitor.latest().of(config.targets.iter().map(AsRef::as_ref));
+        let records = engine.monitor.latest().of(config.targets.iter().map(AsRef::as_ref));
         let both = config.targets.iter().zip(&records);
         active_targets.extend(both.map(|(target, record)| describe(target, record.as_deref())));
     }

@@ -17,8 +17,8 @@ use super::{NOTIFIERS_TIMEOUT, StartError, end};
 use crate::{
     clock::Clock,
     config::{Config, Diagnostic, Sources},
-    exporter::{self, Operations, plain},
-    http::serve::serve,
+    exporter::{self, Operations},
+    http::{plain, serve},
     notify::{self, Notifiers, Scope, SharedNotifiers},
     receive::{self, Receiver, Watched},
     state::lock,

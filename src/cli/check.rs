@@ -15,7 +15,10 @@ use super::{
     options::{CheckOptions, CheckOutput},
     print_diagnostics, runtime, sources,
 };
-use crate::{config::Config, explain, exporter::evidence::evidence_text};
+use crate::{
+    config::Config,
+    explain::{self, evidence::evidence_text},
+};
 
 /// How many probes run at once.
 const IN_FLIGHT_MAX: usize = 64;

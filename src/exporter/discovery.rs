@@ -13,8 +13,8 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{Exposer, plain};
-use crate::config::Target;
+use super::endpoints::Endpoints;
+use crate::{config::Target, http::plain};
 
 /// One target with its labels as in its file; those that Prometheus's own configuration sets are left out.
 #[derive(Debug, Serialize)]
@@ -36,9 +36,9 @@ impl Entry {
 
 /// The targets of the configuration in force. While there is no good list an error is answered, at which a Prometheus keeps the
 /// targets that it has.
-pub(super) async fn targets(State(exposer): State<Arc<Exposer>>) -> Response {
-    let config = exposer.monitor.config();
-    if config.targets.is_empty() && !exposer.monitor.reloads().status().errors.is_empty() {
+pub(super) async fn targets(State(endpoints): State<Arc<Endpoints>>) -> Response {
+    let config = endpoints.monitor.config();
+    if config.targets.is_empty() && !endpoints.monitor.reloads().status().errors.is_empty() {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "the targets files have mistakes\n");
     }
     let entries: Vec<Entry> = config.targets.iter().map(|target| Entry::of(target)).collect();

@@ -15,11 +15,8 @@ use axum::{
     routing::get,
 };
 
-use super::{
-    plain,
-    text::{CONTENT_TYPE, Exposition},
-};
-use crate::telemetry::Collectors;
+use super::text::{CONTENT_TYPE, Exposition};
+use crate::{http::plain, telemetry::Collectors};
 
 /// What the endpoints need.
 pub struct Operations {

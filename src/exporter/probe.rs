@@ -1,32 +1,29 @@
-//! `GET /probe`: one probe of one target, as Prometheus asks for it; and `GET /logs`, what a past probe noted.
+//! `GET /probe`: one probe of one target, as Prometheus asks for it.
 //!
-//! A failed probe is an answer with `probe_success 0`. A fault of ours is HTTP 503, so that Prometheus's `up` is 0 and the
+//! A failed probe is an answer with `probe_success 0`. An internal fault is HTTP 503, so that Prometheus's `up` is 0 and the
 //! target is not called down.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use ::probe::{Module, Outcome, ProbeResult};
+use ::probe::{Module, Outcome};
 use axum::{
-    extract::{self, RawQuery, State},
+    extract::{self, State},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse as _, Response},
 };
-use url::form_urlencoded;
 
 use super::{
-    Exposer,
-    evidence::evidence_text,
-    plain,
+    debug::debug_text,
+    endpoints::Endpoints,
     text::{CONTENT_TYPE, Exposition},
 };
 use crate::{
     config::{MODULE_DEFAULT, Promises, own_url},
-    explain,
+    http::{Parameters, plain},
     ingest::add_promises,
-    state::Remembered,
 };
 
-/// The header in which Prometheus tells how long it waits.
+/// The header in which Prometheus says how long it waits.
 const SCRAPE_TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 
 /// The timeout without that header, as in `blackbox_exporter`.
@@ -46,31 +43,28 @@ struct Request {
     debug: bool,
 }
 
-/// Why a request is refused, with its status.
-type Refusal = (StatusCode, String);
-
 pub(super) async fn probe(
-    State(exposer): State<Arc<Exposer>>,
+    State(endpoints): State<Arc<Endpoints>>,
     asked: extract::Request,
 ) -> Response {
-    let parsed = parse(&exposer, asked.uri().query().unwrap_or(""), asked.headers());
+    let parsed = parse(&endpoints, asked.uri().query(), asked.headers());
     // Kept, it would keep the buffer that it was read into for as long as the probe waits.
     drop(asked);
     let request = match parsed {
         Ok(request) => request,
-        Err((status, message)) => return plain(status, format!("{message}\n")),
+        Err(message) => return plain(StatusCode::BAD_REQUEST, format!("{message}\n")),
     };
-    let Ok(_permit) = exposer.permits.try_acquire() else {
+    let Ok(_permit) = endpoints.permits.try_acquire() else {
         return plain(
             StatusCode::SERVICE_UNAVAILABLE,
             "internal/overload: too many probes are running\n",
         );
     };
-    let started = exposer.monitor.now();
-    let mut result = request.module.probe(&exposer.net, &request.target, request.timeout).await;
+    let started = endpoints.monitor.now();
+    let mut result = request.module.probe(&endpoints.net, &request.target, request.timeout).await;
     add_promises(&mut result, &request.promises);
     let (instance, module) = (&request.instance, request.module.name());
-    let remembered = exposer.monitor.results().asked(instance, module, started, result);
+    let remembered = endpoints.monitor.results().asked(instance, module, started, result);
     if request.debug {
         return plain(StatusCode::OK, debug_text(&remembered, Some(&request.module)));
     }
@@ -87,125 +81,52 @@ pub(super) async fn probe(
     }
 }
 
-/// What a past probe noted and saw: the one with an `id`, or the latest one of a `target` (and a `module`), or with
-/// `failed=true` the latest one that failed.
-pub(super) async fn logs(
-    State(exposer): State<Arc<Exposer>>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let wanted = match Wanted::parse(query.as_deref().unwrap_or("")) {
-        Ok(wanted) => wanted,
-        Err((status, message)) => return plain(status, format!("{message}\n")),
-    };
-    let history = exposer.monitor.history();
-    let found = match wanted {
-        Wanted::Id(id) => history.get(id),
-        Wanted::Latest { target, module, failed } => {
-            history.latest(&target, module.as_deref(), failed)
-        }
-    };
-    let Some(remembered) = found else {
-        return plain(StatusCode::NOT_FOUND, "no such probe is remembered; see --history.limit\n");
-    };
-    let config = exposer.monitor.config();
-    let module = config.modules.get(&remembered.record.module);
-    plain(StatusCode::OK, debug_text(&remembered, module.map(AsRef::as_ref)))
-}
-
-/// Which probe `/logs` is asked for.
-#[derive(Debug, PartialEq)]
-enum Wanted {
-    Id(u64),
-    Latest { target: String, module: Option<String>, failed: bool },
-}
-
-impl Wanted {
-    fn parse(query: &str) -> Result<Self, Refusal> {
-        let bad = |message: &str| Err((StatusCode::BAD_REQUEST, message.to_owned()));
-        let mut parameters = parameters(query)?;
-        let known = ["id", "target", "module", "failed"];
-        if let Some(name) = parameters.keys().find(|name| !known.contains(&name.as_str())) {
-            let name = name.escape_debug();
-            return bad(&format!(
-                "parameter `{name}` does not exist; there are {}",
-                known.join(", ")
-            ));
-        }
-        match (parameters.remove("id"), parameters.remove("target")) {
-            (Some(_), other) if other.is_some() || !parameters.is_empty() => {
-                bad("`id` names one probe: no other parameter goes with it")
-            }
-            (Some(id), _) => match id.parse() {
-                Ok(id) => Ok(Self::Id(id)),
-                Err(_) => bad("`id` must be a number"),
-            },
-            (None, Some(target)) if !target.is_empty() => {
-                let failed = match parameters.get("failed").map(String::as_str) {
-                    None | Some("false") => false,
-                    Some("true") => true,
-                    Some(_) => return bad("`failed` must be true or false"),
-                };
-                Ok(Self::Latest { target, module: parameters.remove("module"), failed })
-            }
-            (None, _) => bad("`id` or `target` is missing"),
-        }
+fn parse(
+    endpoints: &Endpoints,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Request, String> {
+    let parameters = Parameters::of_query(query);
+    // There is no telling which one was meant.
+    if let Some(name) = parameters.duplicate() {
+        return Err(format!("parameter `{}` is given twice", name.escape_debug()));
     }
-}
-
-/// The parameters of a query; a parameter that stands twice is refused, because there is no telling which one was meant.
-fn parameters(query: &str) -> Result<BTreeMap<String, String>, Refusal> {
-    let mut parameters = BTreeMap::new();
-    for (name, text) in form_urlencoded::parse(query.as_bytes()) {
-        if parameters.insert(name.to_string(), text.into_owned()).is_some() {
-            return Err((
-                StatusCode::BAD_REQUEST,
-                format!("parameter `{}` stands twice", name.escape_debug()),
-            ));
-        }
-    }
-    Ok(parameters)
-}
-
-fn parse(exposer: &Exposer, query: &str, headers: &HeaderMap) -> Result<Request, Refusal> {
-    let bad = |message: String| (StatusCode::BAD_REQUEST, message);
-    let parameters = parameters(query)?;
-    let name = parameters.get("module").map_or(MODULE_DEFAULT, String::as_str);
-    let config = exposer.monitor.config();
+    let name = parameters.first("module").unwrap_or(MODULE_DEFAULT);
+    let config = endpoints.monitor.config();
     let Some(module) = config.modules.get(name).map(Arc::clone) else {
-        exposer.monitor.counters().module_unknown();
-        return Err(bad(match config.unsupported_modules.get(name) {
+        endpoints.monitor.counters().module_unknown();
+        return Err(match config.unsupported_modules.get(name) {
             Some(why) => format!("Module {name:?} cannot be used: {why}"),
             None => format!("Unknown module {name:?}"),
-        }));
+        });
     };
-    let text = parameters.get("target").map_or("", String::as_str);
+    let text = parameters.first("target").unwrap_or("");
     if text.is_empty() {
-        return Err(bad("Target parameter is missing".to_owned()));
+        return Err("Target parameter is missing".to_owned());
     }
     if text.len() > TARGET_BYTES_MAX {
-        return Err(bad(format!("target is longer than {TARGET_BYTES_MAX} bytes")));
+        return Err(format!("target is longer than {TARGET_BYTES_MAX} bytes"));
     }
     // A path alone is this program itself.
-    let own = own_url(exposer.listen, text).map(|url| module.target(&url));
+    let own = own_url(endpoints.listen, text).map(|url| module.target(&url));
     let target = own.and_then(Result::ok).map_or_else(|| module.target_lenient(text), Ok);
-    let target = target.map_err(|error| bad(error.to_string()))?;
-    let target = match parameters.get("hostname") {
+    let target = target.map_err(|error| error.to_string())?;
+    let target = match parameters.first("hostname") {
         Some(hostname) => {
-            module.with_hostname(target, hostname).map_err(|error| bad(error.to_string()))?
+            module.with_hostname(target, hostname).map_err(|error| error.to_string())?
         }
         None => target,
     };
-    let timeout =
-        timeout(headers, exposer.timeout_offset_seconds, module.timeout()).map_err(bad)?;
-    let debug = parameters.get("debug").is_some_and(|debug| debug == "true");
-    let promises = promises(&parameters).map_err(bad)?;
+    let timeout = timeout(headers, endpoints.timeout_offset_seconds, module.timeout())?;
+    let debug = parameters.first("debug") == Some("true");
+    let promises = promises(&parameters)?;
     Ok(Request { module, target, instance: text.to_owned(), promises, timeout, debug })
 }
 
 /// What the target was promised. Its interval, which `alert_after` has to suit, is not known here.
-fn promises(parameters: &BTreeMap<String, String>) -> Result<Promises, String> {
+fn promises(parameters: &Parameters) -> Result<Promises, String> {
     let mut promises = Promises::default();
-    for (name, value) in parameters {
+    for (name, value) in parameters.iter() {
         promises.set(name, value).map_err(|error| format!("parameter {error}"))?;
     }
     Ok(promises)
@@ -240,43 +161,6 @@ fn timeout(
     Ok(module.filter(|module| !module.is_zero()).map_or(left, |module| module.min(left)))
 }
 
-/// The text of `debug=true` and of `/logs`. The module is as it is configured now.
-pub(crate) fn debug_text(remembered: &Remembered, module: Option<&Module>) -> String {
-    let Remembered { record, trace } = remembered;
-    let mut text = String::from("Logs for the probe:\n");
-    // Writing to a string cannot fail.
-    for (offset, note) in &trace.notes {
-        let _infallible = writeln!(text, "{:>9.3} ms  {note}", offset.as_secs_f64() * 1000.0);
-    }
-    let _infallible = writeln!(text, "{}", verdict(&record.result));
-    if let Outcome::Down(failure) | Outcome::Fault(failure) = &record.result.outcome {
-        let (phase, reason) = (failure.phase.as_str(), failure.reason.as_str());
-        let meaning = explain::meaning(phase, reason);
-        let _infallible = writeln!(text, "{:>14}{meaning}. {}", "", explain::advice(phase, reason));
-    }
-    let _infallible = writeln!(
-        text,
-        "\n\nMetrics that would have been returned:\n{}",
-        Exposition::of_probe(&record.result)
-    );
-    let module = module.map_or_else(
-        || format!("the module {} is no longer configured\n", record.module),
-        Module::to_yaml,
-    );
-    let _infallible = writeln!(text, "\nModule configuration:\n{module}");
-    let _infallible = write!(text, "\nEvidence:\n{}", evidence_text(&trace.evidence));
-    text
-}
-
-fn verdict(result: &ProbeResult) -> String {
-    let milliseconds = result.elapsed.as_secs_f64() * 1000.0;
-    match &result.outcome {
-        Outcome::Up => format!("{milliseconds:>9.3} ms  probe succeeded"),
-        Outcome::Down(failure) => format!("{milliseconds:>9.3} ms  probe failed: {failure}"),
-        Outcome::Fault(failure) => format!("{milliseconds:>9.3} ms  probe impossible: {failure}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,39 +187,6 @@ mod tests {
             }
             let found = timeout(&headers, offset, module.map(seconds)).map_err(|_| ());
             assert_eq!(found, expected, "{header:?} {module:?}");
-        }
-    }
-
-    #[test]
-    fn parameters_are_decoded_once_and_may_not_stand_twice() {
-        let found = parameters("target=http%3A%2F%2Fa%2F%3Fq%3D%2525+x&module=m").unwrap();
-        assert_eq!(found["target"], "http://a/?q=%25 x");
-        assert!(parameters("target=a&target=b").is_err());
-    }
-
-    #[test]
-    fn what_is_wanted_of_the_logs_is_unambiguous() {
-        assert_eq!(Wanted::parse("id=7"), Ok(Wanted::Id(7)));
-        let latest = |module: Option<&str>, failed| {
-            Ok(Wanted::Latest { target: "a".to_owned(), module: module.map(str::to_owned), failed })
-        };
-        assert_eq!(Wanted::parse("target=a"), latest(None, false));
-        assert_eq!(Wanted::parse("target=a&module=m&failed=false"), latest(Some("m"), false));
-        assert_eq!(Wanted::parse("failed=true&target=a"), latest(None, true));
-        for query in [
-            "",
-            "id=",
-            "id=-1",
-            "id=x",
-            "id=1&target=a",
-            "id=1&module=m",
-            "target=",
-            "module=m",
-            "target=a&failed=yes",
-            "target=a&target=b",
-            "target=a&instance=b",
-        ] {
-            assert!(Wanted::parse(query).is_err(), "{query}");
         }
     }
 }

@@ -3,7 +3,6 @@
 //! An answer of 200 says that every transition is on the disk, or an end that is not believed yet. Until then the Alertmanager asks again, and because each event is
 //! written once, it may. Must not know how alerts come about, nor how a line looks.
 
-mod body;
 mod heartbeat;
 mod hold;
 mod webhook;
@@ -19,7 +18,7 @@ use std::{
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::{self, Bytes},
     extract::State,
     http::{HeaderMap, StatusCode},
     response::Response,
@@ -32,10 +31,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use self::{body::Bodies, heartbeat::Heartbeat, hold::Hold, webhook::Webhook};
+use self::{heartbeat::Heartbeat, hold::Hold, webhook::Webhook};
 use crate::{
     clock::Clock,
-    exporter::plain,
+    http::{
+        Bodies, BodyError,
+        limits::{ALERTS_AT_ONCE, ALERTS_BYTES_MAX, HEARTBEAT_BYTES_MAX, HEARTBEATS_AT_ONCE},
+        plain,
+    },
     notify::{Notice, Scope, SharedNotifiers, Transition, harmless, parse_time},
     telemetry::{Collect, OwnSample, names, seconds, value},
 };
@@ -102,6 +105,17 @@ enum Refusal {
     Held(String),
 }
 
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        let why = error.to_string();
+        match error {
+            BodyError::CrossSite | BodyError::Broken(_) => Self::Foreign(why),
+            BodyError::TooLong { .. } => Self::TooLong(format!("{why}: send fewer alerts at once")),
+            BodyError::Busy(_) => Self::Busy(why),
+        }
+    }
+}
+
 /// The notices of some alerts.
 #[derive(Default)]
 struct Batch {
@@ -131,8 +145,8 @@ impl Receiver {
             hold,
             watched,
             external_url,
-            alert_bodies: Bodies::alerts(),
-            heartbeat_bodies: Bodies::heartbeats(),
+            alert_bodies: Bodies::new(ALERTS_AT_ONCE, ALERTS_BYTES_MAX),
+            heartbeat_bodies: Bodies::new(HEARTBEATS_AT_ONCE, HEARTBEAT_BYTES_MAX),
             understood: Semaphore::new(UNDERSTOOD_AT_ONCE),
             turns: Semaphore::new(TURNS),
             counters: Counters::default(),
@@ -214,7 +228,11 @@ impl Receiver {
     }
 
     /// Takes alerts in; how many ends among them have to wait.
-    async fn alerts(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<usize, Refusal> {
+    async fn alerts(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        body: body::Body,
+    ) -> Result<usize, Refusal> {
         let body = self.alert_bodies.read(headers, body).await?;
         let webhook = {
             // The semaphores are never closed, so that waiting for them cannot fail.
@@ -331,7 +349,11 @@ impl Receiver {
         }
     }
 
-    async fn beat(self: &Arc<Self>, headers: &HeaderMap, body: Body) -> Result<usize, Refusal> {
+    async fn beat(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        body: body::Body,
+    ) -> Result<usize, Refusal> {
         let body = self.heartbeat_bodies.read(headers, body).await?;
         let webhook = understand(body.bytes.clone()).await?;
         let now = self.clock.now();
@@ -379,7 +401,11 @@ pub fn router(receiver: Arc<Receiver>) -> Router {
         .with_state(receiver)
 }
 
-async fn alerts(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: Body) -> Response {
+async fn alerts(
+    State(receiver): State<Arc<Receiver>>,
+    headers: HeaderMap,
+    body: body::Body,
+) -> Response {
     let outcome = receiver.alerts(&headers, body).await;
     receiver.answer(outcome)
 }
@@ -387,7 +413,7 @@ async fn alerts(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body:
 async fn heartbeat(
     State(receiver): State<Arc<Receiver>>,
     headers: HeaderMap,
-    body: Body,
+    body: body::Body,
 ) -> Response {
     let outcome = receiver.beat(&headers, body).await;
     receiver.answer(outcome)

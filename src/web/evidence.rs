@@ -13,7 +13,10 @@ use super::{
     probes, words,
 };
 use crate::{
-    api::Reader, config::PROBER, explain, exporter::evidence::hop_facts, state::Remembered,
+    api::Reader,
+    config::PROBER,
+    explain::{self, evidence::hop_facts},
+    state::Remembered,
 };
 
 /// The width of the bar of a request's times, in the units of its drawing.

@@ -21,7 +21,7 @@ mod status;
 mod target;
 mod words;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -30,17 +30,13 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use tokio::sync::Semaphore;
-use url::form_urlencoded;
 
 use self::layout::{Page, Tab};
 use crate::{
     api::Reader,
     config::{Identity, MODULE_DEFAULT},
+    http::{Parameters, Turns, limits::PAGES_AT_ONCE, plain},
 };
-
-/// How many pages are drawn at once. More wait their turn, so that readers never take the processor from the probes.
-const DRAWING_MAX: usize = 2;
 
 /// Where alerts link to: the addresses of the dashboards in Grafana, which lead to our own pages here.
 const WEBSERVICES_DASHBOARD: &str = "/d/webservices/webservices";
@@ -64,15 +60,12 @@ const HEADERS: [(HeaderName, &str); 5] = [
 /// What the pages need.
 struct Pages {
     monitor: Arc<Reader>,
-    drawing: Semaphore,
+    drawing: Turns,
 }
-
-/// The parameters of a page's address; of one that stands twice the last counts.
-type Parameters = BTreeMap<String, String>;
 
 /// The pages and their files.
 pub fn router(monitor: Arc<Reader>) -> Router {
-    let pages = Arc::new(Pages { monitor, drawing: Semaphore::new(DRAWING_MAX) });
+    let pages = Arc::new(Pages { monitor, drawing: Turns::new(PAGES_AT_ONCE) });
     Router::new()
         .route("/", get(overview))
         .route("/targets/{*instance}", get(target))
@@ -89,7 +82,7 @@ pub fn router(monitor: Arc<Reader>) -> Router {
 }
 
 async fn overview(State(pages): State<Arc<Pages>>, RawQuery(query): RawQuery) -> Response {
-    let parameters = parameters(query.as_deref());
+    let parameters = Parameters::of_query(query.as_deref());
     draw(&pages, move |monitor| match &monitor.store {
         Some(store) => overview::page(monitor, store, &parameters),
         None => probes::page(monitor, Tab::Targets),
@@ -102,7 +95,7 @@ async fn target(
     Path(instance): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let parameters = parameters(query.as_deref());
+    let parameters = Parameters::of_query(query.as_deref());
     draw(&pages, move |monitor| target::page(monitor, &instance, &parameters)).await
 }
 
@@ -134,12 +127,12 @@ async fn webservice_dashboard(
     State(pages): State<Arc<Pages>>,
     RawQuery(query): RawQuery,
 ) -> Redirect {
-    let parameters = parameters(query.as_deref());
-    let of = |name: &str| parameters.get(name).cloned().unwrap_or_default();
+    let parameters = Parameters::of_query(query.as_deref());
+    let of = |name: &str, default: &str| parameters.last(name).unwrap_or(default).to_owned();
     let identity = Identity {
-        instance: of("var-instance"),
-        module: parameters.get("var-module").cloned().unwrap_or_else(|| MODULE_DEFAULT.to_owned()),
-        prober: of("var-prober"),
+        instance: of("var-instance", ""),
+        module: of("var-module", MODULE_DEFAULT),
+        prober: of("var-prober", ""),
     };
     // The exporter has no pages of targets.
     if identity.instance.is_empty() || pages.monitor.store.is_none() {
@@ -156,28 +149,18 @@ async fn not_found(State(pages): State<Arc<Pages>>) -> Response {
     draw(&pages, move |_| page).await
 }
 
-fn parameters(query: Option<&str>) -> Parameters {
-    form_urlencoded::parse(query.unwrap_or("").as_bytes()).into_owned().collect()
-}
-
 /// Draws a page away from the tasks that serve and probe.
 async fn draw(pages: &Arc<Pages>, page: impl FnOnce(&Reader) -> Page + Send + 'static) -> Response {
-    // The semaphore is never closed, so that waiting for it cannot fail.
-    let _turn = pages.drawing.acquire().await;
     let monitor = Arc::clone(&pages.monitor);
-    let drawn = tokio::task::spawn_blocking(move || {
+    let work = move || {
         let page = page(&monitor);
         (page.status, layout::document(&monitor, &page).into_string())
-    });
-    match drawn.await {
+    };
+    match pages.drawing.run(None, work).await {
         Ok((status, text)) => (status, HEADERS, text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "A page ended by a programming error.");
-            (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the page could not be drawn; see the program's log\n",
-            )
-                .into_response()
-        }
+        Err(_unfinished) => plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the page could not be drawn; see the program's log\n",
+        ),
     }
 }

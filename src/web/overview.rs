@@ -10,7 +10,7 @@ use probe::Outcome;
 use series::{SourceError, Timestamp, store::Store};
 
 use super::{
-    Parameters, alerts,
+    alerts,
     availability::{Availability, Failures, Range, Scan},
     layout::{Page, Tab},
     status::{self, State, Status},
@@ -20,6 +20,7 @@ use crate::{
     api::Reader,
     config::{Identity, MODULE_DEFAULT, Target},
     explain,
+    http::Parameters,
 };
 
 /// How many targets are listed. The filter reaches the others.
@@ -32,9 +33,8 @@ const HIDDEN: &[&str] =
 /// The page `/` of the all-in-one mode.
 pub(super) fn page(monitor: &Reader, store: &Store, parameters: &Parameters) -> Page {
     let config = monitor.config();
-    let query = parameters.get("q").map_or("", |query| query.trim());
-    let name = parameters.get("range").map(String::as_str);
-    let range = Range::parse(name, monitor.now(), monitor.about().data_since);
+    let query = parameters.last("q").unwrap_or("").trim();
+    let range = Range::parse(parameters.last("range"), monitor.now(), monitor.about().data_since);
     let alerts = alerts::active(monitor);
     let targets = config.targets.iter().map(AsRef::as_ref);
     let body = match status::all(monitor, store, targets, &alerts) {

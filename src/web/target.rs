@@ -7,7 +7,6 @@ use maud::{Markup, html};
 use series::{Series, SourceError, Timestamp, store::Store};
 
 use super::{
-    Parameters,
     alerts::{self, Alert},
     availability::{Availability, Failures, Range, Scan},
     chart::{self, Band},
@@ -21,6 +20,7 @@ use crate::{
     api::Reader,
     config::{Identity, MODULE_DEFAULT, PROBER, Target},
     explain,
+    http::Parameters,
 };
 
 /// The phases of an HTTP probe in the order in which they happen, with the classes of their colours.
@@ -54,8 +54,7 @@ pub(super) fn page(monitor: &Reader, instance: &str, parameters: &Parameters) ->
              same to the letter.",
         );
     };
-    let name = parameters.get("range").map(String::as_str);
-    let range = Range::parse(name, monitor.now(), monitor.about().data_since);
+    let range = Range::parse(parameters.last("range"), monitor.now(), monitor.about().data_since);
     let alerts = alerts::active(monitor);
     let body = match status::all(monitor, store, [target], &alerts) {
         Ok(statuses) => {
@@ -74,8 +73,7 @@ pub(super) fn page(monitor: &Reader, instance: &str, parameters: &Parameters) ->
 /// The target that the parameters `module` and `prober` name. Without them it is the one with the default module or, where there
 /// is none, the first.
 fn chosen<'a>(siblings: &[&'a Target], parameters: &Parameters) -> Option<&'a Target> {
-    let wanted =
-        |name: &str| parameters.get(name).map(String::as_str).filter(|name| !name.is_empty());
+    let wanted = |name: &str| parameters.last(name).filter(|name| !name.is_empty());
     let (module, prober) = (wanted("module"), wanted(PROBER));
     let fits = |target: &&&Target| {
         let identity = target.identity();

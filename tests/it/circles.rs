@@ -23,23 +23,17 @@ const CIRCLES: &[Circle] = &[
     Circle {
         folder: "crates/probe/src/",
         files: &[
-            "evidence",
-            "net/cert",
+            "context/mod",
             "net/connect",
             "net/dns",
             "net/mod",
             "net/names",
-            "net/policy",
             "net/resolve",
             "net/search",
             "net/tls/config",
-            "net/tls/mod",
             "net/tls/reason",
             "net/tls/stream",
             "net/tls/trust",
-            "net/tls/witness",
-            "result",
-            "scope",
             "setting/tls",
         ],
         reason: "To be removed: values at the ground, machinery above them.",
@@ -72,11 +66,6 @@ const CIRCLES: &[Circle] = &[
         folder: "crates/probe/src/kind/http/",
         files: &["decode", "zstd"],
         reason: "Two halves of one type.",
-    },
-    Circle {
-        folder: "crates/probe/src/",
-        files: &["kind/tcp/mod", "kinds"],
-        reason: "A kind may be made of others that the list holds.",
     },
     Circle {
         folder: "crates/series/src/promql/",
@@ -126,11 +115,6 @@ const CIRCLES: &[Circle] = &[
         files: &["lib", "node"],
         reason: "A module and the parts that share its type.",
     },
-    Circle {
-        folder: "src/api/",
-        files: &["lookup", "metadata", "mod", "query", "rules", "targets"],
-        reason: "A module and the parts that share its type.",
-    },
     Circle { folder: "src/", files: &["app", "app/storage"], reason: "Two halves of one type." },
     Circle {
         folder: "src/cli/",
@@ -148,11 +132,6 @@ const CIRCLES: &[Circle] = &[
         reason: "Two halves of one type.",
     },
     Circle {
-        folder: "src/exporter/",
-        files: &["discovery", "mod", "operations", "probe"],
-        reason: "A module and the parts that share its type.",
-    },
-    Circle {
         folder: "src/",
         files: &["ingest", "ingest/earlier"],
         reason: "Two halves of one type.",
@@ -168,19 +147,9 @@ const CIRCLES: &[Circle] = &[
         reason: "Two halves of one type.",
     },
     Circle {
-        folder: "src/receive/",
-        files: &["body", "mod"],
-        reason: "A module and the parts that share its type.",
-    },
-    Circle {
         folder: "src/web/",
         files: &["evidence", "probes"],
         reason: "Two halves of one type.",
-    },
-    Circle {
-        folder: "src/web/",
-        files: &["mod", "overview", "target"],
-        reason: "A module and the parts that share its type.",
     },
 ];
 

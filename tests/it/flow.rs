@@ -189,7 +189,7 @@ async fn the_exporter_answers_as_prometheus_expects() {
     let table: &[(&str, u16, &str)] = &[
         ("/probe", 400, "Target parameter is missing"),
         (&format!("/probe?target={target}&module=nope"), 400, "Unknown module \"nope\""),
-        (&format!("/probe?target={target}&target={target}"), 400, "stands twice"),
+        (&format!("/probe?target={target}&target={target}"), 400, "is given twice"),
         (&format!("/probe?target={target}"), 200, "\nprobe_success 1\n"),
         ("/probe?target=127.0.0.1:1&module=tcp_connect", 200, "\nprobe_success 0\n"),
         (

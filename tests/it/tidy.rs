@@ -28,11 +28,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("schedule", &["clock", "telemetry", "config"]),
     ("ingest", &["telemetry", "config", "state", "schedule"]),
     ("notify", &["telemetry", "state"]),
-    ("receive", &["clock", "telemetry", "state", "notify", "exporter"]),
-    ("exporter", &["explain", "telemetry", "config", "state", "ingest"]),
+    ("receive", &["clock", "telemetry", "http", "state", "notify"]),
+    ("exporter", &["explain", "telemetry", "http", "config", "state", "ingest"]),
     ("evaluate", &["config", "state", "schedule", "ingest", "notify"]),
-    ("api", &["telemetry", "config", "state", "evaluate"]),
-    ("web", &["explain", "config", "state", "exporter", "api"]),
+    ("api", &["telemetry", "http", "config", "state", "evaluate"]),
+    ("web", &["explain", "http", "config", "state", "api"]),
     (
         "app",
         &[
@@ -52,7 +52,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &[]),
-    ("cli", &["clock", "explain", "telemetry", "config", "notify", "exporter", "app", "demo"]),
+    ("cli", &["clock", "explain", "telemetry", "config", "notify", "app", "demo"]),
 ];
 
 /// Words that may be named only by files whose path begins with one of the given ones; everything is relative to the root.

@@ -2,6 +2,8 @@
 //!
 //! The tables are held complete against the closed sets of `probe` by tests. Must not know where the sentences are shown.
 
+pub mod evidence;
+
 use probe::{Failure, Warning};
 
 /// What a failure means, and what to look at first.

@@ -4,12 +4,12 @@
 
 use std::fmt::Write as _;
 
-use ::probe::{CertificateSummary, Evidence, Hop, TlsSummary, TlsVerdict};
+use probe::{CertificateSummary, Evidence, Hop, TlsSummary, TlsVerdict};
 
-use crate::explain;
+use super::warning as warning_meaning;
 
 /// The evidence of a probe, each line ending with a line feed.
-pub(crate) fn evidence_text(evidence: &Evidence) -> String {
+pub fn evidence_text(evidence: &Evidence) -> String {
     let mut text = String::new();
     if evidence.hops.is_empty() {
         text.push_str("no request was made\n");
@@ -19,7 +19,7 @@ pub(crate) fn evidence_text(evidence: &Evidence) -> String {
     }
     for warning in &evidence.warnings {
         // Writing to a string cannot fail.
-        let _infallible = writeln!(text, "warning {warning}: {}", explain::warning(*warning));
+        let _infallible = writeln!(text, "warning {warning}: {}", warning_meaning(*warning));
     }
     text
 }
@@ -57,7 +57,7 @@ fn write_hop(text: &mut String, number: usize, hop: &Hop) {
 }
 
 /// The small facts of a request, as pairs of a name and a value: where it went, and what TLS showed.
-pub(crate) fn hop_facts(hop: &Hop) -> Vec<(&'static str, String)> {
+pub fn hop_facts(hop: &Hop) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(peer) = hop.peer {
         facts.push(("Address", peer.to_string()));
@@ -111,12 +111,12 @@ fn date(seconds: i64) -> String {
 mod tests {
     use std::time::Duration;
 
-    use ::probe::{Reason, Stage, Warning};
+    use probe::{Reason, Stage, Warning};
 
     use super::*;
 
     #[test]
-    fn everything_seen_is_told_in_order() {
+    fn everything_seen_is_shown_in_order() {
         let mut hop = Hop {
             attempt: 2,
             title: "GET http://a/".to_owned(),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tls_showed_is_told_whatever_became_of_it() {
+    fn what_tls_showed_is_shown_whatever_became_of_it() {
         let certificate = CertificateSummary {
             subject: "CN=a.example".to_owned(),
             issuer: "CN=Example CA".to_owned(),
