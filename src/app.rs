@@ -7,7 +7,6 @@ mod storage;
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -375,12 +374,10 @@ async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
 async fn load(sources: Sources) -> Result<Config, Vec<Diagnostic>> {
     match tokio::task::spawn_blocking(move || Config::load(&sources)).await {
         Ok(loaded) => loaded,
-        Err(error) => Err(vec![Diagnostic {
-            path: PathBuf::from("configuration"),
-            place: None,
-            message: format!("loading ended by a programming error: {error}"),
-            hint: None,
-        }]),
+        Err(error) => {
+            let message = format!("loading ended by a programming error: {error}");
+            Err(vec![Diagnostic::new(message).of_file("configuration".as_ref())])
+        }
     }
 }
 

@@ -15,8 +15,9 @@ pub(crate) fn check(bytes: &[u8]) {
             // YAML takes a lone carriage return for the end of a line, too.
             let lines = text.replace("\r\n", "\n").split(['\n', '\r']).count();
             for problem in &problems {
-                assert!((1..=lines).contains(&problem.line), "{problem} of {lines} lines");
-                assert!(problem.column >= 1, "{problem}");
+                let at = problem.position.unwrap();
+                assert!((1..=lines).contains(&at.line), "{problem} of {lines} lines");
+                assert!(at.column >= 1, "{problem}");
                 assert!(!problem.message.trim().is_empty(), "{problem:?}");
             }
         }

@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, collections::HashSet, fs, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
-use webservice_monitor::config::{Config, INTERVAL_MAX, Sources};
+use webservice_monitor::config::{Config, INTERVAL_MAX, Sources, diagnostic::Error};
 
 thread_local! {
     static FOLDER: OnceCell<TempDir> = const { OnceCell::new() };
@@ -34,14 +34,15 @@ pub(crate) fn check(bytes: &[u8]) {
             let text = String::from_utf8_lossy(bytes);
             let lines = lines(&text);
             for diagnostic in &diagnostics {
-                assert_eq!(diagnostic.path, path);
+                assert_eq!(diagnostic.path.as_ref(), Some(&path));
                 assert!(!diagnostic.message.trim().is_empty(), "{diagnostic:?}");
-                let shown = diagnostic.to_string();
+                let shown = Error(diagnostic).to_string();
                 assert!(shown.starts_with("error: "), "{shown}");
-                if let Some(place) = &diagnostic.place {
-                    assert!((1..=lines.len()).contains(&place.line), "{shown}");
-                    assert!(place.column >= 1, "{shown}");
-                    assert!(lines[place.line - 1].contains(&place.text), "{shown}");
+                if let Some(at) = diagnostic.position {
+                    assert!((1..=lines.len()).contains(&at.line), "{shown}");
+                    assert!(at.column >= 1, "{shown}");
+                    let excerpt = diagnostic.excerpt.as_deref().unwrap();
+                    assert!(lines[at.line - 1].contains(excerpt), "{shown}");
                 }
             }
         }

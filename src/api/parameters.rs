@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
-use series::{Matcher, Timestamp, promql::Query, time::parse_duration};
+use notation::duration;
+use series::{Matcher, Timestamp, promql::Query};
 
 use super::reply::ApiError;
 use crate::http;
@@ -128,7 +129,7 @@ fn parse_length(text: &str) -> Option<i64> {
     let (least, greatest) = time_bounds();
     let length = match text.parse::<f64>() {
         Ok(seconds) => to_milliseconds(seconds)?,
-        Err(_) => parse_duration(text).ok()?,
+        Err(_) => duration::parse_prometheus(text).ok()?,
     };
     (length.unsigned_abs() <= greatest.abs_diff(least)).then_some(length)
 }

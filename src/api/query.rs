@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use series::{
-    Matcher, Series, Source, SourceError, Timestamp,
+    NoSamples, Timestamp,
     promql::{Options, Query, QueryError, Value},
 };
 
@@ -100,24 +100,10 @@ fn parse(parameters: &Parameters) -> Result<Query, ApiError> {
     Query::parse(text).map_err(|error| ApiError::parameter("query", error))
 }
 
-/// A source without samples.
-struct Nothing;
-
-impl Source for Nothing {
-    fn select(
-        &self,
-        _matchers: &[Matcher],
-        _after: Timestamp,
-        _until: Timestamp,
-    ) -> Result<Vec<Series>, SourceError> {
-        Ok(Vec::new())
-    }
-}
-
-/// Refuses a query whose type has no place in a range. The type does not depend on samples, so that the query tells it
+/// Refuses a query whose type has no place in a range. The type does not depend on samples, so that the query shows it
 /// when it is put to no samples at all. Subqueries without samples still take their time: call it where queries run.
 fn check_type(query: &Query, at: Timestamp, options: &Options) -> Result<(), ApiError> {
-    let found = match query.instant(&Nothing, at, options) {
+    let found = match query.instant(&NoSamples, at, options) {
         Ok(Value::String(_)) => "string",
         Ok(Value::Matrix(_)) => "range vector",
         Ok(Value::Scalar(_) | Value::Vector(_)) | Err(_) => return Ok(()),

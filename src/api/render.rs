@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use notation::number;
 use serde::{Serialize, Serializer};
 use series::{
     Labels, Sample, Timestamp,
@@ -94,7 +95,7 @@ fn write_sample(out: &mut String, sample: Sample) {
     out.push('[');
     write_timestamp(out, sample.timestamp);
     out.push_str(",\"");
-    out.push_str(&number(sample.value));
+    out.push_str(&number::in_json(sample.value));
     out.push_str("\"]");
 }
 
@@ -130,36 +131,6 @@ fn write_timestamp(out: &mut String, at: Timestamp) {
     };
 }
 
-/// The shortest text that reads back as the same number; very small and very large ones with an exponent.
-pub(super) fn number(value: f64) -> String {
-    let size = value.abs();
-    if size.is_finite() && size != 0.0 && !(1e-6..1e21).contains(&size) {
-        return scientific(value, 1);
-    }
-    special(value).map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// As [`number`], but always with an exponent of at least two digits: the notation of the values of alerts.
-pub(super) fn with_exponent(value: f64) -> String {
-    special(value).map_or_else(|| scientific(value, 2), str::to_owned)
-}
-
-fn special(value: f64) -> Option<&'static str> {
-    match value {
-        _ if value.is_nan() => Some("NaN"),
-        f64::INFINITY => Some("+Inf"),
-        f64::NEG_INFINITY => Some("-Inf"),
-        _ => None,
-    }
-}
-
-fn scientific(value: f64, exponent_digits: usize) -> String {
-    let text = format!("{value:e}");
-    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
-    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
-    format!("{mantissa}e{sign}{digits:0>exponent_digits$}")
-}
-
 /// A time as RFC 3339 in UTC.
 pub(super) fn rfc_3339(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at).map_or_else(|_| NEVER.to_owned(), |time| time.to_string())
@@ -171,29 +142,6 @@ pub(super) const NEVER: &str = "0001-01-01T00:00:00Z";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_the_shortest_that_read_back() {
-        for (value, plain, exponent) in [
-            (1.0, "1", "1e+00"),
-            (0.0, "0", "0e+00"),
-            (-0.0, "-0", "-0e+00"),
-            (0.1, "0.1", "1e-01"),
-            (1_435_781_451.781, "1435781451.781", "1.435781451781e+09"),
-            (1e-6, "0.000001", "1e-06"),
-            (9.5e-7, "9.5e-7", "9.5e-07"),
-            (1e20, "100000000000000000000", "1e+20"),
-            (-1e21, "-1e+21", "-1e+21"),
-            (1e300, "1e+300", "1e+300"),
-            (5e-324, "5e-324", "5e-324"),
-            (f64::NAN, "NaN", "NaN"),
-            (f64::INFINITY, "+Inf", "+Inf"),
-            (f64::NEG_INFINITY, "-Inf", "-Inf"),
-        ] {
-            assert_eq!(number(value), plain);
-            assert_eq!(with_exponent(value), exponent);
-        }
-    }
 
     #[test]
     fn timestamps_have_milliseconds_when_there_are_any() {

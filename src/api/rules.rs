@@ -14,7 +14,7 @@ use series::{
 use super::{
     engine::Engine,
     parameters::Parameters,
-    render::{LabelObject, NEVER, rfc_3339, with_exponent},
+    render::{LabelObject, NEVER, rfc_3339},
     reply::{ApiError, Reply},
 };
 
@@ -215,7 +215,7 @@ fn alert_body(alert: &Alert) -> AlertBody {
         state: alert.state.as_str(),
         active_at: rfc_3339(alert.active_at),
         keep_firing_since: alert.keep_firing_since.map(rfc_3339),
-        value: with_exponent(alert.value),
+        value: notation::number::with_exponent(alert.value),
     }
 }
 

@@ -6,9 +6,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::extract::State;
+use notation::duration::written;
 use probe::{Failure, Outcome};
 use serde::Serialize;
-use series::time::format_duration;
 
 use super::{
     engine::Engine,
@@ -137,5 +137,5 @@ fn discovered_labels(target: &Target) -> BTreeMap<String, String> {
 }
 
 fn duration(length: Duration) -> String {
-    format_duration(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
+    written(length)
 }

@@ -121,13 +121,12 @@ fn watched(sources: Sources) -> Option<Watched> {
 
 /// The mistakes that were reported last, so that they are reported once and not at every end.
 #[derive(Default)]
-struct Reported(Vec<String>);
+struct Reported(Vec<Diagnostic>);
 
 impl Reported {
     /// Whether these are others.
     fn is_news(&mut self, mistakes: &[Diagnostic]) -> bool {
-        let mistakes: Vec<_> = mistakes.iter().map(Diagnostic::to_string).collect();
-        let before = std::mem::replace(&mut self.0, mistakes);
+        let before = std::mem::replace(&mut self.0, mistakes.to_vec());
         self.0 != before
     }
 }

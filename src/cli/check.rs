@@ -150,8 +150,10 @@ fn jobs(options: &CheckOptions, config: &Config) -> anyhow::Result<Vec<Job>> {
     }
     let module = find(&options.module)?;
     let job = |url: &String| {
-        let target =
-            module.target_lenient(url).with_context(|| format!("`{url}` cannot be checked"))?;
+        let target = module
+            .target_lenient(url)
+            .map_err(|mistake| anyhow::Error::msg(mistake.with_hint_line()))
+            .with_context(|| format!("`{url}` cannot be checked"))?;
         Ok(Job {
             instance: url.clone(),
             module: Arc::clone(&module),

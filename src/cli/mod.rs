@@ -21,7 +21,7 @@ use std::process::ExitCode;
 pub use options::Options;
 use options::{Command, FileOptions, RuleOptions};
 
-use crate::config::{Diagnostic, Sources};
+use crate::config::{Diagnostic, Sources, diagnostic::Error};
 
 /// The exit code of a check that failed.
 const FAILED: u8 = 1;
@@ -78,7 +78,7 @@ fn sources(files: Option<&FileOptions>, rules: Option<&RuleOptions>) -> Sources 
 /// Prints every mistake, and how many there are.
 fn print_diagnostics(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
-        eprintln!("{diagnostic}\n");
+        eprintln!("{}\n", Error(diagnostic));
     }
     let noun = if diagnostics.len() == 1 { "mistake" } else { "mistakes" };
     eprintln!("{} {noun} found; nothing was started", diagnostics.len());

@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use notation::duration::{above_zero, parse_prometheus};
 
 use crate::{
     config::{INTERVAL_MAX, INTERVAL_MAX_REASON, MODULE_DEFAULT},
@@ -416,11 +417,8 @@ pub struct DemoOptions {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let milliseconds = series::time::parse_duration(text).map_err(|error| error.to_string())?;
-    match u64::try_from(milliseconds) {
-        Ok(milliseconds) if milliseconds > 0 => Ok(Duration::from_millis(milliseconds)),
-        _ => Err("must be longer than zero".to_owned()),
-    }
+    parse_prometheus(text).map_err(|error| error.to_string())?;
+    above_zero(text).ok_or_else(|| "must be longer than zero".to_owned())
 }
 
 /// A duration that is not too long between two probes.
@@ -456,14 +454,8 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
 
 /// `512MB`, `1GB`: powers of 1024, as Prometheus reads them.
 fn size(text: &str) -> Result<u64, String> {
-    let units = [("KB", 10), ("MB", 20), ("GB", 30), ("TB", 40), ("B", 0)];
-    let hint = || "a size is written as 512MB or 1GB".to_owned();
-    let (number, shift) = units
-        .iter()
-        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))
-        .ok_or_else(hint)?;
-    let number: u64 = number.parse().map_err(|_| hint())?;
-    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(hint)
+    let size = notation::size::parse(text).filter(|bytes| *bytes > 0);
+    size.ok_or_else(|| "a size is written as 512MB or 1GB".to_owned())
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ fn run_file(path: &Path) -> Result<unit_test::Report, Vec<Diagnostic>> {
     let load = |name: &str| {
         config::read_text(&directory.join(name)).map_err(|diagnostic| diagnostic.to_string())
     };
-    unit_test::run(&text, &load).map_err(|problems| {
-        problems.into_iter().map(|problem| Diagnostic::located(path, &text, problem)).collect()
+    unit_test::run(&text, &load).map_err(|mistakes| {
+        mistakes.into_iter().map(|mistake| mistake.in_file(path, &text)).collect()
     })
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{MISUSED, print_diagnostics};
-use crate::config::{Config, Sources, Summary, Warning};
+use crate::config::{Config, Sources, Summary, diagnostic::Warning};
 
 /// Loads the configuration and says what is in it.
 pub(super) fn validate(sources: &Sources) -> ExitCode {

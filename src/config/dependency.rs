@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yaml::{Problem, Spanned, did_you_mean};
+use notation::{Diagnostic, did_you_mean};
+use yaml::Spanned;
 
 /// The label that names the service behind a target.
 pub(super) const DEPENDS_ON: &str = "depends_on";
@@ -13,7 +14,7 @@ pub(super) const DEPENDS_ON: &str = "depends_on";
 /// A `depends_on` with its place.
 #[derive(Debug)]
 pub(super) struct Dependency {
-    /// The number of the file that it stands in.
+    /// The number of the file that it is in.
     pub(super) file: usize,
     /// The service of the target, if it names one.
     pub(super) service: Option<String>,
@@ -25,22 +26,24 @@ pub(super) struct Dependency {
 pub(super) fn mistakes(
     dependencies: &[Dependency],
     services: &BTreeSet<String>,
-) -> Vec<(usize, Problem)> {
+) -> Vec<(usize, Diagnostic)> {
     let mut edges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for Dependency { service, on, .. } in dependencies {
         if let Some(service) = service {
             edges.entry(service).or_default().insert(&on.value);
         }
     }
-    let mut problems = Vec::new();
+    let mut mistakes = Vec::new();
     let mut circles = BTreeSet::new();
     for Dependency { file, service, on } in dependencies {
-        let problem = |message, hint| Problem { line: on.line, column: on.column, message, hint };
+        let mistake = |message: String, hint: &str| {
+            (*file, Diagnostic::new(message).hint(hint).at(on.position))
+        };
         if !services.contains(&on.value) {
             let near = did_you_mean(&on.value, services.iter().map(String::as_str));
             let hint = near.unwrap_or_default() + " it names the label `service` of other targets";
             let message = format!("no target has the service `{}`", on.value);
-            problems.push((*file, problem(message, Some(hint.trim_start().to_owned()))));
+            mistakes.push(mistake(message, hint.trim_start()));
         } else if let Some(service) = service
             && let Some(path) = way(&edges, &on.value, service)
             // A circle is one mistake, wherever one enters it.
@@ -52,10 +55,10 @@ pub(super) fn mistakes(
                 format!("the services depend on each other: {service} → {}", path.join(" → "))
             };
             let hint = "take one of these `depends_on` away: all of them would wait for each other";
-            problems.push((*file, problem(message, Some(hint.to_owned()))));
+            mistakes.push(mistake(message, hint));
         }
     }
-    problems
+    mistakes
 }
 
 /// The services on the way from one to another along their dependencies, both included.

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Diagnostic;
+use notation::Diagnostic;
 
 /// Finds the files of a path or pattern, sorted. `*` and `?` stand for characters of one path component; names that begin with
 /// a dot need a dot in the pattern. A path without them is returned as it is, whether the file exists or not.
@@ -70,7 +70,7 @@ fn unreadable(path: &Path, what: &str, error: &io::Error) -> Diagnostic {
         io::ErrorKind::PermissionDenied => "let the user that runs the program read it",
         _ => "look at the path",
     };
-    Diagnostic::of_file(path, format!("cannot read the {what}: {error}"), Some(hint.to_owned()))
+    Diagnostic::new(format!("cannot read the {what}: {error}")).hint(hint).of_file(path)
 }
 
 /// Whether the name fits the pattern: the last `*` is widened when the rest does not fit, so time is at most quadratic.
@@ -108,11 +108,9 @@ pub fn read_text(path: &Path) -> Result<String, Diagnostic> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let line = String::from_utf8_lossy(valid).matches('\n').count() + 1;
-        Diagnostic::of_file(
-            path,
-            format!("line {line} is not UTF-8"),
-            Some("save the file as UTF-8".to_owned()),
-        )
+        Diagnostic::new(format!("line {line} is not UTF-8"))
+            .hint("save the file as UTF-8")
+            .of_file(path)
     })
 }
 
@@ -123,15 +121,12 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
     if !metadata.is_file() {
         let hint =
             metadata.is_dir().then(|| format!("name its files, as in `{}/*.yml`", path.display()));
-        return Err(Diagnostic::of_file(path, "not a regular file", hint));
+        return Err(Diagnostic { hint, ..Diagnostic::new("not a regular file").of_file(path) });
     }
     if metadata.len() > yaml::TEXT_BYTES_MAX as u64 {
         let message = format!("longer than {} MiB", yaml::TEXT_BYTES_MAX / 1024 / 1024);
-        return Err(Diagnostic::of_file(
-            path,
-            message,
-            Some("split it into several files".to_owned()),
-        ));
+        let hint = "split it into several files";
+        return Err(Diagnostic::new(message).hint(hint).of_file(path));
     }
     fs::read(path).map_err(failed)
 }
@@ -179,7 +174,7 @@ mod tests {
         let circle = directory.path().join("circle");
         std::os::unix::fs::symlink(&circle, &circle).unwrap();
         let mistake = expand(&pattern("circle")).unwrap_err();
-        assert_eq!(mistake.path, circle);
+        assert_eq!(mistake.path.as_ref(), Some(&circle));
         assert!(mistake.message.starts_with("cannot read the directory: "), "{mistake}");
         std::os::unix::fs::symlink(&circle, directory.path().join("a.yml")).unwrap();
         std::os::unix::fs::symlink("gone", directory.path().join("b.yml")).unwrap();

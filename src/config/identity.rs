@@ -1,10 +1,11 @@
-//! What tells a target from all others, and that no two of a configuration are mixed up.
+//! What distinguishes a target from all others, and that no two of a configuration are mixed up.
 //!
 //! The rules, the alert log and the pages know a target by the labels `instance`, `module` and `prober` of its series. Must not
 //! know how a targets file is written.
 
 use std::{collections::HashMap, sync::Arc};
 
+use notation::Diagnostic;
 use series::Labels;
 
 use super::{MODULE_DEFAULT, Target};
@@ -12,7 +13,7 @@ use super::{MODULE_DEFAULT, Target};
 /// The label that names the place from which a target is watched, where several do.
 pub const PROBER: &str = "prober";
 
-/// What tells a target from all others, as the labels of its series and alerts have it.
+/// What distinguishes a target from all others, as the labels of its series and alerts have it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// Its address.
@@ -39,18 +40,12 @@ impl Identity {
 #[derive(Debug, Default)]
 pub(super) struct Seen(HashMap<String, Vec<Arc<Target>>>);
 
-/// Why two targets cannot be distinguished, with what to do about it.
-pub(super) struct Clash {
-    pub(super) message: String,
-    pub(super) hint: String,
-}
-
 impl Seen {
     /// Takes a target in.
     ///
     /// # Errors
     /// When it cannot be distinguished from one that was there before.
-    pub(super) fn add(&mut self, target: &Arc<Target>) -> Result<(), Clash> {
+    pub(super) fn add(&mut self, target: &Arc<Target>) -> Result<(), Diagnostic> {
         let others = self.0.entry(target.instance.clone()).or_default();
         let clash = others.iter().find_map(|first| clash(first, target));
         if clash.is_none() {
@@ -60,36 +55,34 @@ impl Seen {
     }
 }
 
-fn clash(first: &Target, second: &Target) -> Option<Clash> {
+fn clash(first: &Target, second: &Target) -> Option<Diagnostic> {
     let (one, other) = (first.identity(), second.identity());
     let place = &first.origin;
     if first.module != second.module {
         // The label is what series differ in; a parameter alone leaves no trace in them.
-        return (one.module == other.module).then(|| Clash {
-            message: format!(
+        return (one.module == other.module).then(|| {
+            Diagnostic::new(format!(
                 "the series of `{}` cannot be distinguished from those at {place}: the modules differ, the label `module` does not",
                 second.instance
-            ),
-            hint: "name both modules by the label `module`, not by `__param_module`".to_owned(),
+            ))
+            .hint("name both modules by the label `module`, not by `__param_module`")
         });
     }
     if one.prober == other.prober {
-        let message = format!("duplicate target `{}`", second.instance);
         let hint = format!(
-            "it stands at {place} already with the same module; to check it in another way give it another `module`, to watch \
+            "it is at {place} already with the same module; to check it in another way give it another `module`, to watch \
              it from several places give each its `prober`"
         );
-        return Some(Clash { message, hint });
+        let message = format!("duplicate target `{}`", second.instance);
+        return Some(Diagnostic::new(message).hint(hint));
     }
     let differing = differing(first, second)?;
-    Some(Clash {
-        message: format!(
-            "`{}` is watched from several places, and {differing} differs from that at {place}",
-            second.instance
-        ),
-        hint: "give both the same labels and times but for `prober`, or another `module`"
-            .to_owned(),
-    })
+    let message = format!(
+        "`{}` is watched from several places, and {differing} differs from that at {place}",
+        second.instance
+    );
+    let hint = "give both the same labels and times but for `prober`, or another `module`";
+    Some(Diagnostic::new(message).hint(hint))
 }
 
 /// What differs between two targets but for their probers, if anything does.

@@ -9,11 +9,11 @@ use std::{
     sync::Arc,
 };
 
+use notation::{Diagnostic, duration};
 use series::rule::Group;
 
 use super::{
-    Config, Diagnostic, INTERVAL_MAX, INTERVAL_MAX_REASON, Sources, dependency, files,
-    identity::Seen, promise, targets,
+    Config, INTERVAL_MAX, INTERVAL_MAX_REASON, Sources, dependency, files, identity::Seen, targets,
 };
 
 /// What to do where no rules are found.
@@ -87,16 +87,11 @@ impl Config {
                 self.modules.retain(|name, _| !modules.unsupported.contains_key(name));
                 self.unsupported_modules = modules.unsupported;
                 self.warnings.extend(self.unsupported_modules.iter().map(|(module, why)| {
-                    Diagnostic::of_file(
-                        path,
-                        format!("the module `{module}` is left out: {why}"),
-                        None,
-                    )
+                    Diagnostic::new(format!("the module `{module}` is left out: {why}"))
+                        .of_file(path)
                 }));
             }
-            Err(problems) => errors.extend(
-                problems.into_iter().map(|problem| Diagnostic::located(path, &text, problem)),
-            ),
+            Err(mistakes) => errors.extend(in_file(path, &text, mistakes)),
         }
     }
 
@@ -105,15 +100,15 @@ impl Config {
         let modules_known = errors.is_empty();
         let mut seen = Seen::default();
         let mut dependencies = Vec::new();
-        let mut read: Vec<(PathBuf, String, Vec<yaml::Problem>)> = Vec::new();
+        let mut read: Vec<(PathBuf, String, Vec<Diagnostic>)> = Vec::new();
         if sources.interval > INTERVAL_MAX && !sources.targets.is_empty() {
             let message = format!(
                 "the interval {} of --scrape.interval is longer than 4m",
-                promise::written(sources.interval)
+                duration::written(sources.interval)
             );
             let hint = format!("shorten it: {INTERVAL_MAX_REASON}");
             let files = sources.targets.join(", ");
-            errors.push(Diagnostic::of_file(Path::new(&files), message, Some(hint)));
+            errors.push(Diagnostic::new(message).hint(hint).of_file(Path::new(&files)));
         }
         for path in self.target_files(sources, errors) {
             let Some(text) = self.read(&path, errors) else { continue };
@@ -127,30 +122,26 @@ impl Config {
                 targets: &mut self.targets,
                 dependencies: &mut dependencies,
                 file: read.len(),
-                problems: Vec::new(),
+                mistakes: Vec::new(),
                 warnings: Vec::new(),
             };
             reading.read(&text);
-            let targets::Reading { problems, warnings, .. } = reading;
-            let warnings = warnings.into_iter();
-            self.warnings
-                .extend(warnings.map(|problem| Diagnostic::located(&path, &text, problem)));
-            read.push((path, text, problems));
+            let targets::Reading { mistakes, warnings, .. } = reading;
+            self.warnings.extend(in_file(&path, &text, warnings));
+            read.push((path, text, mistakes));
         }
-        // What a file depends on may stand in another, and targets of a broken one must not be called missing.
-        if read.iter().all(|(_, _, problems)| problems.is_empty()) && errors.is_empty() {
+        // What a file depends on may be in another, and targets of a broken one must not be called missing.
+        if read.iter().all(|(_, _, mistakes)| mistakes.is_empty()) && errors.is_empty() {
             let services = self.targets.iter().filter_map(|target| target.labels.get("service"));
             let services = services.map(str::to_owned).collect();
-            for (file, problem) in dependency::mistakes(&dependencies, &services) {
-                if let Some((_, _, problems)) = read.get_mut(file) {
-                    problems.push(problem);
+            for (file, mistake) in dependency::mistakes(&dependencies, &services) {
+                if let Some((_, _, mistakes)) = read.get_mut(file) {
+                    mistakes.push(mistake);
                 }
             }
         }
-        for (path, text, problems) in read {
-            errors.extend(
-                problems.into_iter().map(|problem| Diagnostic::located(&path, &text, problem)),
-            );
+        for (path, text, mistakes) in read {
+            errors.extend(in_file(&path, &text, mistakes));
         }
     }
 
@@ -164,11 +155,8 @@ impl Config {
                 }
                 if fs::symlink_metadata(&path).is_err() {
                     self.files.push(path.clone());
-                    errors.push(Diagnostic::of_file(
-                        &path,
-                        "the targets file is missing",
-                        Some(targets::EXAMPLE.to_owned()),
-                    ));
+                    let missing = Diagnostic::new("the targets file is missing");
+                    errors.push(missing.hint(targets::EXAMPLE).of_file(&path));
                     continue;
                 }
                 found.push(path);
@@ -192,20 +180,21 @@ impl Config {
                     self.rules.extend(
                         groups.into_iter().map(|group| Group { file: file.clone(), ..group }),
                     );
-                    let warnings = warnings.into_iter();
-                    self.warnings
-                        .extend(warnings.map(|warning| Diagnostic::located(&path, &text, warning)));
+                    self.warnings.extend(in_file(&path, &text, warnings));
                 }
-                Err(problems) => {
-                    errors.extend(
-                        problems
-                            .into_iter()
-                            .map(|problem| Diagnostic::located(&path, &text, problem)),
-                    );
-                }
+                Err(mistakes) => errors.extend(in_file(&path, &text, mistakes)),
             }
         }
     }
+}
+
+/// The diagnostics of a text, as those of the file that it is.
+fn in_file(
+    path: &Path,
+    text: &str,
+    diagnostics: Vec<Diagnostic>,
+) -> impl Iterator<Item = Diagnostic> {
+    diagnostics.into_iter().map(move |diagnostic| diagnostic.in_file(path, text))
 }
 
 /// The files of a path or pattern. A pattern that fits to no file is a mistake: a folder that was emptied, or not mounted, must
@@ -214,8 +203,8 @@ fn matching(pattern: &str, hint: &str, errors: &mut Vec<Diagnostic>) -> Vec<Path
     match files::expand(pattern) {
         Ok(paths) => {
             if paths.is_empty() {
-                let hint = Some(hint.to_owned());
-                errors.push(Diagnostic::of_file(Path::new(pattern), "no file matches", hint));
+                let none = Diagnostic::new("no file matches").hint(hint);
+                errors.push(none.of_file(Path::new(pattern)));
             }
             paths
         }

@@ -20,10 +20,10 @@ use std::{
     time::Duration,
 };
 
-pub use diagnostic::{Diagnostic, Warning};
 pub use files::read_text;
 pub use identity::{Identity, PROBER};
 pub use load::Summary;
+pub use notation::Diagnostic;
 pub use promise::Promises;
 
 /// The `job` of all targets: what the shipped rules, the pages and a Prometheus know them by.

@@ -5,6 +5,11 @@
 
 use std::time::Duration;
 
+use notation::{
+    Diagnostic,
+    duration::{above_zero, written},
+};
+
 /// The label or parameter with the length of a disruption that is reported.
 pub const ALERT_AFTER: &str = "alert_after";
 
@@ -31,27 +36,12 @@ pub struct Promises {
     pub slo: Option<f64>,
 }
 
-/// Why a text is not a promise.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PromiseError {
-    /// What is wrong: a lower-case fragment without a final period.
-    pub message: String,
-    /// What to do about it.
-    pub hint: String,
-}
-
-impl std::fmt::Display for PromiseError {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}\nhint: {}", self.message, self.hint)
-    }
-}
-
 impl Promises {
     /// Takes a promise in; other names are none and change nothing.
     ///
     /// # Errors
     /// When the value is not one that the promise can have.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), PromiseError> {
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), Diagnostic> {
         match name {
             ALERT_AFTER => self.alert_after = Some(duration(name, value)?),
             MAX_LATENCY => self.max_latency = Some(duration(name, value)?),
@@ -65,40 +55,33 @@ impl Promises {
     ///
     /// # Errors
     /// When `alert_after` is below three intervals, with the numbers.
-    pub fn check_interval(&self, interval: Duration) -> Result<(), PromiseError> {
+    pub fn check_interval(&self, interval: Duration) -> Result<(), Diagnostic> {
         let least = interval * CHECKS_MIN;
         match self.alert_after {
-            Some(alert_after) if alert_after < least => Err(PromiseError {
-                message: format!(
-                    "`{ALERT_AFTER}` is {}, and at an interval of {} it has to be {} at least, the time of {CHECKS_MIN} checks",
-                    written(alert_after),
-                    written(interval),
-                    written(least)
-                ),
-                hint: "lengthen it, or set a shorter `__scrape_interval__`".to_owned(),
-            }),
+            Some(alert_after) if alert_after < least => Err(Diagnostic::new(format!(
+                "`{ALERT_AFTER}` is {}, and at an interval of {} it has to be {} at least, the time of {CHECKS_MIN} checks",
+                written(alert_after),
+                written(interval),
+                written(least)
+            ))
+            .hint("lengthen it, or set a shorter `__scrape_interval__`")),
             _ => Ok(()),
         }
     }
 }
 
-fn duration(name: &str, text: &str) -> Result<Duration, PromiseError> {
-    let milliseconds =
-        series::time::parse_duration(text).ok().and_then(|value| u64::try_from(value).ok());
-    match milliseconds {
-        Some(milliseconds) if milliseconds > 0 => Ok(Duration::from_millis(milliseconds)),
-        _ => Err(PromiseError {
-            message: format!("`{name}` cannot be `{}`", text.escape_debug()),
-            hint: "write a duration above zero, such as 2500ms, 15m or 1h30m".to_owned(),
-        }),
-    }
+fn duration(name: &str, text: &str) -> Result<Duration, Diagnostic> {
+    above_zero(text).ok_or_else(|| {
+        Diagnostic::new(format!("`{name}` cannot be `{}`", text.escape_debug()))
+            .hint("write a duration above zero, such as 2500ms, 15m or 1h30m")
+    })
 }
 
 /// A percentage as a ratio. The point is moved in the text, so that `99.95` is the number that is written `0.9995`.
-fn ratio(text: &str) -> Result<f64, PromiseError> {
-    let error = || PromiseError {
-        message: format!("`{SLO}` cannot be `{}`", text.escape_debug()),
-        hint: "write a percentage between 0 and 100 without a sign, such as 99.9".to_owned(),
+fn ratio(text: &str) -> Result<f64, Diagnostic> {
+    let error = || {
+        Diagnostic::new(format!("`{SLO}` cannot be `{}`", text.escape_debug()))
+            .hint("write a percentage between 0 and 100 without a sign, such as 99.9")
     };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -111,16 +94,11 @@ fn ratio(text: &str) -> Result<f64, PromiseError> {
     if ratio > 0.0 && ratio < 1.0 { Ok(ratio) } else { Err(error()) }
 }
 
-/// A duration as it is written in a file.
-pub fn written(duration: Duration) -> String {
-    series::time::format_duration(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn set(name: &str, value: &str) -> Result<Promises, PromiseError> {
+    fn set(name: &str, value: &str) -> Result<Promises, Diagnostic> {
         let mut promises = Promises::default();
         promises.set(name, value).map(|()| promises)
     }

@@ -2,6 +2,8 @@
 //!
 //! A user's own labels are carried along as they are, so this only warns, and only when the name is one slip away.
 
+use notation::suggestion::is_one_slip;
+
 /// The labels with a meaning.
 const KNOWN: [&str; 11] = [
     "module",
@@ -32,28 +34,13 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
     KNOWN.into_iter().find(|known| {
         let wanted = plain(known);
         let may_slip = wanted.len() >= LETTERS_MIN && !EXACT.contains(known);
-        letters == wanted || (may_slip && is_one_slip(letters.as_bytes(), wanted.as_bytes()))
+        letters == wanted || (may_slip && is_one_slip(&letters, &wanted))
     })
 }
 
 /// The letters alone, in lower case: `alertAfter` and `alert_after` are one name to a reader.
 fn plain(name: &str) -> String {
     name.chars().filter(|character| *character != '_').collect::<String>().to_ascii_lowercase()
-}
-
-/// Whether one letter too many, too few or another, or two exchanged, make one word of the other.
-fn is_one_slip(left: &[u8], right: &[u8]) -> bool {
-    let same = left.iter().zip(right).take_while(|(one, other)| one == other).count();
-    let (left, right) = (left.get(same..).unwrap_or(&[]), right.get(same..).unwrap_or(&[]));
-    match (left, right) {
-        ([], [_]) | ([_], []) => true,
-        ([one, rest_left @ ..], [other, rest_right @ ..]) => {
-            let exchanged = matches!((rest_left, rest_right), ([next, behind_left @ ..], [after, behind_right @ ..])
-                if one == after && other == next && behind_left == behind_right);
-            exchanged || rest_left == rest_right || rest_left == right || left == rest_right
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,13 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
+use notation::{
+    Diagnostic, did_you_mean,
+    duration::above_zero,
+    name::{LABEL_NAME_HINT, is_label_name},
+};
 use serde::Deserialize;
-use yaml::{Problem, Spanned, did_you_mean};
+use yaml::Spanned;
 
 use super::{
     INTERVAL_MAX, INTERVAL_MAX_REASON, JOB, MODULE_DEFAULT, Promises, Sources, Target,
@@ -75,8 +80,8 @@ pub(super) struct Reading<'a> {
     /// Every `depends_on`, and the number of this file for those of its own.
     pub(super) dependencies: &'a mut Vec<Dependency>,
     pub(super) file: usize,
-    pub(super) problems: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
+    pub(super) mistakes: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 /// What a group's labels say.
@@ -91,30 +96,27 @@ struct Settings {
 }
 
 impl Reading<'_> {
-    /// Adds the text's targets, and its mistakes to `problems`.
+    /// Adds the text's targets, and its mistakes to `mistakes`.
     pub(super) fn read(&mut self, text: &str) {
-        let (groups, problems) = yaml::read::<Vec<RawGroup>>(text);
-        self.problems.extend(problems.into_iter().map(|problem| {
-            let empty = problem.message == yaml::EMPTY;
-            let hint = if empty {
-                Some(format!("for no targets write `[]`; otherwise {EXAMPLE}"))
+        let (groups, mistakes) = yaml::read::<Vec<RawGroup>>(text);
+        self.mistakes.extend(mistakes.into_iter().map(|mistake| {
+            if mistake.message == yaml::EMPTY {
+                mistake.hint(format!("for no targets write `[]`; otherwise {EXAMPLE}"))
             } else {
-                problem.hint
-            };
-            Problem { hint, ..problem }
+                mistake
+            }
         }));
         groups.iter().flatten().for_each(|group| self.group(group));
-        self.problems.sort_by_key(|problem| (problem.line, problem.column));
-        self.warnings.sort_by_key(|warning| (warning.line, warning.column));
+        self.mistakes.sort_by_key(|mistake| mistake.position);
+        self.warnings.sort_by_key(|warning| warning.position);
     }
 
-    fn wrong(&mut self, at: &Spanned<String>, message: String, hint: impl Into<Option<String>>) {
-        self.problems.push(Problem {
-            line: at.line,
-            column: at.column,
-            message,
-            hint: hint.into(),
-        });
+    fn wrong(&mut self, at: &Spanned<String>, message: String, hint: impl Into<String>) {
+        self.mistaken(at, Diagnostic::new(message).hint(hint));
+    }
+
+    fn mistaken(&mut self, at: &Spanned<String>, mistake: Diagnostic) {
+        self.mistakes.push(mistake.at(at.position));
     }
 
     fn group(&mut self, group: &RawGroup) {
@@ -123,8 +125,8 @@ impl Reading<'_> {
         for text in &group.targets {
             let address = match self.address(module, &text.value) {
                 Ok(address) => address,
-                Err(error) => {
-                    self.wrong(text, error.message, error.hint);
+                Err(mistake) => {
+                    self.mistaken(text, mistake);
                     continue;
                 }
             };
@@ -139,21 +141,17 @@ impl Reading<'_> {
                 promises: settings.promises,
                 interval: settings.interval,
                 timeout: settings.timeout,
-                origin: format!("{}:{}", self.path.display(), text.line),
+                origin: format!("{}:{}", self.path.display(), text.position.line),
             });
             match self.seen.add(&target) {
                 Ok(()) => self.targets.push(target),
-                Err(clash) => self.wrong(text, clash.message, clash.hint),
+                Err(clash) => self.mistaken(text, clash),
             }
         }
     }
 
     /// An address as the module understands it; a path alone is this program itself.
-    fn address(
-        &self,
-        module: &probe::Module,
-        text: &str,
-    ) -> Result<probe::Target, probe::TargetError> {
+    fn address(&self, module: &probe::Module, text: &str) -> Result<probe::Target, Diagnostic> {
         let own = own_url(self.sources.listen, text).map(|url| module.target(&url));
         own.and_then(Result::ok).map_or_else(|| module.target(text), Ok)
     }
@@ -198,8 +196,8 @@ impl Reading<'_> {
             }
             let message = format!("the label `{}` has no meaning; `{known}` has one", name.value);
             if self.warnings.iter().all(|warning| warning.message != message) {
-                let hint = Some(format!("did you mean `{known}`? otherwise nothing is wrong"));
-                self.warnings.push(Problem { line: name.line, column: name.column, message, hint });
+                let hint = format!("did you mean `{known}`? otherwise nothing is wrong");
+                self.warnings.push(Diagnostic::new(message).hint(hint).at(name.position));
             }
         }
     }
@@ -216,18 +214,15 @@ impl Reading<'_> {
                     promises.check_interval(interval)
                 }
             });
-            if let Err(error) = set {
-                self.wrong(value, error.message, error.hint);
+            if let Err(mistake) = set {
+                self.mistaken(value, mistake);
             }
             if name.value == promise::SLO
                 && promises.slo.is_some_and(|ratio| ratio < SLO_LIKELY_MIN)
             {
-                self.warnings.push(Problem {
-                    line: value.line,
-                    column: value.column,
-                    message: format!("`slo: {0}` is an objective of {0} percent", value.value),
-                    hint: Some("did you mean a percentage such as 99.9?".to_owned()),
-                });
+                let message = format!("`slo: {0}` is an objective of {0} percent", value.value);
+                let hint = "did you mean a percentage such as 99.9?";
+                self.warnings.push(Diagnostic::new(message).hint(hint).at(value.position));
             }
         }
         promises
@@ -244,7 +239,7 @@ impl Reading<'_> {
             self.wrong(
                 parameter,
                 "`module` and `__param_module` differ".to_owned(),
-                "keep one of them".to_owned(),
+                "keep one of them",
             );
         }
         let name = plain.or(parameter).map_or(MODULE_DEFAULT, |value| &value.value).to_owned();
@@ -287,7 +282,7 @@ impl Reading<'_> {
         if let (Some(timeout), Some(value)) = (given, timeout_label)
             && timeout > interval
         {
-            let hint = "shorten it, or set a longer `__scrape_interval__`".to_owned();
+            let hint = "shorten it, or set a longer `__scrape_interval__`";
             self.wrong(
                 value,
                 format!("the timeout {} is longer than the interval", value.value),
@@ -300,16 +295,10 @@ impl Reading<'_> {
 
     fn label(&mut self, name: &Spanned<String>, value: &Spanned<String>) {
         let text = name.value.as_str();
-        let word = |character: char| character.is_ascii_alphanumeric() || character == '_';
-        if text.is_empty()
-            || text.starts_with(|first: char| first.is_ascii_digit())
-            || !text.chars().all(word)
-        {
-            let hint = "use letters, digits and `_`, not beginning with a digit".to_owned();
-            self.wrong(name, format!("`{text}` is not a label name"), hint);
+        if !is_label_name(text) {
+            self.wrong(name, format!("`{text}` is not a label name"), LABEL_NAME_HINT);
         } else if text == "instance" || text == "job" {
-            let hint = "rename the label; `instance` is the target itself, `job` is `webservices`"
-                .to_owned();
+            let hint = "rename the label; `instance` is the target itself, `job` is `webservices`";
             self.wrong(name, format!("the label `{text}` is set by the monitor"), hint);
         } else if let Some(plain) =
             text.strip_prefix("__param_").filter(|plain| promise::NAMES.contains(plain))
@@ -330,19 +319,11 @@ impl Reading<'_> {
     }
 
     fn duration(&mut self, text: &Spanned<String>) -> Option<Duration> {
-        let milliseconds = series::time::parse_duration(&text.value)
-            .ok()
-            .and_then(|value| u64::try_from(value).ok());
-        match milliseconds {
-            Some(milliseconds) if milliseconds > 0 => Some(Duration::from_millis(milliseconds)),
-            _ => {
-                self.wrong(
-                    text,
-                    format!("`{}` is not a duration", text.value),
-                    "write it as 15s, 1m or 1m30s".to_owned(),
-                );
-                None
-            }
+        let duration = above_zero(&text.value);
+        if duration.is_none() {
+            let message = format!("`{}` is not a duration", text.value);
+            self.wrong(text, message, "write it as 15s, 1m or 1m30s");
         }
+        duration
     }
 }

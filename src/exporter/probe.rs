@@ -110,10 +110,10 @@ fn parse(
     // A path alone is this program itself.
     let own = own_url(endpoints.listen, text).map(|url| module.target(&url));
     let target = own.and_then(Result::ok).map_or_else(|| module.target_lenient(text), Ok);
-    let target = target.map_err(|error| error.to_string())?;
+    let target = target.map_err(|error| error.with_hint_line())?;
     let target = match parameters.first("hostname") {
         Some(hostname) => {
-            module.with_hostname(target, hostname).map_err(|error| error.to_string())?
+            module.with_hostname(target, hostname).map_err(|error| error.with_hint_line())?
         }
         None => target,
     };
@@ -127,7 +127,9 @@ fn parse(
 fn promises(parameters: &Parameters) -> Result<Promises, String> {
     let mut promises = Promises::default();
     for (name, value) in parameters.iter() {
-        promises.set(name, value).map_err(|error| format!("parameter {error}"))?;
+        promises
+            .set(name, value)
+            .map_err(|error| format!("parameter {}", error.with_hint_line()))?;
     }
     Ok(promises)
 }

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use notation::number::Plain;
 use probe::ProbeResult;
 
 use crate::telemetry::{Kind, OwnSample};
@@ -108,12 +109,8 @@ impl Exposition {
 
     /// Writes a number in the notation of the format.
     fn number(&mut self, value: f64) {
-        if value.is_infinite() {
-            self.text.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
-        } else {
-            // Writing to a string cannot fail.
-            let _infallible = write!(self.text, "{value}");
-        }
+        // Writing to a string cannot fail.
+        let _infallible = write!(self.text, "{}", Plain(value));
     }
 }
 

@@ -82,7 +82,7 @@ impl Heartbeat {
     }
 
     fn notice(&self, transition: Transition, since: Timestamp, now: Timestamp) -> Notice {
-        let timeout = series::time::format_duration(
+        let timeout = notation::duration::format_prometheus(
             i64::try_from(self.timeout.unwrap_or_default().as_millis()).unwrap_or(i64::MAX),
         );
         Notice {

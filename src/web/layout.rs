@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use series::Timestamp;
 
 use super::words;
-use crate::api::Reader;
+use crate::{api::Reader, config::diagnostic::Error};
 
 /// A page before it is put into its frame.
 pub(super) struct Page {
@@ -82,7 +82,7 @@ fn banner(monitor: &Reader, now: Timestamp) -> Markup {
                     ", runs on. Mend the files: they are read again within seconds."
                 }
                 @for error in &status.errors {
-                    pre { (error.to_string()) }
+                    pre { (Error(error).to_string()) }
                 }
             }
         }

@@ -279,9 +279,7 @@ fn reasons(failures: &Failures, now: Timestamp) -> Markup {
 }
 
 fn settings(target: &Target) -> Markup {
-    let length = |length: std::time::Duration| {
-        series::time::format_duration(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
-    };
+    let length = |length: std::time::Duration| notation::duration::written(length);
     html! {
         h2 { "Settings" }
         dl.settings {

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use webservice_monitor::config::{Config, Promises, Sources, Warning};
+use webservice_monitor::config::{
+    Config, Promises, Sources,
+    diagnostic::{Error, Warning},
+};
 
 fn sources(targets: &Path) -> Sources {
     Sources {
@@ -21,20 +24,8 @@ fn sources(targets: &Path) -> Sources {
 }
 
 fn load(targets: &Path) -> Result<Config, String> {
-    Config::load(&sources(targets)).map_err(|errors| {
-        errors
-            .iter()
-            .flat_map(|error| {
-                [
-                    error.to_string(),
-                    "
-
-"
-                    .to_owned(),
-                ]
-            })
-            .collect()
-    })
+    Config::load(&sources(targets))
+        .map_err(|errors| errors.iter().map(|error| format!("{}\n\n", Error(error))).collect())
 }
 
 fn cases(ending: &str) -> std::io::Result<Vec<PathBuf>> {
@@ -176,7 +167,11 @@ fn rules_that_cannot_be_found_or_read_are_a_mistake() {
         let mistakes = load(name).expect_err(name);
         assert_eq!(mistakes.len(), 1, "{name}");
         assert!(mistakes[0].message.starts_with(what), "{name}: {}", mistakes[0]);
-        assert!(mistakes[0].path.starts_with(path(name)), "{name}: {}", mistakes[0]);
+        assert!(
+            mistakes[0].path.as_ref().unwrap().starts_with(path(name)),
+            "{name}: {}",
+            mistakes[0]
+        );
         assert!(mistakes[0].hint.is_some());
     }
     let config = load("comments").unwrap();

@@ -178,13 +178,10 @@ async fn newcomers_are_told_what_to_do() {
 async fn a_broken_configuration_is_on_every_page() {
     let monitor = lively();
     let text = "- targets: [http://a/]\n  lables: {<b>}\n";
-    let problem = yaml::Problem {
-        line: 2,
-        column: 3,
-        message: "unknown field `lables`".into(),
-        hint: Some("did you mean `labels`?".into()),
-    };
-    let diagnostic = Diagnostic::located("config/targets.yml".as_ref(), text, problem);
+    let diagnostic = Diagnostic::new("unknown field `lables`")
+        .hint("did you mean `labels`?")
+        .at(notation::Position { line: 2, column: 3 })
+        .in_file("config/targets.yml".as_ref(), text);
     monitor.reloads().succeeded(monitor.config(), NOW - 7 * MINUTE);
     monitor.reloads().failed(vec![diagnostic], NOW);
     let server = Server::start(&monitor).await;

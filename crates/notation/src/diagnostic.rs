@@ -27,7 +27,7 @@ pub struct Diagnostic {
     /// Where in the text; `None` when the whole of it is meant.
     pub position: Option<Position>,
     /// The text of that line, to be quoted; `None` before the diagnostic was put into its file.
-    pub line: Option<String>,
+    pub excerpt: Option<String>,
 }
 
 /// A place in a text.
@@ -77,11 +77,11 @@ impl Diagnostic {
     /// With the file that it is in, and the line in question of `text`, the file's content.
     #[must_use]
     pub fn in_file(self, path: &Path, text: &str) -> Self {
-        let line = self.position.map(|position| {
+        let excerpt = self.position.map(|position| {
             let line = line(text, position.line).trim_start_matches('\u{feff}');
             line.chars().take(LINE_CHARACTERS_MAX).collect()
         });
-        Self { line, ..self.of_file(path) }
+        Self { excerpt, ..self.of_file(path) }
     }
 
     /// `file:line:column`, or as much of it as is known.
@@ -181,11 +181,11 @@ mod tests {
                 (text, location.to_owned())
             );
         }
-        assert_eq!(filed.line.as_deref(), Some("    a: 2"));
+        assert_eq!(filed.excerpt.as_deref(), Some("    a: 2"));
         assert_eq!(placed.clone().at(Position::START).position, placed.position);
         assert_eq!(hinted.with_hint_line(), "unknown key `a`\nhint: the keys are b, c");
         let long = Diagnostic::new("").at(Position::START).in_file("x".as_ref(), &"ä".repeat(500));
-        assert_eq!(long.line, Some("ä".repeat(400)));
+        assert_eq!(long.excerpt, Some("ä".repeat(400)));
     }
 
     #[test]

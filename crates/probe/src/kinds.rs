@@ -3,6 +3,8 @@
 //! Adding a kind is a file in `kind/` and a line in the list at the end of this file: its section in the modules file, the
 //! suggestions in error messages and the HELP lines follow from it. Must not know any kind's particulars.
 
+use notation::Diagnostic;
+
 use crate::{
     context::ProbeContext,
     kind::Probe,
@@ -73,7 +75,7 @@ macro_rules! kinds {
             }
 
             /// What is wrong with the settings as a whole.
-            pub(crate) fn mistakes(&self) -> Vec<String> {
+            pub(crate) fn mistakes(&self) -> Vec<Diagnostic> {
                 match self { $(Self::$name(settings) => settings.mistakes()),+ }
             }
 

@@ -37,4 +37,4 @@ pub use report::{
     CertificateSummary, Evidence, Failure, Hop, Label, MetricDef, Outcome, Phase, ProbeResult,
     Reason, Sample, ServerTiming, Stage, TlsSummary, TlsVerdict, Warning, metric,
 };
-pub use target::{Address, AddressForm, Target, TargetError};
+pub use target::{Address, AddressForm, Target};

@@ -4,15 +4,15 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
+use notation::{Diagnostic, Position, did_you_mean};
 use serde::Deserialize;
-use yaml::{Problem, did_you_mean};
 
 use crate::{
     context::ProbeContext,
     kinds::{Check, KINDS, RawModule},
     net::Net,
     report::ProbeResult,
-    target::{Target, TargetError},
+    target::Target,
 };
 
 /// The modules that need no file: the stock ones of `blackbox.yml` whose kinds we have.
@@ -33,7 +33,7 @@ pub struct Modules {
     /// Those that can be used, by name.
     pub usable: BTreeMap<String, Module>,
     /// Those that `blackbox_exporter` has and this build does not: name and why. A file that holds them beside others is of
-    /// use all the same.
+    /// use anyway.
     pub unsupported: BTreeMap<String, String>,
 }
 
@@ -56,8 +56,8 @@ struct RawFile {
 ///
 /// # Errors
 /// Every mistake, with its place.
-pub fn parse_modules(text: &str) -> Result<Modules, Vec<Problem>> {
-    let (file, mut problems) = yaml::read::<RawFile>(text);
+pub fn parse_modules(text: &str) -> Result<Modules, Vec<Diagnostic>> {
+    let (file, mut mistakes) = yaml::read::<RawFile>(text);
     let mut modules = Modules::default();
     for (name, raw) in file.into_iter().flat_map(|file| file.modules) {
         let kind = raw.prober.as_ref().map_or("", |prober| prober.value.as_str());
@@ -75,55 +75,47 @@ pub fn parse_modules(text: &str) -> Result<Modules, Vec<Problem>> {
                     modules.usable.insert(name, module);
                 }
             },
-            // Without a place the file itself had mistakes that took the `prober` away, and they are told already.
-            Err(found) if !problems.is_empty() && found.iter().all(|problem| problem.line == 0) => {
+            // Without a place the file itself had mistakes that took the `prober` away, and they are known already.
+            Err(found)
+                if !mistakes.is_empty()
+                    && found.iter().all(|mistake| mistake.position.is_none()) => {}
+            Err(found) => {
+                mistakes.extend(found.into_iter().map(|mistake| mistake.at(Position::START)));
             }
-            Err(found) => problems.extend(
-                found.into_iter().map(|problem| Problem { line: problem.line.max(1), ..problem }),
-            ),
         }
     }
-    problems.sort_by_key(|problem| (problem.line, problem.column));
-    if problems.is_empty() { Ok(modules) } else { Err(problems) }
+    mistakes.sort_by_key(|mistake| mistake.position);
+    if mistakes.is_empty() { Ok(modules) } else { Err(mistakes) }
 }
 
-/// A module of the file, or its mistakes; those that are of no single key are told at its `prober`.
-fn build(name: &str, raw: RawModule) -> Result<Module, Vec<Problem>> {
+/// A module of the file, or its mistakes; those that are of no single key are reported at its `prober`.
+fn build(name: &str, raw: RawModule) -> Result<Module, Vec<Diagnostic>> {
     let timeout = raw.timeout.map(|timeout| timeout.0);
     let Some(prober) = raw.prober.clone() else {
-        let message = format!("the module `{name}` has no `prober`");
-        let hint = Some(format!("the kinds are {}", KINDS.join(", ")));
-        return Err(vec![Problem { line: 0, column: 1, message, hint }]);
+        return Err(vec![
+            Diagnostic::new(format!("the module `{name}` has no `prober`")).hint(all_kinds()),
+        ]);
     };
     let kind = prober.value.as_str();
-    let at = |message: String, hint: Option<String>| Problem {
-        line: prober.line,
-        column: prober.column,
-        message,
-        hint,
-    };
     if let Some(check) = raw.into_check(kind) {
-        let mistakes: Vec<Problem> = check
-            .mistakes()
-            .into_iter()
-            .map(|mistake| match mistake.split_once("\nhint: ") {
-                Some((message, hint)) => at(message.to_owned(), Some(hint.to_owned())),
-                None => at(mistake, None),
-            })
-            .collect();
+        let mistakes = check.mistakes().into_iter();
+        let mistakes: Vec<Diagnostic> =
+            mistakes.map(|mistake| mistake.at(prober.position)).collect();
         let module = Module { name: name.to_owned(), timeout, check };
         return if mistakes.is_empty() { Ok(module) } else { Err(mistakes) };
     }
-    let message = format!("unknown prober `{kind}`");
-    let hint = did_you_mean(kind, KINDS.iter().copied())
-        .unwrap_or_else(|| format!("the kinds are {}", KINDS.join(", ")));
-    Err(vec![at(message, Some(hint))])
+    let hint = did_you_mean(kind, KINDS.iter().copied()).unwrap_or_else(all_kinds);
+    Err(vec![Diagnostic::new(format!("unknown prober `{kind}`")).hint(hint).at(prober.position)])
+}
+
+fn all_kinds() -> String {
+    format!("the kinds are {}", KINDS.join(", "))
 }
 
 impl Module {
     /// The modules that are there without any file.
     pub fn builtin() -> BTreeMap<String, Self> {
-        // The text is ours, and a test reads it.
+        // The text is part of the program, and a test reads it.
         parse_modules(BUILTIN).unwrap_or_default().usable
     }
 
@@ -151,7 +143,7 @@ impl Module {
     ///
     /// # Errors
     /// When the text is not an address of the form that the module's kind wants.
-    pub fn target(&self, text: &str) -> Result<Target, TargetError> {
+    pub fn target(&self, text: &str) -> Result<Target, Diagnostic> {
         Target::parse(text, self.check.address_form())
     }
 
@@ -159,7 +151,7 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::target`].
-    pub fn target_lenient(&self, text: &str) -> Result<Target, TargetError> {
+    pub fn target_lenient(&self, text: &str) -> Result<Target, Diagnostic> {
         Target::parse_lenient(text, self.check.address_form())
     }
 
@@ -167,11 +159,11 @@ impl Module {
     ///
     /// # Errors
     /// When it is not a name, or the module sets another Host.
-    pub fn with_hostname(&self, target: Target, hostname: &str) -> Result<Target, TargetError> {
+    pub fn with_hostname(&self, target: Target, hostname: &str) -> Result<Target, Diagnostic> {
         if self.check.own_hostname().is_some_and(|own| own != hostname) {
-            let message =
-                "the parameter `hostname` contradicts the Host header of the module".to_owned();
-            return Err(TargetError { message, hint: None });
+            return Err(Diagnostic::new(
+                "the parameter `hostname` contradicts the Host header of the module",
+            ));
         }
         target.with_hostname(hostname)
     }
@@ -273,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_of_a_file_is_told_with_its_place() {
+    fn every_mistake_of_a_file_is_reported_with_its_place() {
         let text = "modules:\n  a: { prober: htp }\n  b:\n    prober: http\n    timeout: 5\n    http:\n      methd: GET\n      oauth2: {}\n      valid_status_codes: [2000]\n      fail_if_body_matches_regexp: ['(']\n  c: { prober: dns }\n  d: { timeout: 1s }\n";
         let problems: Vec<String> =
             parse_modules(text).unwrap_err().iter().map(ToString::to_string).collect();

@@ -4,40 +4,13 @@
 
 use std::{fmt, time::Duration};
 
+use notation::{Diagnostic, duration, size};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::report::HIDDEN;
 
 /// How large a compiled regular expression may be: larger ones cost more memory than any check is worth.
 const REGEX_BYTES_MAX: usize = 1024 * 1024;
-
-/// Parses a duration in Go's notation (<https://pkg.go.dev/time#ParseDuration>), as the modules file of `blackbox_exporter`
-/// has them: `5s`, `1m30s`, `500ms`, `1.5s`. Negative ones are refused.
-fn go_duration(text: &str) -> Option<Duration> {
-    let units = [
-        ("ns", 1e-9),
-        ("us", 1e-6),
-        ("µs", 1e-6),
-        ("ms", 1e-3),
-        ("s", 1.0),
-        ("m", 60.0),
-        ("h", 3600.0),
-    ];
-    let mut rest = text;
-    let mut seconds = 0.0;
-    while !rest.is_empty() {
-        let end = rest.find(|character: char| !character.is_ascii_digit() && character != '.')?;
-        let (number, tail) = rest.split_at(end);
-        let end = tail
-            .find(|character: char| character.is_ascii_digit() || character == '.')
-            .unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(end);
-        let (_, size) = units.iter().find(|(name, _)| *name == unit)?;
-        seconds += number.parse::<f64>().ok()? * size;
-        rest = tail;
-    }
-    if text.is_empty() { None } else { Duration::try_from_secs_f64(seconds).ok() }
-}
 
 /// A duration as Go writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -51,11 +24,12 @@ impl Serialize for GoDuration {
 }
 
 impl TryFrom<String> for GoDuration {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        go_duration(&text).map(Self).ok_or_else(|| {
-            format!("`{text}` is not a duration\nhint: write it with a unit, as 5s, 1m30s or 500ms")
+    fn try_from(text: String) -> Result<Self, Diagnostic> {
+        duration::parse_go(&text).map(Self).ok_or_else(|| {
+            Diagnostic::new(format!("`{text}` is not a duration"))
+                .hint("write it with a unit, as 5s, 1m30s or 500ms")
         })
     }
 }
@@ -66,25 +40,14 @@ impl TryFrom<String> for GoDuration {
 pub(crate) struct Size(pub(crate) u64);
 
 impl TryFrom<String> for Size {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        let units = [
-            ("KiB", 10),
-            ("MiB", 20),
-            ("GiB", 30),
-            ("KB", 10),
-            ("MB", 20),
-            ("GB", 30),
-            ("B", 0),
-            ("", 0),
-        ];
-        let size = units.iter().find_map(|(unit, shift)| {
-            let number = text.strip_suffix(unit)?.trim().parse::<u64>().ok()?;
-            number.checked_mul(1 << shift)
-        });
-        size.map(Self)
-            .ok_or_else(|| format!("`{text}` is not a size\nhint: write it as 512KB or 10MB"))
+    fn try_from(text: String) -> Result<Self, Diagnostic> {
+        // Without a unit it is a number of bytes.
+        let size = text.parse().ok().or_else(|| size::parse(&text));
+        size.map(Self).ok_or_else(|| {
+            Diagnostic::new(format!("`{text}` is not a size")).hint("write it as 512KB or 10MB")
+        })
     }
 }
 
@@ -143,16 +106,15 @@ fn with_ascii_classes(pattern: &str) -> String {
 }
 
 impl TryFrom<String> for Pattern {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, Diagnostic> {
         let pattern = with_ascii_classes(&text);
         let built = regex::bytes::RegexBuilder::new(&pattern).size_limit(REGEX_BYTES_MAX).build();
         built.map(|regex| Self { regex, text: text.clone() }).map_err(|error| {
             let reason = error.to_string();
-            let last =
-                reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            format!("`{text}` is not a regular expression: {last}")
+            let last = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            Diagnostic::new(format!("`{text}` is not a regular expression: {last}"))
         })
     }
 }
@@ -197,24 +159,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_those_of_go() {
-        for (text, milliseconds) in
-            [("5s", 5000), ("1m30s", 90_000), ("500ms", 500), ("1.5s", 1500), ("0s", 0)]
-        {
-            assert_eq!(go_duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
-        }
-        for text in ["", "5", "1d", "-5s", "s", "1e9h", ".s", "99999999999999999999999h"] {
-            assert_eq!(go_duration(text), None, "{text}");
-        }
-    }
-
-    #[test]
     fn sizes_and_patterns_are_checked() {
         assert_eq!(Size::try_from("10MB".to_owned()), Ok(Size(10 << 20)));
         assert_eq!(Size::try_from("100".to_owned()), Ok(Size(100)));
+        assert_eq!(Size::try_from("2 KiB".to_owned()), Ok(Size(2048)));
         assert!(Size::try_from("ten".to_owned()).is_err());
         assert!(
-            Pattern::try_from("(".to_owned()).unwrap_err().contains("not a regular expression")
+            Pattern::try_from("(".to_owned())
+                .unwrap_err()
+                .message
+                .contains("not a regular expression")
         );
         assert!(Pattern::try_from("(a{1000}){1000}".to_owned()).is_err());
         let word = Pattern::try_from(r"^[\w-]+\b\d$".to_owned()).unwrap();

@@ -2,8 +2,9 @@
 //!
 //! Must not know which checks there are, only how they want their targets written.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
+use notation::Diagnostic;
 use url::{Host, Url};
 
 /// How a kind of probe wants its targets written.
@@ -37,34 +38,9 @@ pub struct Target {
     hostname: Option<Arc<str>>,
 }
 
-/// Why a text is not a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetError {
-    /// What is wrong: a lower-case fragment without a final period.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-impl fmt::Display for TargetError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)?;
-        match &self.hint {
-            Some(hint) => write!(formatter, "\nhint: {hint}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for TargetError {}
-
-fn error(message: String, hint: impl Into<String>) -> TargetError {
-    TargetError { message, hint: Some(hint.into()) }
-}
-
 impl Target {
     /// Parses a target strictly, as in a targets file.
-    pub(crate) fn parse(text: &str, form: AddressForm) -> Result<Self, TargetError> {
+    pub(crate) fn parse(text: &str, form: AddressForm) -> Result<Self, Diagnostic> {
         let address = match form {
             AddressForm::Url => Address::Url(parse_url(text)?),
             AddressForm::HostPort => parse_host_port(text)?,
@@ -73,7 +49,7 @@ impl Target {
     }
 
     /// Parses a target as `blackbox_exporter` does: a URL without a scheme gets `http://`.
-    pub(crate) fn parse_lenient(text: &str, form: AddressForm) -> Result<Self, TargetError> {
+    pub(crate) fn parse_lenient(text: &str, form: AddressForm) -> Result<Self, Diagnostic> {
         if form == AddressForm::Url && !has_scheme(text) {
             let with_scheme = Self::parse(&format!("http://{text}"), form)?;
             return Ok(Self { text: text.into(), ..with_scheme });
@@ -82,13 +58,13 @@ impl Target {
     }
 
     /// The target with another name to ask for: the Host header, and the name in TLS.
-    pub(crate) fn with_hostname(self, hostname: &str) -> Result<Self, TargetError> {
+    pub(crate) fn with_hostname(self, hostname: &str) -> Result<Self, Diagnostic> {
         let valid = !hostname.is_empty()
             && hostname.bytes().all(|byte| byte.is_ascii_graphic() && !b"/@?#\\".contains(&byte));
         if valid {
             Ok(Self { hostname: Some(hostname.into()), ..self })
         } else {
-            Err(error(format!("{hostname:?} is not a host name"), "write it as www.example.com"))
+            Err(refused(format!("{hostname:?} is not a host name"), "write it as www.example.com"))
         }
     }
 
@@ -117,9 +93,13 @@ impl Target {
     }
 }
 
-/// A host as it is told to others, in the Host header and in TLS: without the dot that makes a name complete for resolvers.
+/// A host as it is named to others, in the Host header and in TLS: without the dot that makes a name complete for resolvers.
 pub(crate) fn without_final_dot(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
+}
+
+fn refused(message: impl Into<String>, hint: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(message).hint(hint)
 }
 
 /// Whether a text begins with a scheme; one in a query is that of another URL.
@@ -127,54 +107,53 @@ fn has_scheme(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#']))
 }
 
-fn parse_url(text: &str) -> Result<Url, TargetError> {
+fn parse_url(text: &str) -> Result<Url, Diagnostic> {
     if !has_scheme(text) {
-        return Err(error(
+        return Err(refused(
             format!("`{text}` has no scheme"),
             format!("write https://{text}, or http://{text}"),
         ));
     }
     let example = "write it as https://www.example.com/path";
     if text.chars().any(|character| character.is_whitespace() || character.is_control()) {
-        return Err(error(format!("{text:?} holds a space or a control character"), example));
+        return Err(refused(format!("{text:?} holds a space or a control character"), example));
     }
     let url = Url::parse(text)
-        .map_err(|reason| error(format!("`{text}` is not a URL: {reason}"), example))?;
+        .map_err(|reason| refused(format!("`{text}` is not a URL: {reason}"), example))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(error(
+        return Err(refused(
             format!("`{}` is not a scheme that can be probed", url.scheme()),
             "use http or https",
         ));
     }
     if url.host().is_none() {
-        return Err(error(format!("`{text}` names no host"), example));
+        return Err(refused(format!("`{text}` names no host"), example));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(error(
-            "a URL must not hold a user name or a password, because it is shown everywhere"
-                .to_owned(),
+        return Err(refused(
+            "a URL must not hold a user name or a password, because it is shown everywhere",
             "put an Authorization header into a module",
         ));
     }
     Ok(url)
 }
 
-fn parse_host_port(text: &str) -> Result<Address, TargetError> {
+fn parse_host_port(text: &str) -> Result<Address, Diagnostic> {
     let example = "write it as db.example.com:5432 or [2001:db8::1]:5432";
     let bare = text.strip_prefix("tcp://").unwrap_or(text).trim_end_matches('/');
     if let Some((scheme, _)) = bare.split_once("://") {
-        return Err(error(
+        return Err(refused(
             format!("`{scheme}://` is not for this module: it wants a host and a port"),
             example,
         ));
     }
-    let missing = || error(format!("`{text}` has no port"), example);
+    let missing = || refused(format!("`{text}` has no port"), example);
     let (host, port) = bare.rsplit_once(':').ok_or_else(missing)?;
     let port: u16 = port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
-        error(format!("`{port}` is not a port"), "a port is a number from 1 to 65535")
+        refused(format!("`{port}` is not a port"), "a port is a number from 1 to 65535")
     })?;
     let host = Host::parse(host)
-        .map_err(|reason| error(format!("`{host}` is not a host: {reason}"), example))?;
+        .map_err(|reason| refused(format!("`{host}` is not a host: {reason}"), example))?;
     Ok(Address::HostPort { host, port })
 }
 

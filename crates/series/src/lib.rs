@@ -17,6 +17,6 @@ pub mod time;
 
 pub use labels::{Labels, Matcher, Matching};
 pub use source::{
-    Database, LOOKBACK_MS, Sample, Series, Source, SourceError, is_stale, stale_marker,
+    Database, LOOKBACK_MS, NoSamples, Sample, Series, Source, SourceError, is_stale, stale_marker,
 };
 pub use time::Timestamp;

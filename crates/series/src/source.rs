@@ -86,6 +86,21 @@ pub trait Database: Source {
     fn append(&self, at: Timestamp, samples: &[(Labels, f64)]) -> Result<(), SourceError>;
 }
 
+/// A source without series: it shows of what kind a query's answer is.
+#[derive(Clone, Copy, Debug)]
+pub struct NoSamples;
+
+impl Source for NoSamples {
+    fn select(
+        &self,
+        _: &[Matcher],
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Vec<Series>, SourceError> {
+        Ok(Vec::new())
+    }
+}
+
 /// The bits of Prometheus's staleness marker (`model/value` of Prometheus, `StaleNaN`).
 const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 

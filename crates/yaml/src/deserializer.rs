@@ -292,8 +292,8 @@ impl<'de> MapAccess<'de> for SpannedEntries<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         match self.next {
-            1 => seed.deserialize(self.node.line.into_deserializer()),
-            2 => seed.deserialize(self.node.column.into_deserializer()),
+            1 => seed.deserialize(self.node.position.line.into_deserializer()),
+            2 => seed.deserialize(self.node.position.column.into_deserializer()),
             _ => seed.deserialize(self.node),
         }
         .map_err(|error: Error| error.at(self.node))

@@ -4,64 +4,54 @@
 
 use std::fmt;
 
+use notation::{Diagnostic, Position, did_you_mean};
 use serde::de::{Expected, Unexpected};
 
-use crate::{
-    Problem, did_you_mean,
-    node::{Cut, Node},
-};
+use crate::node::{Cut, Node};
 
 /// More keys than this are not listed in a hint.
 const LISTED_MAX: usize = 12;
 
-/// Where in the tree a mistake is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    /// The node to cut out.
-    pub(crate) id: usize,
-    line: usize,
-    column: usize,
-}
-
 /// A mistake in the making.
 #[derive(Debug)]
 pub(crate) struct Error {
-    message: String,
-    hint: Option<String>,
+    diagnostic: Diagnostic,
     /// The field that a mapping lacks.
     missing: Option<&'static str>,
-    pub(crate) place: Option<Place>,
+    /// The node to cut out.
+    pub(crate) node: Option<usize>,
 }
 
 impl Error {
     /// The mistake at a node, unless a node further in has claimed it.
-    pub(crate) fn at(mut self, node: &Node) -> Self {
-        self.place.get_or_insert(Place { id: node.id, line: node.line, column: node.column });
-        self
+    pub(crate) fn at(self, node: &Node) -> Self {
+        if self.node.is_some() {
+            return self;
+        }
+        Self { diagnostic: self.diagnostic.at(node.position), node: Some(node.id), ..self }
     }
 
     /// Whether it only follows from what was cut out before: a key is missing that was cut out, or a whole does not fit that
     /// lost a part.
     pub(crate) fn follows_from(&self, cut: &Cut) -> bool {
-        let Some(place) = self.place else { return false };
+        let Some(node) = self.node else { return false };
         match self.missing {
             Some(missing) => {
-                // A key that was misspelt was told as that.
+                // A key that was misspelt was reported as that.
                 let stands_for =
                     |key: &str| key == missing || did_you_mean(key, [missing]).is_some();
-                cut.entries.iter().any(|(id, key)| *id == place.id && stands_for(key))
+                cut.entries.iter().any(|(id, key)| *id == node && stands_for(key))
             }
-            None => cut.damaged.contains(&place.id),
+            None => cut.damaged.contains(&node),
         }
     }
 
-    pub(crate) fn into_problem(self) -> Problem {
-        let (line, column) = self.place.map_or((1, 1), |place| (place.line, place.column));
-        Problem { line, column, message: self.message, hint: self.hint }
+    pub(crate) fn into_diagnostic(self) -> Diagnostic {
+        self.diagnostic.at(Position::START)
     }
 
-    fn new(message: String, hint: Option<String>) -> Self {
-        Self { message, hint, missing: None, place: None }
+    fn new(diagnostic: Diagnostic) -> Self {
+        Self { diagnostic, missing: None, node: None }
     }
 }
 
@@ -69,24 +59,25 @@ impl std::error::Error for Error {}
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
+        self.diagnostic.fmt(formatter)
     }
 }
 
 impl serde::de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        let text = message.to_string();
-        match text.split_once("\nhint: ") {
-            Some((message, hint)) => Self::new(message.to_owned(), Some(hint.to_owned())),
-            None => Self::new(text, None),
-        }
+        // With the flag `#` a diagnostic brings its hint along.
+        Self::new(Diagnostic::decode(format!("{message:#}")))
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let mistake = Diagnostic::new(format!("expected {expected}, found {}", describe(found)));
         let nothing_for_list =
             found == Unexpected::Unit && expected.to_string().starts_with("a list");
-        let hint = nothing_for_list.then(|| "write `[]` for an empty list".to_owned());
-        Self::new(format!("expected {expected}, found {}", describe(found)), hint)
+        Self::new(if nothing_for_list {
+            mistake.hint("write `[]` for an empty list")
+        } else {
+            mistake
+        })
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -94,7 +85,7 @@ impl serde::de::Error for Error {
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        Self::new(format!("expected {expected}, found {length} elements"), None)
+        Self::new(Diagnostic::new(format!("expected {expected}, found {length} elements")))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -106,25 +97,26 @@ impl serde::de::Error for Error {
             keys => format!("the keys are {}", keys.join(", ")),
         };
         let hint = did_you_mean(field, expected.iter().copied()).unwrap_or_else(listed);
-        Self::new(format!("unknown key `{field}`"), Some(hint))
+        Self::new(Diagnostic::new(format!("unknown key `{field}`")).hint(hint))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let hint = did_you_mean(variant, expected.iter().copied())
             .unwrap_or_else(|| format!("the choices are {}", expected.join(", ")));
-        Self::new(format!("unknown value `{variant}`"), Some(hint))
+        Self::new(Diagnostic::new(format!("unknown value `{variant}`")).hint(hint))
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self { missing: Some(field), ..Self::new(format!("the key `{field}` is missing"), None) }
+        let mistake = Diagnostic::new(format!("the key `{field}` is missing"));
+        Self { missing: Some(field), ..Self::new(mistake) }
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new(format!("duplicate key `{field}`"), None)
+        Self::new(Diagnostic::new(format!("duplicate key `{field}`")))
     }
 }
 
-/// What was found, in words that do not need the serde documentation. It is not quoted: what stands in the wrong place may be
+/// What was found, in words that do not need the serde documentation. It is not quoted: what is in the wrong place may be
 /// a password.
 fn describe(found: Unexpected<'_>) -> &'static str {
     match found {

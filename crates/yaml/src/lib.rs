@@ -10,6 +10,7 @@ mod node;
 
 use std::fmt;
 
+use notation::{Diagnostic, Position};
 use serde::{
     Deserialize,
     de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor},
@@ -22,54 +23,31 @@ pub const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const EMPTY: &str = "the file is empty";
 
 /// After this many mistakes the rest is not looked for: nobody reads on.
-const PROBLEMS_MAX: usize = 50;
-
-/// One mistake in a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The line, from 1.
-    pub line: usize,
-    /// The column in characters, from 1.
-    pub column: usize,
-    /// What is wrong: a lower-case fragment without a final period.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "line {} column {}: {}", self.line, self.column, self.message)?;
-        match &self.hint {
-            Some(hint) => write!(formatter, " (hint: {hint})"),
-            None => Ok(()),
-        }
-    }
-}
+const MISTAKES_MAX: usize = 50;
 
 /// Reads a text as a `T`.
 ///
-/// A message of a `T` that refuses a value may carry a hint after a line break: `"not a duration\nhint: write 5m"`.
+/// A `T` that refuses a value by a [`Diagnostic`] keeps its hint.
 ///
 /// # Errors
 /// Every mistake, in the order of the text: at least one.
-pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Problem>> {
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Diagnostic>> {
     match read(text) {
-        (Some(value), problems) if problems.is_empty() => Ok(value),
-        (_, problems) => Err(problems),
+        (Some(value), mistakes) if mistakes.is_empty() => Ok(value),
+        (_, mistakes) => Err(mistakes),
     }
 }
 
 /// Reads what can be read of a text: the value without its mistaken parts, when something is left of it, and every mistake in
 /// the order of the text. For readers that go on to look for mistakes of their own.
-pub fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Problem>) {
+pub fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Diagnostic>) {
     if text.len() > TEXT_BYTES_MAX {
         let message = format!("the file is larger than {} MiB", TEXT_BYTES_MAX / 1024 / 1024);
-        return (None, vec![Problem { line: 1, column: 1, message, hint: None }]);
+        return (None, vec![Diagnostic::new(message).at(Position::START)]);
     }
-    let (mut root, mut problems) = match node::read(text) {
+    let (mut root, mut mistakes) = match node::read(text) {
         Ok(read) => read,
-        Err(problem) => return (None, vec![problem]),
+        Err(mistake) => return (None, vec![mistake]),
     };
     let mut cut = node::Cut::default();
     let value = loop {
@@ -77,18 +55,18 @@ pub fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Problem>) {
             Ok(value) => break Some(value),
             Err(error) => error,
         };
-        let place = error.place;
+        let node = error.node;
         if !error.follows_from(&cut) {
-            problems.push(error.into_problem());
+            mistakes.push(error.into_diagnostic());
         }
-        let Some(place) = place.filter(|_| problems.len() < PROBLEMS_MAX) else { break None };
-        if !root.cut(place.id, &mut cut) {
+        let Some(node) = node.filter(|_| mistakes.len() < MISTAKES_MAX) else { break None };
+        if !root.cut(node, &mut cut) {
             break None;
         }
     };
-    problems.sort_by_key(|problem| (problem.line, problem.column));
-    problems.dedup();
-    (value, problems)
+    mistakes.sort_by_key(|mistake| mistake.position);
+    mistakes.dedup();
+    (value, mistakes)
 }
 
 /// A value with its place in the text.
@@ -96,10 +74,8 @@ pub fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Problem>) {
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// The line, from 1.
-    pub line: usize,
-    /// The column in characters, from 1.
-    pub column: usize,
+    /// Where it begins.
+    pub position: Position,
 }
 
 /// By this name the deserializer knows that the place is wanted.
@@ -122,7 +98,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
                 let (_, line): (IgnoredAny, usize) = map.next_entry()?.ok_or_else(missing)?;
                 let (_, column): (IgnoredAny, usize) = map.next_entry()?.ok_or_else(missing)?;
                 let (_, value): (IgnoredAny, T) = map.next_entry()?.ok_or_else(missing)?;
-                Ok(Spanned { value, line, column })
+                Ok(Spanned { value, position: Position { line, column } })
             }
         }
 
@@ -132,21 +108,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
             Place(std::marker::PhantomData),
         )
     }
-}
-
-/// A hint that names the choice nearest to a word, when one is near: "did you mean `method`?".
-pub fn did_you_mean<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    /// Words are alike from here on; below it suggestions surprise more than they help.
-    const ALIKE: f64 = 0.75;
-
-    let likeness =
-        |choice: &str| strsim::jaro_winkler(&word.to_lowercase(), &choice.to_lowercase());
-    let (nearest, _) = choices
-        .into_iter()
-        .map(|choice| (choice, likeness(choice)))
-        .filter(|(_, alike)| *alike >= ALIKE)
-        .max_by(|left, right| left.1.total_cmp(&right.1))?;
-    Some(format!("did you mean `{nearest}`?"))
 }
 
 #[cfg(test)]

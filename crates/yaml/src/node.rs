@@ -6,10 +6,11 @@ use std::{collections::HashMap, mem};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
+use notation::{Diagnostic, Position};
 
-use crate::{EMPTY, Problem};
+use crate::EMPTY;
 
-/// Deeper documents are refused: no file of ours nests more than a dozen levels, and readers recurse.
+/// Deeper documents are refused: no file of this program nests more than a dozen levels, and readers recurse.
 const DEPTH_MAX: usize = 64;
 
 /// More nodes than this come only from aliases that were made to explode: a hundred thousand targets make half of it.
@@ -20,10 +21,7 @@ const NODES_MAX: usize = 1_000_000;
 pub(crate) struct Node {
     /// Unique within the tree.
     pub(crate) id: usize,
-    /// From 1.
-    pub(crate) line: usize,
-    /// From 1, in characters.
-    pub(crate) column: usize,
+    pub(crate) position: Position,
     pub(crate) kind: Kind,
 }
 
@@ -116,21 +114,16 @@ impl Node {
 ///
 /// # Errors
 /// The mistake after which nothing more can be read.
-pub(crate) fn read(text: &str) -> Result<(Node, Vec<Problem>), Problem> {
+pub(crate) fn read(text: &str) -> Result<(Node, Vec<Diagnostic>), Diagnostic> {
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| syntax(*error.marker(), error.info()))?;
         builder.take(event, span)?;
     }
-    let mut root = builder.root.ok_or_else(|| Problem {
-        line: 1,
-        column: 1,
-        message: EMPTY.to_owned(),
-        hint: None,
-    })?;
+    let mut root = builder.root.ok_or_else(|| Diagnostic::new(EMPTY).at(Position::START))?;
     number(&mut root, &mut 0);
-    Ok((root, builder.problems))
+    Ok((root, builder.mistakes))
 }
 
 /// Gives every node its id: copies that aliases made are nodes of their own.
@@ -153,19 +146,19 @@ fn is_binary(tag: &Tag) -> bool {
     tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() == Some("binary")
 }
 
-fn problem(marker: Marker, message: impl Into<String>) -> Problem {
-    Problem {
-        line: marker.line().max(1),
-        column: marker.col() + 1,
-        message: message.into(),
-        hint: None,
-    }
+fn position(marker: Marker) -> Position {
+    Position { line: marker.line().max(1), column: marker.col() + 1 }
+}
+
+fn mistake(marker: Marker, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(message).at(position(marker))
 }
 
 /// A mistake of the notation itself, with a hint for the commonest one.
-fn syntax(marker: Marker, message: String) -> Problem {
-    let hint = message.contains("tab").then(|| "use spaces instead of tabs".to_owned());
-    Problem { hint, ..problem(marker, message) }
+fn syntax(marker: Marker, message: String) -> Diagnostic {
+    let about_tabs = message.contains("tab");
+    let mistake = mistake(marker, message);
+    if about_tabs { mistake.hint("use spaces instead of tabs") } else { mistake }
 }
 
 /// A collection whose end has not come yet.
@@ -183,18 +176,16 @@ struct Builder {
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
-    problems: Vec<Problem>,
+    mistakes: Vec<Diagnostic>,
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
         let at = span.start;
         match event {
             Event::DocumentStart(..) if self.root.is_some() => {
-                let hint = "keep one document, and remove the `---` line that begins the second"
-                    .to_owned();
-                let second = problem(at, "a second document begins here");
-                return Err(Problem { hint: Some(hint), ..second });
+                return Err(mistake(at, "a second document begins here")
+                    .hint("keep one document, and remove the `---` line that begins the second"));
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
@@ -219,16 +210,16 @@ impl Builder {
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
                 let mut node = node.ok_or_else(|| {
-                    problem(at, "an alias may not stand inside of what it stands for")
+                    mistake(at, "an alias must not be inside of what it stands for")
                 })?;
                 if self.open.len() + node.depth() > DEPTH_MAX {
-                    return Err(problem(at, format!("nested deeper than {DEPTH_MAX} levels")));
+                    return Err(mistake(at, format!("nested deeper than {DEPTH_MAX} levels")));
                 }
                 self.nodes += node.count();
                 if self.nodes > NODES_MAX {
-                    return Err(problem(at, "aliases make the document too large"));
+                    return Err(mistake(at, "aliases make the document too large"));
                 }
-                (node.line, node.column) = (at.line(), at.col() + 1);
+                node.position = position(at);
                 self.close(node, 0);
             }
             _ => {}
@@ -241,19 +232,19 @@ impl Builder {
         let digits: String = text.split_ascii_whitespace().collect();
         let bytes = BASE64_STANDARD.decode(digits).unwrap_or_else(|_| {
             // What it says may be a secret.
-            self.problems.push(problem(at, "what stands behind `!!binary` is not Base64"));
+            self.mistakes.push(mistake(at, "the text behind `!!binary` is not Base64"));
             Vec::new()
         });
         Kind::Binary(bytes)
     }
 
     fn node(at: Marker, kind: Kind) -> Node {
-        Node { id: 0, line: at.line().max(1), column: at.col() + 1, kind }
+        Node { id: 0, position: position(at), kind }
     }
 
-    fn begin(&mut self, node: Node, anchor: usize, at: Marker) -> Result<(), Problem> {
+    fn begin(&mut self, node: Node, anchor: usize, at: Marker) -> Result<(), Diagnostic> {
         if self.open.len() >= DEPTH_MAX {
-            return Err(problem(at, format!("nested deeper than {DEPTH_MAX} levels")));
+            return Err(mistake(at, format!("nested deeper than {DEPTH_MAX} levels")));
         }
         self.open.push(Open { node, anchor, key: None });
         Ok(())
@@ -276,8 +267,8 @@ impl Builder {
             Kind::Mapping(entries) => match mem::take(&mut parent.key) {
                 None => parent.key = Some(node),
                 Some(key) => {
-                    if let Some(first) = twin(entries, &key) {
-                        self.problems.push(first);
+                    if let Some(duplicate) = duplicate(entries, &key) {
+                        self.mistakes.push(duplicate);
                     } else {
                         entries.push((key, node));
                     }
@@ -289,14 +280,13 @@ impl Builder {
 }
 
 /// The complaint about a key that the mapping has already.
-fn twin(entries: &[(Node, Node)], key: &Node) -> Option<Problem> {
+fn duplicate(entries: &[(Node, Node)], key: &Node) -> Option<Diagnostic> {
     let Kind::Scalar { text, .. } = &key.kind else { return None };
     let same =
         |node: &Node| matches!(&node.kind, Kind::Scalar { text: other, .. } if other == text);
     let (first, _) = entries.iter().find(|(first, _)| same(first))?;
-    let message = format!("duplicate key `{text}`");
-    let hint = Some(format!("the other one is in line {}", first.line));
-    Some(Problem { line: key.line, column: key.column, message, hint })
+    let mistake = Diagnostic::new(format!("duplicate key `{text}`")).at(key.position);
+    Some(mistake.hint(format!("the other one is in line {}", first.position.line)))
 }
 
 /// Resolves `<<: *defaults`: entries that the mapping does not have itself come from the mapping, or the list of mappings,
@@ -318,7 +308,7 @@ fn merge(entries: &mut Vec<(Node, Node)>) {
     };
     entries.remove(index);
     for (key, value) in mappings.into_iter().flatten() {
-        if twin(entries, &key).is_none() {
+        if duplicate(entries, &key).is_none() {
             entries.push((key, value));
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod http;
 pub(crate) mod steps;
 pub(crate) mod tcp;
 
+use notation::Diagnostic;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -30,8 +31,8 @@ pub(crate) trait Probe:
         None
     }
 
-    /// What is wrong with settings that are valid each, but not together. A mistake may carry a hint after a line break.
-    fn mistakes(&self) -> Vec<String> {
+    /// What is wrong with settings that are valid each, but not together.
+    fn mistakes(&self) -> Vec<Diagnostic> {
         Vec::new()
     }
 

@@ -174,7 +174,7 @@ proptest! {
             }
             Err(problems) => {
                 prop_assert!(!problems.is_empty());
-                prop_assert!(problems.iter().all(|problem| problem.line >= 1 && !problem.message.is_empty()));
+                prop_assert!(problems.iter().all(|problem| problem.position.is_some() && !problem.message.is_empty()));
             }
         }
     }

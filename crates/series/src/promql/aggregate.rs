@@ -4,6 +4,8 @@
 
 use std::{cmp::Ordering, collections::HashMap};
 
+use notation::number::Plain;
+
 use super::{
     QueryError,
     evaluate::Evaluation,
@@ -214,7 +216,7 @@ fn count_values(
     for group in groups {
         for step in 0..steps {
             for value in group.values(step) {
-                let labels = group.labels.with(label, &format_value(value));
+                let labels = group.labels.with(label, &Plain(value).to_string());
                 let place = *places.entry(labels.clone()).or_insert(columns.len());
                 if place == columns.len() {
                     evaluation.charge(steps)?;
@@ -229,12 +231,4 @@ fn count_values(
         }
     }
     merge(columns, SAME_LABELS)
-}
-
-/// A value as a label, in Prometheus's notation.
-fn format_value(value: f64) -> String {
-    if value.is_infinite() {
-        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    format!("{value}")
 }

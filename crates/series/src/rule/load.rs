@@ -4,15 +4,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use notation::{
+    Diagnostic, Position, duration,
+    name::{LABEL_NAME_HINT, METRIC_NAME_HINT, is_label_name, is_metric_name},
+};
 use serde::Deserialize;
-use yaml::{Problem, Spanned};
+use yaml::Spanned;
 
 use super::{ALERT_NAME, Group, Rule, RuleKind, template};
 use crate::{
-    Matcher, Series, Source, SourceError, Timestamp,
+    NoSamples,
     labels::METRIC_NAME,
     promql::{Options, Query, Value},
-    time::parse_duration,
 };
 
 #[derive(Deserialize)]
@@ -52,7 +55,7 @@ pub struct Loaded {
     /// The groups in the order of the file.
     pub groups: Vec<Group>,
     /// What is valid and yet looks like a slip, in the order of the text.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Reads a Prometheus rule file
@@ -61,65 +64,58 @@ pub struct Loaded {
 /// # Errors
 /// Every mistake, in the order of the text: unknown keys, invalid names, durations, expressions and templates, and duplicate
 /// groups.
-pub fn load(text: &str) -> Result<Loaded, Vec<Problem>> {
-    let (file, problems) = yaml::read::<Option<RawFile>>(text);
-    if problems.iter().any(|problem| problem.message == yaml::EMPTY) {
+pub fn load(text: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    let (file, mistakes) = yaml::read::<Option<RawFile>>(text);
+    if mistakes.iter().any(|mistake| mistake.message == yaml::EMPTY) {
         return Ok(Loaded::default());
     }
-    let mut loader = Loader { complete: problems.is_empty(), problems, warnings: Vec::new() };
+    let mut loader = Loader { complete: mistakes.is_empty(), mistakes, warnings: Vec::new() };
     let mut groups = Vec::new();
     let mut names = HashMap::new();
     for group in file.flatten().and_then(|file| file.groups).unwrap_or_default() {
         if let Some(name) = &group.value.name
-            && let Some(line) = names.insert(name.value.clone(), name.line)
+            && let Some(line) = names.insert(name.value.clone(), name.position.line)
         {
-            let message = format!("duplicate group `{}`", name.value);
-            loader.add(place(name), message, Some(format!("the other one is in line {line}")));
+            let mistake = Diagnostic::new(format!("duplicate group `{}`", name.value))
+                .hint(format!("the other one is in line {line}"));
+            loader.add(name.position, mistake);
         }
         groups.extend(loader.group(group));
     }
-    if loader.problems.is_empty() {
-        loader.warnings.sort_by_key(|warning| (warning.line, warning.column));
+    if loader.mistakes.is_empty() {
+        loader.warnings.sort_by_key(|warning| warning.position);
         return Ok(Loaded { groups, warnings: loader.warnings });
     }
-    loader.problems.sort_by_key(|problem| (problem.line, problem.column));
-    Err(loader.problems)
-}
-
-/// A line and a column.
-type Place = (usize, usize);
-
-fn place<T>(spanned: &Spanned<T>) -> Place {
-    (spanned.line, spanned.column)
+    loader.mistakes.sort_by_key(|mistake| mistake.position);
+    Err(loader.mistakes)
 }
 
 struct Loader {
-    problems: Vec<Problem>,
-    warnings: Vec<Problem>,
+    mistakes: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
     /// Whether nothing was cut out of the file, so that what is missing was never there.
     complete: bool,
 }
 
 impl Loader {
-    fn add(&mut self, (line, column): Place, message: String, hint: Option<String>) {
-        self.problems.push(Problem { line, column, message, hint });
+    fn add(&mut self, position: Position, mistake: Diagnostic) {
+        self.mistakes.push(mistake.at(position));
     }
 
-    fn missing(&mut self, place: Place, message: &str, hint: &str) {
+    fn missing(&mut self, position: Position, message: &str, hint: &str) {
         if self.complete {
-            self.add(place, message.to_owned(), Some(hint.to_owned()));
+            self.add(position, Diagnostic::new(message).hint(hint));
         }
     }
 
     fn group(&mut self, group: Spanned<RawGroup>) -> Option<Group> {
-        let place = place(&group);
+        let position = group.position;
         let group = group.value;
-        let name = self.name(group.name, place, "the group");
+        let name = self.name(group.name, position, "the group");
         let interval_ms = self.duration(group.interval.as_ref());
         if interval_ms == Some(0) {
-            let place =
-                group.interval.as_ref().map_or(place, |interval| (interval.line, interval.column));
-            self.add(place, "the interval must be longer than zero".to_owned(), None);
+            let position = group.interval.as_ref().map_or(position, |interval| interval.position);
+            self.add(position, Diagnostic::new("the interval must be longer than zero"));
         }
         let query_offset_ms = self.duration(group.query_offset.as_ref()).unwrap_or(0);
         self.templates(group.labels.as_ref());
@@ -127,21 +123,21 @@ impl Loader {
         let mut rules: Vec<Rule> = Vec::new();
         let mut seen = HashMap::new();
         for rule in group.rules.unwrap_or_default() {
-            let place = (rule.line, rule.column);
+            let position = rule.position;
             let Some(rule) = self.rule(rule, &labels) else { continue };
             let identity =
                 (rule.name.clone(), rule.labels.clone(), rule.kind == RuleKind::Recording);
-            if let Some(first) = seen.insert(identity, place.0) {
+            if let Some(first) = seen.insert(identity, position.line) {
                 // Prometheus takes them, and where both give the same series or alert, the first one's samples stay.
-                self.warnings.push(Problem {
-                    line: place.0,
-                    column: place.1,
-                    message: format!(
-                        "duplicate rule: `{}` is in this group with the same labels in line {first} also",
-                        rule.name
-                    ),
-                    hint: Some("rename one of them, give it another label, or join the expressions with `or`".to_owned()),
-                });
+                let warning = Diagnostic::new(format!(
+                    "duplicate rule: `{}` is in this group with the same labels in line {first} also",
+                    rule.name
+                ));
+                self.warnings.push(
+                    warning
+                        .hint("rename one of them, give it another label, or join the expressions with `or`")
+                        .at(position),
+                );
             }
             rules.push(rule);
         }
@@ -158,30 +154,30 @@ impl Loader {
     }
 
     fn rule(&mut self, rule: Spanned<RawRule>, group: &BTreeMap<String, String>) -> Option<Rule> {
-        let place = place(&rule);
+        let position = rule.position;
         let rule = rule.value;
         let recording = rule.record.is_some();
         let name = match (rule.record, rule.alert) {
             (Some(record), None) => self.recorded(record),
-            (None, Some(alert)) => self.name(Some(alert), place, "the alert"),
+            (None, Some(alert)) => self.name(Some(alert), position, "the alert"),
             (Some(_), Some(alert)) => {
                 self.add(
-                    (alert.line, alert.column),
-                    "a rule cannot have both `record` and `alert`".to_owned(),
-                    Some("make two rules of it".to_owned()),
+                    alert.position,
+                    Diagnostic::new("a rule cannot have both `record` and `alert`")
+                        .hint("make two rules of it"),
                 );
                 None
             }
             (None, None) => {
                 self.missing(
-                    place,
+                    position,
                     "the rule has neither `record` nor `alert`",
                     "one of them names the rule",
                 );
                 None
             }
         };
-        let query = self.query(rule.expr, place);
+        let query = self.query(rule.expr, position);
         let for_ms = self.duration(rule.r#for.as_ref());
         let keep_firing_for_ms = self.duration(rule.keep_firing_for.as_ref());
         if recording {
@@ -204,13 +200,18 @@ impl Loader {
                 keep_firing_for_ms: keep_firing_for_ms.unwrap_or(0),
             }
         };
-        Some(Rule { name: name?, query: query?, kind, labels, annotations, line: place.0 })
+        Some(Rule { name: name?, query: query?, kind, labels, annotations, line: position.line })
     }
 
-    fn name(&mut self, name: Option<Spanned<String>>, whole: Place, what: &str) -> Option<String> {
+    fn name(
+        &mut self,
+        name: Option<Spanned<String>>,
+        whole: Position,
+        what: &str,
+    ) -> Option<String> {
         match name {
             Some(name) if name.value.trim().is_empty() => {
-                self.add(place(&name), format!("{what} needs a name"), None);
+                self.add(name.position, Diagnostic::new(format!("{what} needs a name")));
                 None
             }
             Some(name) => Some(name.value),
@@ -222,23 +223,22 @@ impl Loader {
     }
 
     fn recorded(&mut self, record: Spanned<String>) -> Option<String> {
-        if is_name(&record.value, true) {
+        if is_metric_name(&record.value) {
             return Some(record.value);
         }
         let message = format!("`{}` is not a metric name", record.value);
-        let hint = "letters, digits, `_` and `:`, not beginning with a digit".to_owned();
-        self.add(place(&record), message, Some(hint));
+        self.add(record.position, Diagnostic::new(message).hint(METRIC_NAME_HINT));
         None
     }
 
-    fn query(&mut self, expr: Option<Spanned<String>>, whole: Place) -> Option<Query> {
+    fn query(&mut self, expr: Option<Spanned<String>>, whole: Position) -> Option<Query> {
         let Some(expr) = expr else {
             self.missing(whole, "the rule has no `expr`", "`expr` holds the PromQL expression");
             return None;
         };
         let checked =
             Query::parse(&expr.value).map_err(|error| error.to_string()).and_then(|query| {
-                match query.instant(&Nothing, 0, &Options::default()) {
+                match query.instant(&NoSamples, 0, &Options::default()) {
                     Ok(Value::String(_)) => {
                         Err("a rule needs a vector or a number, not a text".to_owned())
                     }
@@ -249,33 +249,29 @@ impl Loader {
                     Ok(Value::Vector(_) | Value::Scalar(_)) | Err(_) => Ok(query),
                 }
             });
-        checked.map_err(|message| self.add(place(&expr), message, None)).ok()
+        checked.map_err(|message| self.add(expr.position, Diagnostic::new(message))).ok()
     }
 
     fn duration(&mut self, text: Option<&Spanned<String>>) -> Option<i64> {
         let text = text?;
-        parse_duration(&text.value)
-            .map_err(|error| self.add(place(text), error.to_string(), None))
+        duration::parse_prometheus(&text.value)
+            .map_err(|error| self.add(text.position, Diagnostic::new(error.to_string())))
             .ok()
     }
 
     fn alerts_only<T>(&mut self, key: &str, value: Option<&Spanned<T>>) {
         if let Some(value) = value {
             let message = format!("only a rule with `alert` can have `{key}`");
-            self.add(place(value), message, None);
+            self.add(value.position, Diagnostic::new(message));
         }
     }
 
     fn templates(&mut self, texts: Option<&RawTexts>) {
         for text in texts.into_iter().flat_map(BTreeMap::values) {
-            let Err(message) = template::check(text.value.as_deref().unwrap_or_default()) else {
-                continue;
-            };
-            let (message, hint) = match message.split_once("\nhint: ") {
-                Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
-                None => (message, None),
-            };
-            self.add(place(text), format!("not a valid template: {message}"), hint);
+            if let Err(mistake) = template::check(text.value.as_deref().unwrap_or_default()) {
+                let message = format!("not a valid template: {}", mistake.message);
+                self.add(text.position, Diagnostic { message, ..mistake });
+            }
         }
     }
 
@@ -283,41 +279,17 @@ impl Loader {
     fn texts(&mut self, texts: Option<RawTexts>, labels: bool) -> BTreeMap<String, String> {
         let mut valid = BTreeMap::new();
         for (name, text) in texts.unwrap_or_default() {
-            let what = if labels { "a label" } else { "an annotation" };
-            let place = place(&text);
             if labels && (name == METRIC_NAME || name == ALERT_NAME) {
                 let message = format!("the label `{name}` is set by the rule's name");
-                self.add(place, message, None);
-            } else if is_name(&name, false) {
+                self.add(text.position, Diagnostic::new(message));
+            } else if is_label_name(&name) {
                 valid.insert(name, text.value.unwrap_or_default());
             } else {
+                let what = if labels { "a label" } else { "an annotation" };
                 let message = format!("`{name}` is not a name for {what}");
-                let hint = "letters, digits and `_`, not beginning with a digit".to_owned();
-                self.add(place, message, Some(hint));
+                self.add(text.position, Diagnostic::new(message).hint(LABEL_NAME_HINT));
             }
         }
         valid
-    }
-}
-
-/// Whether a text is a valid name of a label, or of a metric with `colons`.
-fn is_name(name: &str, colons: bool) -> bool {
-    let valid = |character: char| {
-        character.is_ascii_alphanumeric() || character == '_' || (colons && character == ':')
-    };
-    name.chars().all(valid) && name.chars().next().is_some_and(|first| !first.is_ascii_digit())
-}
-
-/// A source without series: it shows of what kind a query's answer is.
-struct Nothing;
-
-impl Source for Nothing {
-    fn select(
-        &self,
-        _: &[Matcher],
-        _: Timestamp,
-        _: Timestamp,
-    ) -> Result<Vec<Series>, SourceError> {
-        Ok(Vec::new())
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Must not know the engine.
 
-use series::{Labels, Timestamp, labels::METRIC_NAME, stale_marker, time::parse_duration};
+use notation::duration;
+use series::{Labels, Timestamp, labels::METRIC_NAME, stale_marker};
 
 use crate::promqltest_source::Point;
 
@@ -83,7 +84,7 @@ fn time(text: &str) -> Timestamp {
     }
     match text.strip_prefix('-') {
         Some(positive) => -time(positive),
-        None => parse_duration(text).unwrap_or_else(|error| panic!("{error}")),
+        None => duration::parse_prometheus(text).unwrap_or_else(|error| panic!("{error}")),
     }
 }
 

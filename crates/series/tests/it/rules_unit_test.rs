@@ -208,7 +208,11 @@ tests:
         (9, 77),
         (9, 90),
     ];
-    let found: Vec<(usize, usize)> =
-        problems.iter().skip(2).map(|problem| (problem.line, problem.column)).collect();
+    let found: Vec<(usize, usize)> = problems
+        .iter()
+        .skip(2)
+        .filter_map(|problem| problem.position)
+        .map(|at| (at.line, at.column))
+        .collect();
     assert_eq!(found, places, "{lines:#?}");
 }

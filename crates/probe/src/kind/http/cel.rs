@@ -22,6 +22,7 @@ use ::cel::{
     context::VariableResolver,
     objects::{Key, Map},
 };
+use notation::{Diagnostic, text::beginning};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot};
@@ -80,17 +81,22 @@ pub(super) struct Expression {
 }
 
 impl TryFrom<String> for Expression {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = |what: String| format!("`{}` is not a CEL expression: {what}", brief(&text));
+    fn try_from(text: String) -> Result<Self, Diagnostic> {
+        let wrong = |what: Diagnostic| Diagnostic {
+            message: format!("`{}` is not a CEL expression: {}", brief(&text), what.message),
+            ..what
+        };
         if text.len() > TEXT_BYTES_MAX {
-            return Err(wrong(format!("it is longer than {TEXT_BYTES_MAX} bytes")));
+            let what = format!("it is longer than {TEXT_BYTES_MAX} bytes");
+            return Err(wrong(Diagnostic::new(what)));
         }
         let source = text.clone();
         let parsing = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || parse(&source));
-        let parsed = parsing.map_err(|error| error.to_string())?.join();
-        let tree = parsed.map_err(|_| wrong("it cannot be parsed".to_owned()))?.map_err(wrong)?;
+        let parsed = parsing.map_err(|error| Diagnostic::new(error.to_string()))?.join();
+        let tree =
+            parsed.map_err(|_| wrong(Diagnostic::new("it cannot be parsed")))?.map_err(wrong)?;
         Ok(Self { text, tree: Arc::new(tree) })
     }
 }
@@ -113,8 +119,7 @@ fn brief(text: &dyn fmt::Display) -> String {
 
     impl fmt::Write for Brief {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            let room = DETAIL_BYTES_MAX.saturating_sub(self.0.len());
-            let taken = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+            let taken = beginning(text, DETAIL_BYTES_MAX.saturating_sub(self.0.len()));
             self.0.push_str(&taken.replace('\n', " "));
             // An error ends the writing: what a value looks like can be as long as the body.
             if taken.len() < text.len() { Err(fmt::Error) } else { Ok(()) }
@@ -128,38 +133,35 @@ fn brief(text: &dyn fmt::Display) -> String {
     brief.0
 }
 
-fn parse(text: &str) -> Result<IdedExpr, String> {
+fn parse(text: &str) -> Result<IdedExpr, Diagnostic> {
     let parsed = Env::stdlib().parser().parse(text);
     let mut tree = parsed.map_err(|errors| {
         let first = errors.errors.first();
-        first.map_or_else(String::new, |error| {
+        Diagnostic::new(first.map_or_else(String::new, |error| {
             format!("{} at column {}", brief(&error.msg), error.pos.1)
-        })
+        }))
     })?;
     prepare(&mut tree, &mut vec!["body".to_owned(), "google".to_owned()])?;
     Ok(tree)
 }
 
 /// Checks the names in a tree, and makes each turn of each loop count.
-fn prepare(tree: &mut IdedExpr, names: &mut Vec<String>) -> Result<(), String> {
+fn prepare(tree: &mut IdedExpr, names: &mut Vec<String>) -> Result<(), Diagnostic> {
     match &mut tree.expr {
         Expr::Unspecified | Expr::Literal(_) => {}
         Expr::Ident(name) => {
             let known =
                 |name: &str| TYPES.contains(&name) || names.iter().any(|known| known == name);
             if !known(name.strip_prefix('.').unwrap_or(name)) {
-                return Err(format!(
-                    "there is no variable `{name}`\nhint: the body is the variable `body`"
-                ));
+                return Err(Diagnostic::new(format!("there is no variable `{name}`"))
+                    .hint("the body is the variable `body`"));
             }
         }
         Expr::Call(call) => {
             let name = call.func_name.as_str();
             if name.starts_with(char::is_alphabetic) && !FUNCTIONS.contains(&name) {
-                return Err(format!(
-                    "there is no function `{name}`\nhint: the functions are {}",
-                    FUNCTIONS.join(", ")
-                ));
+                return Err(Diagnostic::new(format!("there is no function `{name}`"))
+                    .hint(format!("the functions are {}", FUNCTIONS.join(", "))));
             }
             for part in call.target.as_deref_mut().into_iter().chain(&mut call.args) {
                 prepare(part, names)?;
@@ -192,7 +194,7 @@ fn prepare(tree: &mut IdedExpr, names: &mut Vec<String>) -> Result<(), String> {
 fn prepare_entries(
     entries: &mut [::cel::common::ast::IdedEntryExpr],
     names: &mut Vec<String>,
-) -> Result<(), String> {
+) -> Result<(), Diagnostic> {
     for entry in entries {
         match &mut entry.expr {
             EntryExpr::StructField(field) => prepare(&mut field.value, names)?,
@@ -349,7 +351,7 @@ mod tests {
     const BODY: &str = r#"{ "status": "ok", "n": 3, "half": 0.5, "flag": true, "nothing": null, "a-b": "x",
         "tags": ["a", "b"], "items": [{ "id": 1 }, { "id": 2, "error": "e" }], "map": { "x": 1, "y": 2 } }"#;
 
-    fn expression(text: &str) -> Result<Expression, String> {
+    fn expression(text: &str) -> Result<Expression, Diagnostic> {
         Expression::try_from(text.to_owned())
     }
 
@@ -422,12 +424,12 @@ mod tests {
             ),
         ] {
             let error = expression(text).unwrap_err();
-            assert!(error.contains(what), "{error}");
+            assert!(error.message.contains(what), "{error}");
         }
         let deep = format!("{}true{}", "(".repeat(4000), ")".repeat(4000));
         assert!(expression(&deep).is_err());
         let long = format!("body == '{}'", "x".repeat(TEXT_BYTES_MAX));
-        assert!(expression(&long).unwrap_err().len() < 500);
+        assert!(expression(&long).unwrap_err().message.len() < 500);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Must not know CEL.
 
+use notation::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,10 +14,11 @@ use crate::{context::ProbeContext, report::Failure};
 pub(super) enum Expression {}
 
 impl TryFrom<String> for Expression {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(_: String) -> Result<Self, String> {
-        Err("this program was built without CEL\nhint: build it with the feature `cel`, or use fail_if_body_json_not_matches".to_owned())
+    fn try_from(_: String) -> Result<Self, Diagnostic> {
+        Err(Diagnostic::new("this program was built without CEL")
+            .hint("build it with the feature `cel`, or use fail_if_body_json_not_matches"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use brotli_decompressor::{BrotliDecoderParameter, DecompressorWriter};
 use flate2::{Decompress, FlushDecompress, Status, write::MultiGzDecoder};
+use notation::Diagnostic;
 use serde::{Deserialize as _, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::zstd::Zstd;
@@ -38,9 +39,10 @@ pub(super) fn optional<'de, D: Deserializer<'de>>(
         "br" => Ok(Some(Coding::Br)),
         "deflate" => Ok(Some(Coding::Deflate)),
         "zstd" => Ok(Some(Coding::Zstd)),
-        _ => Err(D::Error::custom(format!(
-            "`{text}` is not a content coding\nhint: write gzip, br, deflate, zstd or identity"
-        ))),
+        _ => Err(D::Error::custom(
+            Diagnostic::new(format!("`{text}` is not a content coding"))
+                .hint("write gzip, br, deflate, zstd or identity"),
+        )),
     }
 }
 

@@ -4,6 +4,10 @@
 
 use std::fmt;
 
+use notation::{
+    Diagnostic,
+    text::{beginning, cut},
+};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
@@ -135,22 +139,19 @@ pub(super) struct Assertion {
 struct Pointer(String);
 
 impl TryFrom<String> for Pointer {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, Diagnostic> {
         if !text.is_empty() && !text.starts_with('/') {
             let path = text.strip_prefix('$').unwrap_or(&text).replace(['.', '[', ']'], "/");
             let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
-            return Err(format!(
-                "`{text}` is not a JSON pointer\nhint: write /{}",
-                names.join("/")
-            ));
+            return Err(Diagnostic::new(format!("`{text}` is not a JSON pointer"))
+                .hint(format!("write /{}", names.join("/"))));
         }
         let escapes = text.split('~').skip(1);
         if !escapes.into_iter().all(|rest| rest.starts_with(['0', '1'])) {
-            return Err(format!(
-                "`{text}` is not a JSON pointer\nhint: write ~0 for ~, and ~1 for / in a name"
-            ));
+            return Err(Diagnostic::new(format!("`{text}` is not a JSON pointer"))
+                .hint("write ~0 for ~, and ~1 for / in a name"));
         }
         Ok(Self(text))
     }
@@ -183,23 +184,23 @@ impl Serialize for Assertion {
 
 impl Assertion {
     /// Whether the conditions make sense together.
-    fn check(&self) -> Result<(), &'static str> {
+    fn check(&self) -> Result<(), Diagnostic> {
         let of_value = self.equals.is_some()
             || self.min.is_some()
             || self.max.is_some()
             || self.regexp.is_some();
         if !of_value && self.exists.is_none() {
-            return Err(
-                "nothing is expected of the value\nhint: add equals, min, max, regexp or exists",
-            );
+            return Err(Diagnostic::new("nothing is expected of the value")
+                .hint("add equals, min, max, regexp or exists"));
         }
         if of_value && self.exists == Some(false) {
-            return Err(
-                "a value that must not exist can meet no other condition\nhint: remove `exists: false` or the others",
-            );
+            return Err(Diagnostic::new("a value that must not exist can meet no other condition")
+                .hint("remove `exists: false` or the others"));
         }
         if self.min.zip(self.max).is_some_and(|(min, max)| min > max) {
-            return Err("no number is at least `min` and at most `max`\nhint: swap them");
+            return Err(
+                Diagnostic::new("no number is at least `min` and at most `max`").hint("swap them")
+            );
         }
         Ok(())
     }
@@ -267,18 +268,12 @@ fn equal(left: &Value, right: &Value) -> bool {
 fn told(value: &Value) -> String {
     let mut text = match value {
         // No more of it than is told; what is longer is cut again below.
-        Value::String(text) => {
-            let end = text.floor_char_boundary(VALUE_BYTES_MAX);
-            Value::from(text.get(..end).unwrap_or_default()).to_string()
-        }
+        Value::String(text) => Value::from(beginning(text, VALUE_BYTES_MAX)).to_string(),
         Value::Array(values) => return format!("an array of {}", values.len()),
         Value::Object(values) => return format!("an object of {}", values.len()),
         other => other.to_string(),
     };
-    if text.len() > VALUE_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(VALUE_BYTES_MAX));
-        text.push('…');
-    }
+    cut(&mut text, VALUE_BYTES_MAX);
     text
 }
 
@@ -378,10 +373,10 @@ mod tests {
             ("{ pointer: /a, equal: 1 }", "unknown key `equal`", "did you mean `equals`?"),
         ] {
             let problems = yaml::parse::<Assertion>(text).unwrap_err();
-            let told = |problem: &yaml::Problem| {
+            let is_reported = |problem: &Diagnostic| {
                 problem.message == message && problem.hint.as_deref() == Some(hint)
             };
-            assert!(problems.iter().any(told), "{text}: {problems:?}");
+            assert!(problems.iter().any(is_reported), "{text}: {problems:?}");
         }
     }
 

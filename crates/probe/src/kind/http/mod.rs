@@ -30,6 +30,7 @@ mod zstd;
 
 use std::borrow::Cow;
 
+use notation::Diagnostic;
 use url::Url;
 
 pub(crate) use self::settings::Http;
@@ -51,7 +52,7 @@ impl Probe for Http {
         self.host_header()
     }
 
-    fn mistakes(&self) -> Vec<String> {
+    fn mistakes(&self) -> Vec<Diagnostic> {
         self.mistakes()
     }
 

@@ -8,6 +8,7 @@ mod step;
 
 use std::net::IpAddr;
 
+use notation::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use self::{dialogue::Dialogue, step::Step};
@@ -61,7 +62,7 @@ impl Probe for Tcp {
     ];
     const ADDRESS: AddressForm = AddressForm::HostPort;
 
-    fn mistakes(&self) -> Vec<String> {
+    fn mistakes(&self) -> Vec<Diagnostic> {
         step::mistakes(&self.query_response, self.tls)
     }
 

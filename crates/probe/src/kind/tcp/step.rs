@@ -4,6 +4,10 @@
 
 use std::fmt;
 
+use notation::{
+    Diagnostic,
+    name::{LABEL_NAME_HINT, is_label_name},
+};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, Visitor},
@@ -43,20 +47,20 @@ struct RawStep {
 }
 
 impl TryFrom<RawStep> for Step {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(raw: RawStep) -> Result<Self, String> {
+    fn try_from(raw: RawStep) -> Result<Self, Diagnostic> {
         let RawStep { expect, expect_bytes, labels, send, starttls } = raw;
         if expect.is_some() && !expect_bytes.is_empty() {
-            return Err("a step has either `expect` or `expect_bytes`\nhint: make two steps of it"
-                .to_owned());
+            return Err(Diagnostic::new("a step has either `expect` or `expect_bytes`")
+                .hint("make two steps of it"));
         }
         let names: Vec<&str> = labels.iter().flatten().map(|label| label.name.0.as_str()).collect();
-        let twin = names.iter().enumerate().find_map(|(index, name)| {
+        let duplicate = names.iter().enumerate().find_map(|(index, name)| {
             names.iter().take(index).any(|earlier| earlier == name).then_some(name)
         });
-        match twin {
-            Some(name) => Err(format!("duplicate label `{name}`")),
+        match duplicate {
+            Some(name) => Err(Diagnostic::new(format!("duplicate label `{name}`"))),
             None => Ok(Self { expect, expect_bytes, labels, send, starttls }),
         }
     }
@@ -77,20 +81,19 @@ pub(super) struct Label {
 pub(super) struct LabelName(pub(super) String);
 
 impl TryFrom<String> for LabelName {
-    type Error = String;
+    type Error = Diagnostic;
 
-    /// As in <https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels>.
-    fn try_from(name: String) -> Result<Self, String> {
-        let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if name.is_empty() || !is_word || name.starts_with(|first: char| first.is_ascii_digit()) {
-            return Err(format!(
-                "`{name}` is not a name of a label\nhint: letters, digits and `_`, and no digit first"
-            ));
+    fn try_from(name: String) -> Result<Self, Diagnostic> {
+        if !is_label_name(&name) {
+            return Err(
+                Diagnostic::new(format!("`{name}` is not a name of a label")).hint(LABEL_NAME_HINT)
+            );
         }
         if name.starts_with("__") {
-            return Err(format!(
-                "`{name}` is reserved, as every name of a label that begins with `__`\nhint: remove the underscores"
-            ));
+            return Err(Diagnostic::new(format!(
+                "`{name}` is reserved, as every name of a label that begins with `__`"
+            ))
+            .hint("remove the underscores"));
         }
         Ok(Self(name))
     }
@@ -198,13 +201,14 @@ impl Visitor<'_> for ScalarVisitor {
 }
 
 /// What is wrong with steps that are right each.
-pub(super) fn mistakes(steps: &[Step], tls: bool) -> Vec<String> {
+pub(super) fn mistakes(steps: &[Step], tls: bool) -> Vec<Diagnostic> {
     let handshakes = steps.iter().filter(|step| step.starttls).count();
     if handshakes + usize::from(tls) < 2 {
         return Vec::new();
     }
     let earlier = if tls { "`tls: true`" } else { "an earlier `starttls`" };
-    vec![format!(
-        "TLS begins twice: by `starttls` and by {earlier}\nhint: keep the one that the service expects"
-    )]
+    vec![
+        Diagnostic::new(format!("TLS begins twice: by `starttls` and by {earlier}"))
+            .hint("keep the one that the service expects"),
+    ]
 }

@@ -59,10 +59,7 @@ fn certificates(pem: &Pem<'_>) -> Result<Vec<CertificateDer<'static>>, String> {
 fn private_key(pem: &Pem<'_>) -> Result<PrivateKeyDer<'static>, String> {
     // The cause may quote the key, and is left out.
     PrivateKeyDer::from_pem_slice(pem.bytes).map_err(|_| {
-        format!(
-            "{} holds no private key in PEM format\nhint: an encrypted one cannot be used",
-            pem.what
-        )
+        format!("{} holds no private key in PEM format; an encrypted one cannot be used", pem.what)
     })
 }
 

@@ -4,6 +4,7 @@
 //! know how a handshake is made.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use notation::Diagnostic;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::pem;
@@ -32,16 +33,19 @@ pub(crate) enum TlsVersion {
 pub(crate) struct Fingerprint(pub(crate) String);
 
 impl TryFrom<String> for Fingerprint {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, Diagnostic> {
         let digits: String = text.chars().filter(|character| *character != ':').collect();
         if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             Ok(Self(digits.to_ascii_lowercase()))
         } else {
-            Err(format!(
-                "`{text}` is not the SHA-256 fingerprint of a certificate\nhint: write the 64 hexadecimal digits that \
-                 `openssl x509 -noout -fingerprint -sha256` prints, with or without colons"
+            Err(Diagnostic::new(format!(
+                "`{text}` is not the SHA-256 fingerprint of a certificate"
+            ))
+            .hint(
+                "write the 64 hexadecimal digits that \
+                 `openssl x509 -noout -fingerprint -sha256` prints, with or without colons",
             ))
         }
     }
@@ -95,7 +99,8 @@ impl<'de> Deserialize<'de> for TlsSettings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut settings = Self::deserialize(deserializer)?;
         settings.forget_empty();
-        settings.check().and_then(|()| settings.check_pem()).map_err(D::Error::custom)?;
+        settings.check().map_err(D::Error::custom)?;
+        settings.check_pem().map_err(D::Error::custom)?;
         settings.identity = settings.digest();
         Ok(settings)
     }
@@ -126,7 +131,7 @@ impl TlsSettings {
     }
 
     /// What keys contradict each other.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Diagnostic> {
         let pairs = [
             ("ca", self.ca.is_some(), self.ca_file.is_some()),
             ("cert", self.cert.is_some(), self.cert_file.is_some()),
@@ -134,35 +139,34 @@ impl TlsSettings {
         ];
         for (name, inline, file) in pairs {
             if inline && file {
-                return Err(format!(
-                    "`{name}` and `{name}_file` say the same thing twice\nhint: keep one of them"
-                ));
+                return Err(Diagnostic::new(format!(
+                    "`{name}` and `{name}_file` say the same thing twice"
+                ))
+                .hint("keep one of them"));
             }
         }
         let certificate = self.cert.is_some() || self.cert_file.is_some();
         let key = self.key.is_some() || self.key_file.is_some();
         match (certificate, key) {
             (true, false) => {
-                return Err(
-                    "a certificate without its key\nhint: add `key` or `key_file`".to_owned()
-                );
+                return Err(Diagnostic::new("a certificate without its key")
+                    .hint("add `key` or `key_file`"));
             }
             (false, true) => {
-                return Err(
-                    "a key without its certificate\nhint: add `cert` or `cert_file`".to_owned()
-                );
+                return Err(Diagnostic::new("a key without its certificate")
+                    .hint("add `cert` or `cert_file`"));
             }
             _ => {}
         }
         if let Some(highest) = self.max_version {
             if highest < TlsVersion::Tls12 {
-                return Err(
-                    "`max_version` is below TLS12, and older versions are not spoken any more\nhint: remove it"
-                        .to_owned(),
-                );
+                return Err(Diagnostic::new(
+                    "`max_version` is below TLS12, and older versions are not spoken any more",
+                )
+                .hint("remove it"));
             }
             if self.min_version.is_some_and(|lowest| lowest > highest) {
-                return Err("`min_version` is above `max_version`".to_owned());
+                return Err(Diagnostic::new("`min_version` is above `max_version`"));
             }
         }
         // These are our own keys: one that nothing would come of is a misunderstanding.
@@ -175,16 +179,14 @@ impl TlsSettings {
         if !self.fingerprint_sha256.is_empty()
             && let Some((name, _)) = idle.iter().find(|(_, set)| *set)
         {
-            return Err(format!(
-                "`fingerprint_sha256` names the only certificates to take, so that `{name}` means nothing\nhint: remove \
-                 one of them"
-            ));
+            return Err(Diagnostic::new(format!("`fingerprint_sha256` names the only certificates to take, so that `{name}` means nothing")).hint("remove \
+                 one of them"));
         }
         if self.crl_file.is_some() && self.insecure_skip_verify {
-            return Err(
-                "`insecure_skip_verify` takes any certificate, so that `crl_file` means nothing\nhint: remove one of them"
-                    .to_owned(),
-            );
+            return Err(Diagnostic::new(
+                "`insecure_skip_verify` takes any certificate, so that `crl_file` means nothing",
+            )
+            .hint("remove one of them"));
         }
         Ok(())
     }

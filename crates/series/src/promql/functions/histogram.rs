@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use notation::number;
+
 use super::{Column, Plan, SAME_LABELS, Table, argument, merge, text};
 use crate::{
     Labels,
@@ -122,21 +124,13 @@ pub(super) fn quantiles(
                     labels: histogram
                         .labels
                         .without_metric_name()
-                        .with(label, &format_quantile(*q)),
+                        .with(label, &number::with_decimal(*q)),
                     values,
                 });
             }
         }
     }
     Ok(Table::Vector(merge(columns, SAME_LABELS)?))
-}
-
-/// A quantile as a label: as short as possible, but with at least one decimal.
-fn format_quantile(q: f64) -> String {
-    if q.is_infinite() {
-        return if q > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    format!("{q:?}")
 }
 
 /// `histogram_fraction(lower, upper, v)`

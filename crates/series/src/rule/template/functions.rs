@@ -8,13 +8,14 @@ use std::{
 };
 
 use gotmpl::{FuncMap, TemplateError, Value, ValueFunc};
+use notation::duration;
 use regex::Regex;
 
 use super::{
     layout, number,
     tree::{FORMAT, SHOW, UTC},
 };
-use crate::{Timestamp, time::parse_duration};
+use crate::Timestamp;
 
 /// The functions that the template engine itself brings.
 const BUILT_IN: [&str; 20] = [
@@ -126,7 +127,8 @@ fn numbers(functions: &mut FuncMap) {
     });
     add(functions, "parseDuration", |arguments| {
         let text = text(arguments, 0, "parseDuration")?;
-        let milliseconds = parse_duration(&text).map_err(|error| failed(error.to_string()))?;
+        let milliseconds =
+            duration::parse_prometheus(&text).map_err(|error| failed(error.to_string()))?;
         #[expect(
             clippy::cast_precision_loss,
             reason = "durations stay far below 2^53 milliseconds"
@@ -136,7 +138,7 @@ fn numbers(functions: &mut FuncMap) {
     });
     add(functions, SHOW, |arguments| {
         Ok(match arguments.last() {
-            Some(Value::Float(value)) => Value::String(number::shortest(*value).into()),
+            Some(Value::Float(value)) => Value::String(notation::number::shortest(*value).into()),
             None | Some(Value::Nil) => Value::String("".into()),
             Some(other) => other.clone(),
         })

@@ -10,10 +10,11 @@ mod tree;
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use gotmpl::{FuncMap, Template, TemplateError, Value};
+use notation::{Diagnostic, did_you_mean, sync::lock};
 
 use self::tree::{Parsed, Problem};
 use super::External;
@@ -31,22 +32,23 @@ const QUERIES_MAX: usize = 100;
 /// Checks a text for mistakes of syntax, unknown functions and unknown variables.
 ///
 /// # Errors
-/// What is wrong, with a hint after `"\nhint: "` where one is known.
-pub(super) fn check(text: &str) -> Result<(), String> {
+/// What is wrong, with a hint where one is known.
+pub(super) fn check(text: &str) -> Result<(), Diagnostic> {
     if !text.contains("{{") {
         return Ok(());
     }
-    let parsed = tree::parse(text).map_err(|error| describe_source_error(&error))?;
+    let parsed =
+        tree::parse(text).map_err(|error| Diagnostic::new(describe_source_error(&error)))?;
     let known = functions::names();
     let Some(problem) = parsed.problem(&known) else { return Ok(()) };
     let (message, hint) = match &problem {
         Problem::Function(name) => (
             format!("there is no function `{name}`"),
-            yaml::did_you_mean(name, known.iter().map(String::as_str)),
+            did_you_mean(name, known.iter().map(String::as_str)),
         ),
         Problem::Variable(name) => (
             format!("there is no variable `${name}`"),
-            yaml::did_you_mean(name, tree::VARIABLES.iter().map(|(variable, _)| *variable)),
+            did_you_mean(name, tree::VARIABLES.iter().map(|(variable, _)| *variable)),
         ),
         Problem::Method(name) => (
             format!("the method `{name}` of a time is not supported"),
@@ -55,10 +57,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
             ),
         ),
     };
-    Err(match hint {
-        Some(hint) => format!("{message}\nhint: {hint}"),
-        None => message,
-    })
+    Err(Diagnostic { hint, ..Diagnostic::new(message) })
 }
 
 /// A mistake of syntax with its place; a text of one line needs no line.
@@ -107,7 +106,7 @@ impl<'a> Expander<'a> {
             "query".to_owned(),
             Arc::new(move |arguments: &[Value]| {
                 let text = functions::text(arguments, 0, "query")?;
-                let mut answers = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut answers = lock(&shared);
                 match answers.known.get(&text) {
                     Some(Ok(answer)) => Ok(answer.clone()),
                     Some(Err(message)) => Err(TemplateError::Exec(message.clone())),
@@ -153,7 +152,7 @@ impl<'a> Expander<'a> {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Answers> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.answers)
     }
 
     fn answer(&self, text: &str, parsed: &Parsed) -> Result<Value, String> {

@@ -1,47 +1,10 @@
-//! Numbers for people, as Go and Prometheus's template functions write them (`template/template.go`, `util/strutil`).
+//! Numbers for people, as Prometheus's template functions write them (`template/template.go`, `util/strutil`).
 //!
 //! Must not know templates.
 
+use notation::number::{four_digits, shortest};
+
 use crate::Timestamp;
-
-/// A float as Go's `%.4g`.
-pub(super) fn four_digits(value: f64) -> String {
-    special(value).unwrap_or_else(|| general(value, &format!("{value:.3e}"), 4))
-}
-
-/// A float as Go's `%v`: as many digits as needed, an exponent from a million on.
-pub(super) fn shortest(value: f64) -> String {
-    const EXPONENT_FROM: i32 = 6;
-    special(value).unwrap_or_else(|| general(value, &format!("{value:e}"), EXPONENT_FROM))
-}
-
-fn special(value: f64) -> Option<String> {
-    match value {
-        _ if value.is_nan() => Some("NaN".to_owned()),
-        f64::INFINITY => Some("+Inf".to_owned()),
-        f64::NEG_INFINITY => Some("-Inf".to_owned()),
-        _ => None,
-    }
-}
-
-/// Go's `%g` from the scientific notation `1.5e3` with the wanted digits: an exponent below -4 and from `exponent_from` on.
-fn general(value: f64, scientific: &str, exponent_from: i32) -> String {
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let mantissa = if mantissa.contains('.') {
-        mantissa.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        mantissa
-    };
-    if exponent < -4 || exponent >= exponent_from {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs());
-    }
-    let digits = mantissa.chars().filter(char::is_ascii_digit).count();
-    let decimals =
-        i32::try_from(digits).unwrap_or(i32::MAX).saturating_sub(1).saturating_sub(exponent);
-    format!("{value:.*}", usize::try_from(decimals).unwrap_or(0))
-}
 
 /// Divides by `step` and counts the prefixes until the value is below it.
 fn prefixed(mut value: f64, step: f64, prefixes: [&'static str; 8]) -> (f64, &'static str) {

@@ -5,11 +5,12 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::file::{AlertCase, ExpressionCase, Test};
+use notation::duration::format_prometheus;
+
 use crate::{
     Labels, Source,
     promql::{Element, Options, Value},
     rule::{ALERT_NAME, Alert, AlertState, GroupState},
-    time::format_duration,
 };
 
 /// An alert as far as tests see it.
@@ -37,7 +38,7 @@ pub(super) fn alerts(test: &Test, case: &AlertCase, groups: &[GroupState]) -> Op
             "{}    alertname: {}, time: {},\n        exp:{}\n        got:{}",
             test.title(),
             case.name,
-            format_duration(case.eval_time_ms),
+            format_prometheus(case.eval_time_ms),
             describe_alerts(&expected),
             describe_alerts(&found)
         )
@@ -78,7 +79,7 @@ pub(super) fn expression(
         "{}    expr: {:?}, time: {}",
         test.title(),
         case.query.text(),
-        format_duration(case.eval_time_ms)
+        format_prometheus(case.eval_time_ms)
     );
     let mut found = match case.query.instant(source, case.eval_time_ms, &Options::default()) {
         Ok(Value::Vector(elements)) => elements,

@@ -4,15 +4,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use notation::{Diagnostic, duration};
 use serde::Deserialize;
-use yaml::{Problem, Spanned};
+use yaml::Spanned;
 
 use super::values;
 use crate::{
     Labels, Timestamp,
     promql::{Element, Query},
     rule::{External, Group, load},
-    time::parse_duration,
 };
 
 /// promtool's default, in milliseconds.
@@ -158,26 +158,26 @@ impl Test {
 pub(super) fn parse(
     text: &str,
     load_rule_file: &dyn Fn(&str) -> Result<String, String>,
-) -> Result<Input, Vec<Problem>> {
-    let (file, problems) = yaml::read::<RawFile>(text);
-    let mut reader = Reader { problems };
+) -> Result<Input, Vec<Diagnostic>> {
+    let (file, mistakes) = yaml::read::<RawFile>(text);
+    let mut reader = Reader { mistakes };
     let input = file.map(|file| reader.file(file, load_rule_file));
     match input {
-        Some(input) if reader.problems.is_empty() => Ok(input),
+        Some(input) if reader.mistakes.is_empty() => Ok(input),
         _ => {
-            reader.problems.sort_by_key(|problem| (problem.line, problem.column));
-            Err(reader.problems)
+            reader.mistakes.sort_by_key(|mistake| mistake.position);
+            Err(reader.mistakes)
         }
     }
 }
 
 struct Reader {
-    problems: Vec<Problem>,
+    mistakes: Vec<Diagnostic>,
 }
 
 impl Reader {
     fn add<T>(&mut self, at: &Spanned<T>, message: String) {
-        self.problems.push(Problem { line: at.line, column: at.column, message, hint: None });
+        self.mistakes.push(Diagnostic::new(message).at(at.position));
     }
 
     fn file(
@@ -198,9 +198,9 @@ impl Reader {
             match load_rule_file(&name.value) {
                 Ok(text) => match load(&text) {
                     Ok(loaded) => groups.extend(loaded.groups),
-                    Err(problems) => {
-                        for problem in problems {
-                            self.add(name, format!("{}: {problem}", name.value));
+                    Err(mistakes) => {
+                        for mistake in mistakes {
+                            self.add(name, format!("{}: {mistake}", name.value));
                         }
                     }
                 },
@@ -269,7 +269,7 @@ impl Reader {
     }
 
     fn duration(&mut self, text: &Spanned<String>) -> Option<i64> {
-        self.read(text, |text| parse_duration(text).map_err(|error| error.to_string()))
+        self.read(text, |text| duration::parse_prometheus(text).map_err(|error| error.to_string()))
     }
 
     fn interval(&mut self, text: Option<&Spanned<String>>) -> Option<i64> {

@@ -9,11 +9,11 @@ mod values;
 
 use std::fmt;
 
-use yaml::Problem;
+use notation::{Diagnostic, duration::format_prometheus};
 
 use self::file::{Input, Test};
 use super::GroupState;
-use crate::{Database as _, Labels, Timestamp, store::Store, time::format_duration};
+use crate::{Database as _, Labels, Timestamp, store::Store};
 
 /// What the tests of a file came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl fmt::Display for Report {
 pub fn run(
     test_text: &str,
     load_rule_file: &dyn Fn(&str) -> Result<String, String>,
-) -> Result<Report, Vec<Problem>> {
+) -> Result<Report, Vec<Diagnostic>> {
     let input = file::parse(test_text, load_rule_file)?;
     let mut report = Report::default();
     for test in &input.tests {
@@ -82,7 +82,7 @@ fn run_test(input: &Input, test: &Test, report: &mut Report) {
                     "{}    rule: {}, time: {}, err: {}",
                     test.title(),
                     error.rule,
-                    format_duration(at),
+                    format_prometheus(at),
                     error.message
                 ));
             }

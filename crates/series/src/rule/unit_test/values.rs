@@ -2,6 +2,8 @@
 //!
 //! Must not know YAML.
 
+use notation::name::is_metric_name;
+
 use crate::{Labels, labels::METRIC_NAME, stale_marker};
 
 /// A series has at most so many values.
@@ -15,7 +17,7 @@ pub(super) fn metric(text: &str) -> Result<Labels, String> {
     let text = text.trim();
     let (name, rest) = text.split_at(text.find('{').unwrap_or(text.len()));
     let mut pairs = vec![(METRIC_NAME.to_owned(), name.trim().to_owned())];
-    if !name.trim().is_empty() && !is_name(name.trim()) {
+    if !name.trim().is_empty() && !is_metric_name(name.trim()) {
         return Err(format!("`{}` is not a metric name", name.trim()));
     }
     let Some(inner) = rest.strip_prefix('{') else { return Ok(Labels::new(pairs)) };
@@ -24,7 +26,7 @@ pub(super) fn metric(text: &str) -> Result<Labels, String> {
         let (label, after) =
             rest.split_once('=').ok_or_else(|| format!("`{text}` has no closing `}}`"))?;
         let label = label.trim();
-        if !is_name(label) {
+        if !is_metric_name(label) {
             return Err(format!("`{label}` is not a label name"));
         }
         let (value, after) = quoted(after.trim_start())
@@ -41,12 +43,6 @@ pub(super) fn metric(text: &str) -> Result<Labels, String> {
         Some("") => Ok(Labels::new(pairs)),
         _ => Err(format!("unexpected text after `}}` in `{text}`")),
     }
-}
-
-fn is_name(text: &str) -> bool {
-    let valid =
-        |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | ':');
-    text.chars().all(valid) && text.chars().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
 /// A text in quotes at the beginning, and what follows it.

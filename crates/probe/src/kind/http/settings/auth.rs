@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use notation::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use super::{proxy::ProxyUrl, value::SecretHeaders};
@@ -64,7 +65,7 @@ pub(crate) struct BasicAuth {
 }
 
 impl BasicAuth {
-    fn mistakes(&self, add: &mut impl FnMut(String)) {
+    fn mistakes(&self, add: &mut impl FnMut(Diagnostic)) {
         if !self.username.is_empty() && self.username_file.is_some() {
             add(exclusive("basic_auth", "username", "username_file"));
         }
@@ -110,9 +111,10 @@ pub(crate) struct Authorization {
 }
 
 impl Authorization {
-    fn mistakes(&self, add: &mut impl FnMut(String)) {
+    fn mistakes(&self, add: &mut impl FnMut(Diagnostic)) {
         if self.scheme.trim().eq_ignore_ascii_case("basic") {
-            add("`authorization` cannot have the type `Basic`\nhint: use `basic_auth`".to_owned());
+            add(Diagnostic::new("`authorization` cannot have the type `Basic`")
+                .hint("use `basic_auth`"));
         }
         if self.credentials.is_some() && self.credentials_file.is_some() {
             add(exclusive("authorization", "credentials", "credentials_file"));
@@ -146,12 +148,12 @@ pub(crate) struct OAuth2 {
 }
 
 impl OAuth2 {
-    fn mistakes(&self, add: &mut impl FnMut(String)) {
+    fn mistakes(&self, add: &mut impl FnMut(Diagnostic)) {
         for (key, missing) in
             [("client_id", self.client_id.is_empty()), ("token_url", self.token_url.is_none())]
         {
             if missing {
-                add(format!("`oauth2` needs a `{key}`"));
+                add(Diagnostic::new(format!("`oauth2` needs a `{key}`")));
             }
         }
         if self.client_secret.is_some() && self.client_secret_file.is_some() {
@@ -177,16 +179,16 @@ impl fmt::Debug for TokenUrl {
 }
 
 impl TryFrom<String> for TokenUrl {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, Diagnostic> {
         let url = url::Url::parse(&text)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         // The text is not repeated: it may hold a password.
         url.map(Self).ok_or_else(|| {
-            "this is not a URL of a token endpoint\nhint: write it as https://login.example.com/token"
-                .to_owned()
+            Diagnostic::new("this is not a URL of a token endpoint")
+                .hint("write it as https://login.example.com/token")
         })
     }
 }
@@ -207,7 +209,7 @@ pub(super) struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    pub(super) fn mistakes(&self, add: &mut impl FnMut(String)) {
+    pub(super) fn mistakes(&self, add: &mut impl FnMut(Diagnostic)) {
         let used: Vec<&str> = [
             ("basic_auth", self.basic_auth.is_some()),
             ("authorization", self.authorization.is_some()),
@@ -219,7 +221,8 @@ impl Identity<'_> {
         .filter_map(|(key, used)| used.then_some(key))
         .collect();
         if used.len() > 1 {
-            add(format!("`{}` exclude each other\nhint: keep one of them", used.join("`, `")));
+            add(Diagnostic::new(format!("`{}` exclude each other", used.join("`, `")))
+                .hint("keep one of them"));
         }
         self.basic_auth.into_iter().for_each(|auth| auth.mistakes(add));
         self.authorization.into_iter().for_each(|auth| auth.mistakes(add));
@@ -252,6 +255,7 @@ impl Identity<'_> {
     }
 }
 
-fn exclusive(section: &str, one: &str, other: &str) -> String {
-    format!("`{one}` and `{other}` of `{section}` exclude each other\nhint: keep one of them")
+fn exclusive(section: &str, one: &str, other: &str) -> Diagnostic {
+    Diagnostic::new(format!("`{one}` and `{other}` of `{section}` exclude each other"))
+        .hint("keep one of them")
 }

@@ -3,6 +3,7 @@
 //! Must not know how a body is read.
 
 use http::{Method, StatusCode, header, response::Parts};
+use notation::Diagnostic;
 
 use super::Http;
 use crate::kind::http::{body::Wanted, decode::Coding};
@@ -39,7 +40,7 @@ impl Http {
     }
 
     /// What is wrong when a server that heeds our `Accept-Encoding` may not answer as the module wants it to.
-    pub(super) fn coding_mistake(&self) -> Option<String> {
+    pub(super) fn coding_mistake(&self) -> Option<Diagnostic> {
         let coding = self.compression.unwrap_or(Coding::Identity);
         let (_, value) =
             self.headers.iter().find(|(name, _)| name.name == header::ACCEPT_ENCODING)?;
@@ -47,7 +48,10 @@ impl Http {
             || value.0.to_str().is_ok_and(|value| coding.is_accepted_by(value));
         (!accepted).then(|| {
             let name = coding.name();
-            format!("the header `Accept-Encoding` does not accept `compression: {name}`\nhint: add {name} to the header, or remove one of the two")
+            Diagnostic::new(format!(
+                "the header `Accept-Encoding` does not accept `compression: {name}`"
+            ))
+            .hint(format!("add {name} to the header, or remove one of the two"))
         })
     }
 }

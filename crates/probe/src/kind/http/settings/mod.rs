@@ -11,6 +11,7 @@ mod value;
 use std::{collections::BTreeMap, net::IpAddr};
 
 use http::header;
+use notation::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -208,14 +209,15 @@ impl Http {
     }
 
     /// What is wrong with keys that are valid each, but not together.
-    pub(super) fn mistakes(&self) -> Vec<String> {
+    pub(super) fn mistakes(&self) -> Vec<Diagnostic> {
         let mut mistakes = Vec::new();
         let mut add = |mistake| mistakes.push(mistake);
         if self.body.is_some() && self.body_file.is_some() {
-            add("`body` and `body_file` exclude each other\nhint: keep one of them".to_owned());
+            add(Diagnostic::new("`body` and `body_file` exclude each other")
+                .hint("keep one of them"));
         }
         if self.retries > RETRIES_MAX {
-            add(format!("`retries` is above {RETRIES_MAX}"));
+            add(Diagnostic::new(format!("`retries` is above {RETRIES_MAX}")));
         }
         self.coding_mistake().into_iter().for_each(&mut add);
         self.http_headers.keys().filter_map(HeaderSources::mistake).for_each(&mut add);
@@ -232,25 +234,28 @@ impl Http {
     }
 
     /// What is wrong with the versions of HTTP. What `blackbox_exporter` refuses is refused.
-    fn version_mistakes(&self, add: &mut impl FnMut(String)) {
+    fn version_mistakes(&self, add: &mut impl FnMut(Diagnostic)) {
         let wants_http3 = self.valid_http_versions.contains(&HttpVersion::Http3);
         if !self.enable_http3 {
             if wants_http3 {
-                add("HTTP/3.0 is never spoken\nhint: set `enable_http3: true`".to_owned());
+                add(Diagnostic::new("HTTP/3.0 is never spoken").hint("set `enable_http3: true`"));
             }
             return;
         }
         if self.enable_http2 {
-            add("`enable_http3` and `enable_http2` exclude each other\nhint: set `enable_http2: false`".to_owned());
+            add(Diagnostic::new("`enable_http3` and `enable_http2` exclude each other")
+                .hint("set `enable_http2: false`"));
         }
         if self.valid_http_versions.iter().any(|version| *version != HttpVersion::Http3) {
-            add("with `enable_http3` nothing but HTTP/3.0 is spoken\nhint: take the others out of `valid_http_versions`".to_owned());
+            add(Diagnostic::new("with `enable_http3` nothing but HTTP/3.0 is spoken")
+                .hint("take the others out of `valid_http_versions`"));
         }
         if self.proxies().any() {
-            add("`enable_http3` and a proxy exclude each other\nhint: remove the proxy".to_owned());
+            add(Diagnostic::new("`enable_http3` and a proxy exclude each other")
+                .hint("remove the proxy"));
         }
         if self.tls_config.max_version.is_some_and(|version| version < TlsVersion::Tls13) {
-            add("HTTP/3 needs TLS 1.3\nhint: remove `max_version`".to_owned());
+            add(Diagnostic::new("HTTP/3 needs TLS 1.3").hint("remove `max_version`"));
         }
     }
 
@@ -288,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_exclude_each_other_are_told() {
+    fn keys_that_exclude_each_other_are_reported() {
         for (text, needle) in [
             ("{ body: a, body_file: b }", "`body` and `body_file`"),
             ("{ basic_auth: {}, bearer_token: a }", "`basic_auth`, `bearer_token`"),
@@ -318,13 +323,13 @@ mod tests {
         ] {
             let http: Http =
                 yaml::parse(text).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
-            let told = http.mistakes().join("\n");
-            assert!(told.contains(needle), "{text}: {told}");
+            let mistakes: Vec<String> = http.mistakes().iter().map(ToString::to_string).collect();
+            assert!(mistakes.join("\n").contains(needle), "{text}: {mistakes:?}");
         }
         let http: Http = yaml::parse(
             "{ basic_auth: { username: a, password: b }, http_headers: { A: { secrets: [b] } } }",
         )
         .unwrap();
-        assert_eq!(http.mistakes(), [""; 0]);
+        assert_eq!(http.mistakes(), []);
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use notation::Diagnostic;
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
@@ -25,20 +26,19 @@ impl fmt::Debug for ProxyUrl {
 }
 
 impl TryFrom<String> for ProxyUrl {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, Diagnostic> {
         // The text is not repeated: it may hold a password.
         let wrong = || {
-            "this is not the URL of a proxy\nhint: write it as http://proxy.example.com:3128"
-                .to_owned()
+            Diagnostic::new("this is not the URL of a proxy")
+                .hint("write it as http://proxy.example.com:3128")
         };
         let url = Url::parse(&text).ok().filter(Url::has_host).ok_or_else(wrong)?;
         match url.scheme() {
             "http" | "https" => Ok(Self(url)),
-            scheme => Err(format!(
-                "a proxy cannot be spoken to by `{scheme}`\nhint: the schemes are http and https"
-            )),
+            scheme => Err(Diagnostic::new(format!("a proxy cannot be spoken to by `{scheme}`"))
+                .hint("the schemes are http and https")),
         }
     }
 }
@@ -69,16 +69,19 @@ pub(crate) struct Proxies<'a> {
 }
 
 impl Proxies<'_> {
-    pub(super) fn mistakes(&self, add: &mut impl FnMut(String)) {
+    pub(super) fn mistakes(&self, add: &mut impl FnMut(Diagnostic)) {
         let none = self.url.is_none() && !self.from_environment;
         if self.url.is_some() && self.from_environment {
-            add("`proxy_url` and `proxy_from_environment` exclude each other\nhint: keep one of them".to_owned());
+            add(Diagnostic::new("`proxy_url` and `proxy_from_environment` exclude each other")
+                .hint("keep one of them"));
         }
         if self.url.is_none() && !self.no_proxy.is_empty() {
-            add("`no_proxy` needs a `proxy_url`".to_owned());
+            add(Diagnostic::new("`no_proxy` needs a `proxy_url`"));
         }
         if none && !self.connect_header.is_empty() {
-            add("`proxy_connect_header` needs a `proxy_url` or `proxy_from_environment`".to_owned());
+            add(Diagnostic::new(
+                "`proxy_connect_header` needs a `proxy_url` or `proxy_from_environment`",
+            ));
         }
     }
 
@@ -108,7 +111,10 @@ mod tests {
         let shown = serde_json::to_string(&proxy).unwrap();
         assert_eq!(shown, "\"http://user:<secret>@proxy.example:3128/\"");
         assert!(
-            !ProxyUrl::try_from("ftp://u:hunter2@x".to_owned()).unwrap_err().contains("hunter2")
+            !ProxyUrl::try_from("ftp://u:hunter2@x".to_owned())
+                .unwrap_err()
+                .message
+                .contains("hunter2")
         );
     }
 }

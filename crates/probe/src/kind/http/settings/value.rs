@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use notation::Diagnostic;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::auth::text_file;
@@ -21,12 +22,12 @@ use crate::{
 pub(super) struct RequestMethod(pub(super) Method);
 
 impl TryFrom<String> for RequestMethod {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| format!("`{text}` is not a method\nhint: write GET, HEAD, POST, …"))
+    fn try_from(text: String) -> Result<Self, Diagnostic> {
+        text.parse().map(Self).map_err(|_| {
+            Diagnostic::new(format!("`{text}` is not a method")).hint("write GET, HEAD, POST, …")
+        })
     }
 }
 
@@ -135,12 +136,10 @@ const RESERVED: &[HeaderName] = &[
 
 impl HeaderSources {
     /// What is wrong with using a header here.
-    pub(super) fn mistake(name: &RequestHeader) -> Option<String> {
+    pub(super) fn mistake(name: &RequestHeader) -> Option<Diagnostic> {
         RESERVED.contains(&name.name).then(|| {
-            format!(
-                "`http_headers` cannot set `{}`\nhint: use the key for it, or `headers`",
-                name.text
-            )
+            Diagnostic::new(format!("`http_headers` cannot set `{}`", name.text))
+                .hint("use the key for it, or `headers`")
         })
     }
 
@@ -197,10 +196,13 @@ impl StatusCodes {
 }
 
 impl TryFrom<String> for StatusCodes {
-    type Error = String;
+    type Error = Diagnostic;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a status code\nhint: write 200, 2xx or 200-399");
+    fn try_from(text: String) -> Result<Self, Diagnostic> {
+        let wrong = || {
+            Diagnostic::new(format!("`{text}` is not a status code"))
+                .hint("write 200, 2xx or 200-399")
+        };
         let code = |text: &str| text.parse::<u16>().ok().filter(|code| (100..=999).contains(code));
         if let Some(class) = text.strip_suffix("xx") {
             let class = class
