@@ -12,7 +12,10 @@ use axum::{
 use tokio::sync::oneshot;
 
 use super::endpoints::Endpoints;
-use crate::http::{is_cross_site, plain};
+use crate::{
+    config::diagnostic::Error,
+    http::{is_cross_site, plain},
+};
 
 /// Reloads the configuration; 500 with every mistake when it is not valid.
 pub(super) async fn reload(
@@ -32,7 +35,8 @@ pub(super) async fn reload(
     match answered.await {
         Ok(Ok(())) => plain(StatusCode::OK, "Configuration reloaded.\n"),
         Ok(Err(diagnostics)) => {
-            let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+            let texts: Vec<String> =
+                diagnostics.iter().map(|diagnostic| Error(diagnostic).to_string()).collect();
             let text = format!(
                 "failed to reload; the previous configuration runs on\n\n{}\n",
                 texts.join("\n\n")

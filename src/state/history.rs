@@ -7,11 +7,10 @@ mod memory;
 
 use std::sync::{Arc, Mutex};
 
+use notation::sync::lock;
+
 use self::memory::Memory;
-use super::{
-    mutex::lock,
-    record::{Origin, ProbeRecord, Remembered, Trace},
-};
+use super::record::{Origin, ProbeRecord, Remembered, Trace};
 
 /// The remembered probes, shared by all tasks.
 #[derive(Debug)]

@@ -7,7 +7,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::{mutex::lock, record::ProbeRecord};
+use notation::sync::lock;
+
+use super::record::ProbeRecord;
 use crate::config::{Identity, Target};
 
 /// The last probe of each watched target, shared by all tasks.

@@ -7,7 +7,6 @@
 mod counters;
 mod history;
 mod latest;
-mod mutex;
 mod record;
 mod reloads;
 mod results;
@@ -16,11 +15,12 @@ use std::sync::Arc;
 
 use series::Timestamp;
 
+pub use notation::sync::lock;
+
 pub use self::{
     counters::Counters,
     history::History,
     latest::Latest,
-    mutex::lock,
     record::{Origin, ProbeRecord, Remembered, Trace},
     reloads::{ReloadStatus, Reloads},
     results::Results,

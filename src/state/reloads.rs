@@ -2,9 +2,10 @@
 //!
 //! Written by the reloader alone. Must not know how a configuration is read.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
+use notation::sync::{read, write};
 use series::Timestamp;
 
 use crate::{
@@ -44,7 +45,7 @@ impl Reloads {
 
     /// How the last reload went.
     pub fn status(&self) -> ReloadStatus {
-        self.status.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.status).clone()
     }
 
     /// A reload succeeded: the configuration is in force.
@@ -60,7 +61,7 @@ impl Reloads {
     }
 
     fn set(&self, status: ReloadStatus) {
-        *self.status.write().unwrap_or_else(PoisonError::into_inner) = status;
+        *write(&self.status) = status;
     }
 }
 

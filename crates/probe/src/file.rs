@@ -8,9 +8,11 @@ use std::{
     fs::{File, Metadata},
     io::{self, Read as _},
     os::unix::fs::MetadataExt as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
+
+use notation::sync::lock;
 
 /// The largest file that is read: a bundle of authorities has a quarter of a megabyte.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -112,7 +114,7 @@ impl FileCache {
     /// When the file cannot be read and never could.
     fn read(&self, path: &str, now: SystemTime) -> Result<FileContents, FileError> {
         // The lock is not held while the file system is asked: it may be slow.
-        let known = self.lock().get(path).cloned();
+        let known = lock(&self.0).get(path).cloned();
         match Self::refresh(path, known.as_ref(), now) {
             Ok(fresh) => {
                 let bytes = Arc::clone(&fresh.bytes);
@@ -160,16 +162,12 @@ impl FileCache {
     }
 
     fn remember(&self, path: &str, file: Known) {
-        let mut files = self.lock();
+        let mut files = lock(&self.0);
         if files.len() >= FILES_MAX && !files.contains_key(path) {
             // Only reloads that name ever new files can fill it; what is in use is read again.
             files.clear();
         }
         files.insert(path.to_owned(), file);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

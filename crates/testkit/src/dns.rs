@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use hickory_proto::op::{Message, Metadata, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
+use notation::sync::lock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
@@ -144,7 +145,7 @@ impl DnsServer {
 
     /// The questions in the order in which they came.
     pub fn questions(&self) -> Vec<Question> {
-        self.zone.questions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.zone.questions).clone()
     }
 }
 
@@ -237,7 +238,7 @@ impl Zone {
         let query = request.queries.first()?.clone();
         let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
         let asked = Question { name: name.clone(), kind: query.query_type().to_string(), over_tcp };
-        self.questions.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+        lock(&self.questions).push(asked);
         let mut response = Message::response(request.metadata.id, request.metadata.op_code);
         response.metadata = Metadata::response_from_request(&request.metadata);
         response.metadata.recursion_available = true;
@@ -280,7 +281,7 @@ impl Zone {
 
     /// How often a name was asked for with this record type.
     fn times_asked(&self, name: &str, kind: RecordType) -> usize {
-        let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+        let questions = lock(&self.questions);
         let kind = kind.to_string();
         questions.iter().filter(|question| question.name == name && question.kind == kind).count()
     }

@@ -6,12 +6,13 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use notation::sync::lock;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -45,12 +46,8 @@ struct Record {
 }
 
 impl Records {
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn open(self: &Arc<Self>) -> Record {
-        let mut all = self.lock();
+        let mut all = lock(&self.received);
         all.push(Vec::new());
         self.open.send_modify(|open| *open += 1);
         Record { records: Arc::clone(self), index: all.len() - 1 }
@@ -65,14 +62,14 @@ impl Drop for Record {
 
 impl Record {
     fn append(&self, bytes: &[u8]) {
-        if let Some(record) = self.records.lock().get_mut(self.index) {
+        if let Some(record) = lock(&self.records.received).get_mut(self.index) {
             record.extend_from_slice(bytes);
         }
     }
 
     /// What the connection sent so far.
     fn text(&self) -> String {
-        let records = self.records.lock();
+        let records = lock(&self.records.received);
         let bytes = records.get(self.index).map(Vec::as_slice).unwrap_or_default();
         String::from_utf8_lossy(bytes).into_owned()
     }
@@ -143,7 +140,7 @@ impl Server {
 
     /// How many connections were accepted.
     pub fn connections(&self) -> usize {
-        self.records.lock().len()
+        lock(&self.records.received).len()
     }
 
     /// Waits until no connection is open any more.
@@ -155,8 +152,7 @@ impl Server {
 
     /// What each connection sent, in the order of acceptance; bytes that are not UTF-8 are replaced.
     pub fn received(&self) -> Vec<String> {
-        self.records
-            .lock()
+        lock(&self.records.received)
             .iter()
             .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
             .collect()

@@ -2,11 +2,9 @@
 //!
 //! Must not know which metrics exist.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::BTreeSet, sync::Mutex};
 
+use notation::sync::{into_inner, lock};
 use regex::Regex;
 use serde_json::Value;
 use series::{
@@ -99,7 +97,7 @@ impl Asked {
         query
             .instant(&recorder, 1_795_000_000_000, &Options::default())
             .map_err(|error| error.to_string())?;
-        Ok(recorder.names.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(into_inner(recorder.names))
     }
 }
 
@@ -120,7 +118,7 @@ impl Source for Recorder {
             Matching::Equal(value) if &*matcher.name == METRIC_NAME => Some(value.to_string()),
             _ => None,
         });
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = lock(&self.names);
         names.insert(name.unwrap_or_else(|| "{…}".to_owned()));
         Ok(Vec::new())
     }

@@ -5,10 +5,11 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
+use notation::sync::lock;
 use x509_parser::{
     oid_registry::Oid,
     prelude::{AlgorithmIdentifier, FromDer as _, GeneralName, ParsedExtension, X509Certificate},
@@ -78,7 +79,7 @@ impl Chains {
             context.update(der);
         }
         let key: [u8; 32] = context.finish().as_ref().try_into().unwrap_or_default();
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = lock(&self.0).get(&key).cloned();
         if let Some(chain) = known {
             return chain;
         }
@@ -86,7 +87,7 @@ impl Chains {
         let summaries = certificates.iter().take(SUMMARIES_MAX);
         let summaries = summaries.map(|certificate| certificate.summary.clone()).collect();
         let chain = Arc::new(Chain { certificates, summaries });
-        let mut chains = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chains = lock(&self.0);
         if chains.len() >= CHAINS_MAX {
             // What is still presented is read again.
             chains.clear();

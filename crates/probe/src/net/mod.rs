@@ -23,9 +23,11 @@ pub(crate) mod transport;
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
     time::SystemTime,
 };
+
+use notation::sync::{read, write};
 
 use self::{
     resolve::{Resolver, Wanted},
@@ -191,14 +193,14 @@ impl Net {
     /// Notes an address on which this program listens: a probe must not make it probe on and on. An unspecified one stands
     /// for all addresses of the machine.
     pub fn add_own_address(&self, address: SocketAddr) {
-        self.own.write().unwrap_or_else(PoisonError::into_inner).push(address);
+        write(&self.own).push(address);
     }
 
     /// Whether `other`, connected to from `local`, is an address on which this program listens. The system connects an
     /// address of this machine to itself, or the loopback addresses with each other.
     pub(crate) fn listens_on(&self, other: SocketAddr, local: IpAddr) -> bool {
         let (ip, local) = (other.ip().to_canonical(), local.to_canonical());
-        let own = self.own.read().unwrap_or_else(PoisonError::into_inner);
+        let own = read(&self.own);
         own.iter().any(|own| {
             let is_here = ip == own.ip().to_canonical()
                 || own.ip().is_unspecified() && (ip.is_loopback() || ip == local);

@@ -8,10 +8,11 @@ use std::{
     future::poll_fn,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock},
     task::{Context, Poll, ready},
 };
 
+use notation::sync::lock;
 use tokio::{
     io::{Interest, ReadBuf},
     net::UdpSocket,
@@ -57,7 +58,7 @@ impl Port {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn socket(&self, server: SocketAddr) -> io::Result<&UdpSocket> {

@@ -6,10 +6,11 @@ use std::{
     collections::VecDeque,
     io::{self, Cursor},
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     task::{Context, Poll, Waker},
 };
 
+use notation::sync::lock;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What comes over each connection, in turn.
@@ -27,7 +28,7 @@ impl Script {
 
     /// Opens the next connection.
     pub(crate) fn connect(&self) -> Scripted {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = lock(&self.answers);
         Scripted {
             answer: Cursor::new(answers.pop_front().unwrap_or_default()),
             asked: false,

@@ -2,7 +2,9 @@
 //!
 //! Must not know how names are looked up.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use notation::sync::{into_inner, lock};
 
 /// The trace of one look-up.
 #[derive(Default)]
@@ -17,7 +19,7 @@ struct Steps {
 impl LookupTrace {
     /// Adds a line, once.
     pub(super) fn note(&self, note: String) {
-        let steps = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let steps = &mut *lock(&self.0);
         if !steps.notes.contains(&note) {
             steps.notes.push(note);
         }
@@ -25,12 +27,12 @@ impl LookupTrace {
 
     /// Records that another name server answered instead of the first one.
     pub(super) fn note_first_server_failed(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).first_server_failed = true;
+        lock(&self.0).first_server_failed = true;
     }
 
     /// The notes, and whether the first name server was of no use.
     pub(crate) fn into_parts(self) -> (Vec<String>, bool) {
-        let steps = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let steps = into_inner(self.0);
         (steps.notes, steps.first_server_failed)
     }
 }

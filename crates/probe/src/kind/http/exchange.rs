@@ -6,7 +6,7 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
@@ -18,6 +18,7 @@ use hyper::{
     client::conn::{http1, http2},
 };
 use hyper_util::rt::TokioIo;
+use notation::sync::lock;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
@@ -44,7 +45,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(task));
+        lock(&self.0).push(Box::pin(task));
     }
 }
 
@@ -59,7 +60,7 @@ impl Tasks {
                 ended = connection.as_mut().poll(context);
             }
             loop {
-                let mut new = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut new = lock(&self.0);
                 let is_new = !new.is_empty();
                 running.append(&mut new);
                 drop(new);

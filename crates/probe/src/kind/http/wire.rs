@@ -11,10 +11,11 @@ mod tests;
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Waker, ready},
 };
 
+use notation::sync::lock;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 
 pub(super) use self::{
@@ -122,7 +123,7 @@ pub(super) struct Meter(Mutex<Seen>);
 impl Meter {
     /// What came up to now.
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Why reading ended before its time, as a failure of the target.

@@ -4,9 +4,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
+use notation::sync::lock;
 use tokio_rustls::rustls::{
     ClientConfig, SupportedProtocolVersion,
     client::Resumption,
@@ -103,7 +104,7 @@ impl Configurations {
         let sources = Sources::read(files, settings, notes)?;
         let key = (settings.identity, protocols);
         let before = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = lock(&self.known);
             known.get(&key).map(|known| {
                 let same = known.sources.are(&sources);
                 (Arc::clone(&known.connector), same, known.problem.clone())
@@ -123,7 +124,7 @@ impl Configurations {
             },
         };
         notes.extend(problem.as_deref().map(note));
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if known.len() >= CONFIGURATIONS_MAX && !known.contains_key(&key) {
             // Only reloads with ever new settings can fill it; what is in use is built again.
             known.clear();

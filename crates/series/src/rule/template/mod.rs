@@ -136,23 +136,19 @@ impl<'a> Expander<'a> {
             template = template.add_parse_tree(name, body.clone());
         }
         let template = template.add_parse_tree(BODY, parsed.body.clone());
-        *self.lock() = Answers::default();
+        *lock(&self.answers) = Answers::default();
         for _ in 0..=QUERIES_MAX {
             match template.execute_template_to_string(BODY, &data) {
                 Ok(text) => return text,
                 Err(error) => {
-                    let missing = self.lock().missing.take();
+                    let missing = lock(&self.answers).missing.take();
                     let Some(query) = missing else { return failed(&message(error)) };
                     let answer = self.answer(&query, &parsed);
-                    self.lock().known.insert(query, answer);
+                    lock(&self.answers).known.insert(query, answer);
                 }
             }
         }
         failed(&format!("more than {QUERIES_MAX} queries"))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Answers> {
-        lock(&self.answers)
     }
 
     fn answer(&self, text: &str, parsed: &Parsed) -> Result<Value, String> {
