@@ -3,6 +3,7 @@
 //! Must not know where they are shown.
 
 use maud::{Markup, html};
+pub(super) use notation::text::shortened;
 use series::{Labels, Timestamp};
 use url::Url;
 
@@ -125,14 +126,6 @@ pub(super) fn tags(labels: &Labels, hidden: &[&str]) -> Markup {
             " "
         }
     }
-}
-
-/// The first characters of a text that a target chose.
-pub(super) fn shortened(text: &str, characters_max: usize) -> String {
-    if text.chars().count() <= characters_max {
-        return text.to_owned();
-    }
-    text.chars().take(characters_max).chain(std::iter::once('…')).collect()
 }
 
 /// A name such as `WebserviceCertificateExpiring`, which may be broken before each of its words.

@@ -28,6 +28,20 @@ pub fn shortened(text: &str, characters_max: usize) -> String {
     }
 }
 
+/// Whether a character deceives whoever reads a text: controls, what ends a line or has no width, and what turns the reading
+/// direction (<https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>).
+pub fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{061c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}'
+        )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +62,19 @@ mod tests {
                 (owned.as_str(), shortened(text, most)),
                 (in_bytes, in_characters.to_owned())
             );
+        }
+    }
+
+    #[test]
+    fn what_deceives_is_known() {
+        for character in [
+            '\0', '\n', '\u{1b}', '\u{85}', '\u{61c}', '\u{200b}', '\u{2029}', '\u{202e}',
+            '\u{2067}', '\u{feff}',
+        ] {
+            assert!(is_deceptive(character), "{character:?}");
+        }
+        for character in [' ', 'a', 'ä', '…', '\u{2030}', '\u{a0}'] {
+            assert!(!is_deceptive(character), "{character:?}");
         }
     }
 }

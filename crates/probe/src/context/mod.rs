@@ -14,13 +14,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use notation::text::cut;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     clocks::{DRIFT_MAX, Moment},
     report::{
         Evidence, Failure, Hop, Label, MetricDef, Outcome, Phase, ProbeResult, Reason, Sample,
-        Stage, Warning, metric, text::cut,
+        Stage, Warning, metric,
     },
 };
 

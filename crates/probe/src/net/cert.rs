@@ -9,7 +9,7 @@ use std::{
 };
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
-use notation::sync::lock;
+use notation::{sync::lock, text::beginning};
 use x509_parser::{
     oid_registry::Oid,
     prelude::{AlgorithmIdentifier, FromDer as _, GeneralName, ParsedExtension, X509Certificate},
@@ -295,9 +295,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// A text of a certificate as it may be shown, in one line.
 fn cut(text: &str) -> String {
-    let mut text = printable(text.as_bytes(), TEXT_BYTES_MAX).replace('\n', " ");
-    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
-    text
+    let text = printable(text.as_bytes(), TEXT_BYTES_MAX).replace('\n', " ");
+    beginning(&text, TEXT_BYTES_MAX).to_owned()
 }
 
 #[cfg(test)]

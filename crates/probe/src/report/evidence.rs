@@ -5,11 +5,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::{
-    stage::Stage,
-    text::{cut, printable},
-    tls::TlsSummary,
-};
+use notation::text::cut;
+
+use super::{stage::Stage, text::printable, tls::TlsSummary};
 
 /// How many requests of one probe are kept: the first ones and the last one.
 const HOPS_MAX: usize = 12;

@@ -2,6 +2,8 @@
 //!
 //! Must not know where they come from.
 
+use notation::text::{ELLIPSIS, cut, is_deceptive};
+
 /// What a hidden secret shows.
 pub(crate) const HIDDEN: &str = "<secret>";
 
@@ -39,25 +41,12 @@ fn plain(bytes: &[u8], bytes_max: usize) -> Option<String> {
     let kept = bytes.get(..bytes_max).unwrap_or(bytes);
     let is_plain = |byte: &u8| matches!(byte, b'\n' | b'\r' | b' '..=b'~');
     let kept = kept.iter().all(is_plain).then_some(kept)?;
-    let mut text = String::with_capacity(kept.len() + '…'.len_utf8());
+    let mut text = String::with_capacity(kept.len() + ELLIPSIS.len_utf8());
     std::str::from_utf8(kept).ok()?.split('\r').for_each(|part| text.push_str(part));
     if bytes.len() > bytes_max {
-        text.push('…');
+        text.push(ELLIPSIS);
     }
     Some(text)
-}
-
-fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// Cuts a text at a character's boundary.
-pub(crate) fn cut(text: &mut String, bytes_max: usize) {
-    if text.len() > bytes_max {
-        text.truncate(text.floor_char_boundary(bytes_max));
-        text.push('…');
-    }
 }
 
 #[cfg(test)]

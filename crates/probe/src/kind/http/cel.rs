@@ -22,7 +22,10 @@ use ::cel::{
     context::VariableResolver,
     objects::{Key, Map},
 };
-use notation::{Diagnostic, text::beginning};
+use notation::{
+    Diagnostic,
+    text::{ELLIPSIS, beginning},
+};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot};
@@ -128,7 +131,7 @@ fn brief(text: &dyn fmt::Display) -> String {
 
     let mut brief = Brief(String::new());
     if write!(brief, "{text}").is_err() {
-        brief.0.push('…');
+        brief.0.push(ELLIPSIS);
     }
     brief.0
 }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use notation::text::cut;
 use regex::bytes::Captures;
 
 use super::{
@@ -16,8 +17,7 @@ use crate::{
     kind::steps,
     net::{Net, tls::TlsSettings, transport::Transport},
     report::{
-        Failure, HIDDEN, Label as SampleLabel, Phase, Reason, Stage, metric,
-        text::{cut, printable},
+        Failure, HIDDEN, Label as SampleLabel, Phase, Reason, Stage, metric, text::printable,
     },
     setting::Pattern,
 };
