@@ -29,7 +29,6 @@ mod setting;
 mod target;
 
 pub use clocks::Clocks;
-pub use context::ProbeContext;
 pub use kinds::{Check, KINDS};
 pub use module::{Module, Modules, parse_modules};
 pub use net::{Net, NetError};

@@ -2,13 +2,46 @@
 //!
 //! Must not know where secrets come from.
 
+use notation::text::cut;
+
 use crate::report::HIDDEN;
 
 /// Secrets shorter than this are not looked for in what servers send: they stand in every other word.
 const SECRET_BYTES_MIN: usize = 4;
 
+/// The secrets of one probe.
+#[derive(Debug, Default)]
+pub(super) struct Redaction {
+    /// Without the white space around them, the longest first.
+    secrets: Vec<String>,
+}
+
+impl Redaction {
+    /// Takes a secret in.
+    pub(super) fn conceal(&mut self, secret: &str) {
+        let secret = secret.trim();
+        if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
+            // The longest first: one that is a part of another must not leave the rest of that to be seen.
+            let longer = self.secrets.partition_point(|known| known.len() >= secret.len());
+            self.secrets.insert(longer, secret.to_owned());
+        }
+    }
+
+    /// Hides every secret in a text.
+    pub(super) fn hide(&self, text: &mut String) {
+        conceal(text, &self.secrets);
+    }
+
+    /// A text as it may be shown: without secrets, and not too long.
+    pub(super) fn shown(&self, mut text: String, bytes_max: usize) -> String {
+        self.hide(&mut text);
+        cut(&mut text, bytes_max);
+        text
+    }
+}
+
 /// Hides every secret in a text, also one whose end was cut off together with that of the text.
-pub(crate) fn conceal(text: &mut String, secrets: &[String]) {
+fn conceal(text: &mut String, secrets: &[String]) {
     if secrets.is_empty() {
         return;
     }
@@ -46,8 +79,10 @@ mod tests {
             body: "a".repeat(10_000),
             ..Hop::default()
         });
-        let secrets = ["hunter2".to_owned(), "a".to_owned()];
-        evidence.seal(|text| conceal(text, &secrets));
+        let mut redaction = Redaction::default();
+        redaction.conceal("hunter2");
+        redaction.conceal("a");
+        evidence.seal(|text| redaction.hide(text));
         assert_eq!(evidence.hops[0].head, "X-Echo: <secret>");
         assert!(evidence.bytes() < 2048);
     }

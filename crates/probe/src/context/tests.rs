@@ -1,7 +1,10 @@
 //! A probe in progress: what times out, what is bounded, and whose fault it is.
 
 use super::*;
-use crate::net::Net;
+use crate::{
+    net::Net,
+    report::{Outcome, Reason, Sample, metric},
+};
 
 #[tokio::test(start_paused = true)]
 async fn the_stage_in_which_the_deadline_passes_timed_out() {
@@ -26,6 +29,38 @@ async fn the_stage_in_which_the_deadline_passes_timed_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_share_of_the_time_ends_with_its_work() {
+    let net = Net::for_tests(None, &[]).unwrap();
+    let mut context = ProbeContext::start(net.moment(), Duration::from_secs(9));
+    let hang = async |context: &mut ProbeContext| {
+        let endless = std::future::pending::<Result<(), _>>();
+        context.stage(Phase::Http, Stage::Processing, endless).await
+    };
+    for (parts, seconds_left) in [(3, 6), (2, 3), (0, 0)] {
+        let failure = context.share(parts, hang).await.unwrap_err();
+        assert_eq!(failure.reason, Reason::Timeout, "{parts}");
+        assert_eq!(context.time_left(), Duration::from_secs(seconds_left), "{parts}");
+    }
+}
+
+#[test]
+fn what_is_aside_leaves_no_expiry() {
+    let net = Net::for_tests(None, &[]).unwrap();
+    for (before, expected) in [(None, None), (Some(20), Some(20.0))] {
+        let mut context = ProbeContext::start(net.moment(), Duration::from_secs(5));
+        if let Some(expiry) = before {
+            context.expires(expiry);
+        }
+        let work = context.aside(async |context: &mut ProbeContext| context.expires(10));
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work);
+        let result = context.finish(Ok(()), &net.moment());
+        let found = |sample: &&Sample| sample.metric == &metric::SSL_HOPS_EXPIRY;
+        let expiry = result.samples.iter().find(found).map(|sample| sample.value);
+        assert_eq!(expiry, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_target_can_fill_is_bounded() {
     let net = Net::for_tests(None, &[]).unwrap();
     let mut context = ProbeContext::start(net.moment(), Duration::from_secs(5));
@@ -41,7 +76,7 @@ async fn what_a_target_can_fill_is_bounded() {
 }
 
 #[tokio::test]
-async fn what_fails_while_nobody_runs_us_is_our_fault() {
+async fn what_fails_while_nothing_runs_is_an_internal_fault() {
     let net = Net::for_tests(None, &[]).unwrap();
     for (blocked, phase, reason) in [
         (0, Phase::Http, Reason::Timeout),
@@ -60,7 +95,7 @@ async fn what_fails_while_nobody_runs_us_is_our_fault() {
 }
 
 #[tokio::test]
-async fn what_fails_by_the_delay_is_our_fault_and_what_succeeds_is_not() {
+async fn what_fails_by_the_delay_is_an_internal_fault_and_what_succeeds_is_not() {
     let net = Net::for_tests(None, &[]).unwrap();
     for (outcome, expected) in [
         (Ok(()), Ok(())),
@@ -95,7 +130,7 @@ impl crate::Clocks for SetClocks {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sleep_is_our_fault_and_a_clock_that_is_set_is_told() {
+async fn sleep_is_an_internal_fault_and_a_clock_that_is_set_is_a_warning() {
     let down = || Err(Failure::new(Phase::Http, Reason::Timeout, ""));
     let slept = Some(Reason::Cancelled);
     for (name, outcome, at_the_end, fault, stepped) in [

@@ -49,7 +49,7 @@ const ELSEWHERE: &[(u32, &str)] = &[
         "crates/probe/tests/it/tls_trust.rs::files_are_read_again_when_they_change_and_serve_on_when_they_break",
     ),
     (118, "src/schedule/worker.rs::a_dead_host_does_not_keep_the_others_waiting"),
-    (119, "crates/probe/src/context/tests.rs::what_fails_while_nobody_runs_us_is_our_fault"),
+    (119, "crates/probe/src/context/tests.rs::what_fails_while_nothing_runs_is_an_internal_fault"),
 ];
 
 /// How much of a probe's time may belong to none of its phases.

@@ -37,9 +37,9 @@ impl Attempts<'_> {
         let mut outcome = Ok(());
         for (address, left) in addresses.into_iter().zip((1..=count).rev()) {
             let mut own = Facts::default();
-            let share = context.begin_share(left);
-            let found = self.at(Some(address), context, &mut own).await;
-            context.end_share(share);
+            let at_address =
+                async |context: &mut ProbeContext| self.at(Some(address), context, &mut own).await;
+            let found = context.share(left, at_address).await;
             let text = address.to_string();
             let success = if found.is_ok() { 1.0 } else { 0.0 };
             let labels = vec![("address", Cow::Owned(text.clone()))];
@@ -71,10 +71,11 @@ impl Attempts<'_> {
     ) -> Result<(), Failure> {
         let mut attempt = 1;
         let outcome = loop {
-            let share = context.begin_share(self.http.retries + 2 - attempt);
             *facts = Facts::default();
-            let outcome = self.attempt(at, attempt, context, facts).await;
-            context.end_share(share);
+            let once = async |context: &mut ProbeContext| {
+                self.attempt(at, attempt, context, &mut *facts).await
+            };
+            let outcome = context.share(self.http.retries + 2 - attempt, once).await;
             match &outcome {
                 Err(failure)
                     if attempt <= self.http.retries && failure.phase != Phase::Internal =>

@@ -81,10 +81,8 @@ impl OAuth2 {
             context.conceal(&token.secret);
             return Ok(token.header.clone());
         }
-        let aside = context.begin_aside();
-        let fetched = self.fetch(net, context).await;
-        context.end_aside(aside);
-        let token = fetched?;
+        let fetch = async |context: &mut ProbeContext| self.fetch(net, context).await;
+        let token = context.aside(fetch).await?;
         context.forget(metric::TLS);
         context.forget(metric::ADDRESS);
         context.conceal(&token.secret);

@@ -194,10 +194,10 @@ impl Way<'_> {
         // The name that the module gives is the target's.
         let settings = TlsSettings { server_name: None, ..self.tls.clone() };
         let name = proxy.host_str().unwrap_or_default();
-        let aside = context.begin_aside();
-        let shaken =
-            steps::handshake(&settings, &[b"http/1.1"], name, opened.stream, net, context).await;
-        context.end_aside(aside);
+        let shake = async |context: &mut ProbeContext| {
+            steps::handshake(&settings, &[b"http/1.1"], name, opened.stream, net, context).await
+        };
+        let shaken = context.aside(shake).await;
         context.forget(metric::TLS);
         Ok(Transport::Tls(Box::new(shaken.map_err(proxy_failure)?)))
     }
