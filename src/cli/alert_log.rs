@@ -11,7 +11,7 @@ use crate::{
     config::Sources,
 };
 
-/// Runs the receiver until it is told to stop.
+/// Runs the receiver until it is asked to stop.
 pub(super) fn alert_log(options: AlertLogCommandOptions) -> anyhow::Result<ExitCode> {
     serve::start_log(&options.log);
     let path = options.alert_log.alert_log;

@@ -1,4 +1,4 @@
-//! `check`: probe once, print a table or JSON, and tell by the exit code whether all is up.
+//! `check`: probe once, print a table or JSON, and report by the exit code whether all is up.
 
 use std::{
     collections::BTreeMap, fmt::Write as _, io::IsTerminal as _, process::ExitCode, sync::Arc,

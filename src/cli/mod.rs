@@ -70,7 +70,7 @@ fn sources(files: Option<&FileOptions>, rules: Option<&RuleOptions>) -> Sources 
         rules: rules.map(|rules| rules.rules.clone()).unwrap_or_default(),
         interval,
         timeout,
-        // What listens itself says where; the others mean a program that listens where it does by default.
+        // Commands that listen set their own address; the others mean a program that listens where it does by default.
         listen: std::net::SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT)),
     }
 }
@@ -87,7 +87,7 @@ fn print_diagnostics(diagnostics: &[Diagnostic]) {
 /// How long work that cannot be interrupted, such as a write to a disk that hangs, may take when the program ends.
 const END_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Runs a command that serves until it is told to stop.
+/// Runs a command that serves until it is asked to stop.
 fn run_until_stopped(
     command: impl Future<Output = anyhow::Result<ExitCode>>,
 ) -> anyhow::Result<ExitCode> {

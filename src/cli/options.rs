@@ -47,7 +47,7 @@ pub enum Command {
     Validate(ValidateOptions),
     /// Run unit tests of rules, in the format of promtool
     TestRules(TestRulesOptions),
-    /// Write the alerts that an Alertmanager tells into the alert log: the receiver of its webhook
+    /// Write the alerts that an Alertmanager sends into the alert log: the receiver of its webhook
     AlertLog(AlertLogCommandOptions),
     /// Ask a running program whether it is healthy; exit code 0: it is, 1: it is not. For containers, which have no curl
     Healthcheck(HealthcheckOptions),
@@ -102,7 +102,7 @@ pub struct RuleOptions {
     pub rules: Vec<String>,
 }
 
-/// Where rules are unless a flag says otherwise.
+/// Where rules are unless a flag names others.
 const RULES: &str = "config/rules/*.yml";
 
 impl RuleOptions {
@@ -288,7 +288,7 @@ pub struct ExporterOptions {
         value_delimiter = ','
     )]
     pub targets: Vec<String>,
-    /// Alert log for what an Alertmanager tells at /api/v1/alertmanager; `-` is standard output
+    /// Alert log for what an Alertmanager sends to /api/v1/alertmanager; `-` is standard output
     #[arg(long = "alert-log.path", env = "WEBSERVICE_MONITOR_ALERT_LOG_PATH", value_name = "FILE")]
     pub alert_log: Option<PathBuf>,
     /// How alerts are written.

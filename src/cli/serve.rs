@@ -125,7 +125,7 @@ fn derived_url(listen: SocketAddr) -> String {
     format!("http://{host}:{}", listen.port())
 }
 
-/// Runs the program until it is told to stop.
+/// Runs the program until it is asked to stop.
 pub(super) fn serve(mut settings: Settings, options: &ServeOptions) -> anyhow::Result<ExitCode> {
     run_until_stopped(async {
         let listener = bind(options.listen.address).await?;
@@ -202,7 +202,7 @@ fn hint(error: &StartError) -> &'static str {
     }
 }
 
-/// Does as it is told on SIGHUP; returns on SIGINT and SIGTERM. A second one of those ends the process at once, because from then
+/// Reloads on SIGHUP; returns on SIGINT and SIGTERM. A second one of those ends the process at once, because from then
 /// on nobody listens for it.
 pub(super) async fn obey_signals(on_hangup: impl AsyncFn()) -> anyhow::Result<()> {
     let listen = |kind: SignalKind| -> anyhow::Result<Signal> {

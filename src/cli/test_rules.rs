@@ -10,7 +10,7 @@ use series::rule::unit_test;
 use super::{FAILED, MISUSED, options::TestRulesOptions, print_diagnostics};
 use crate::config::{self, Diagnostic};
 
-/// Runs every file, prints what failed, and tells by the exit code.
+/// Runs every file, prints what failed, and reports by the exit code whether any did.
 pub(super) fn test_rules(options: &TestRulesOptions) -> ExitCode {
     let mut failed = false;
     for path in &options.files {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::{MISUSED, print_diagnostics};
 use crate::config::{Config, Sources, Summary, diagnostic::Warning};
 
-/// Loads the configuration and says what is in it.
+/// Loads the configuration and prints what is in it.
 pub(super) fn validate(sources: &Sources) -> ExitCode {
     match Config::load(sources) {
         Ok(config) => {

@@ -7,8 +7,8 @@ pub mod diagnostic;
 mod files;
 mod identity;
 mod load;
+mod misspelling;
 pub mod promise;
-mod slip;
 mod targets;
 pub mod watch;
 
@@ -83,7 +83,7 @@ pub struct Config {
     pub rules: Vec<series::rule::Group>,
     /// The paths that were read, for the watcher and for messages.
     pub files: Vec<PathBuf>,
-    /// What is valid and yet looks like a slip, with its place: logged when it is loaded, printed by `validate`.
+    /// What is valid and yet looks like a mistake, with its place: logged when it is loaded, printed by `validate`.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -98,7 +98,7 @@ pub struct Target {
     pub module: String,
     /// The labels of its series: `job`, `instance`, and the user's own, without those that begin with `__`.
     pub labels: series::Labels,
-    /// The labels that begin with `__`, as they stand in the file: settings, not facts about its series.
+    /// The labels that begin with `__`, as they are in the file: settings, not facts about its series.
     pub internal_labels: Arc<[(String, String)]>,
     /// What its labels promise of it.
     pub promises: Promises,
@@ -111,7 +111,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// What tells it from all others.
+    /// What distinguishes it from all others.
     pub fn identity(&self) -> Identity {
         Identity::of(&self.labels)
     }

@@ -17,7 +17,7 @@ use super::{
     INTERVAL_MAX, INTERVAL_MAX_REASON, JOB, MODULE_DEFAULT, Promises, Sources, Target,
     dependency::{DEPENDS_ON, Dependency},
     identity::Seen,
-    own_url, promise, slip,
+    misspelling, own_url, promise,
 };
 
 /// How a targets file looks, for those who have none.
@@ -167,7 +167,7 @@ impl Reading<'_> {
         let find = |wanted: &str| {
             group.labels.iter().find(|(name, _)| name.0.value == wanted).map(|(_, value)| value)
         };
-        self.slips(group);
+        self.misspellings(group);
         if let Some(on) = find(DEPENDS_ON) {
             let service = find("service").map(|service| service.value.clone());
             self.dependencies.push(Dependency { file: self.file, service, on: on.clone() });
@@ -187,9 +187,9 @@ impl Reading<'_> {
     }
 
     /// Warns of labels whose names are nearly those with a meaning, once each.
-    fn slips(&mut self, group: &RawGroup) {
+    fn misspellings(&mut self, group: &RawGroup) {
         for LabelName(name) in group.labels.keys() {
-            let Some(known) = slip::meant(&name.value) else { continue };
+            let Some(known) = misspelling::meant(&name.value) else { continue };
             // Who has set the right one too knows its name.
             if group.labels.keys().any(|other| other.0.value == known) {
                 continue;

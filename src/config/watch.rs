@@ -20,7 +20,7 @@ pub const INTERVAL: Duration = Duration::from_secs(2);
 /// How long content must stay the same before it counts: editors truncate before they write.
 pub const SETTLE: Duration = Duration::from_millis(500);
 
-/// A wish to reload the configuration, with the way back for the outcome.
+/// A request to reload the configuration, with the way back for the outcome.
 pub type ReloadRequest = oneshot::Sender<Result<(), Vec<Diagnostic>>>;
 
 /// The content of all files at one moment.
@@ -66,7 +66,7 @@ pub async fn watch(
             () = tokio::time::sleep(INTERVAL) => {}
         }
         let mut seen = Fingerprint::of(&sources);
-        // Files that never rest are applied all the same after a few looks: one reload in about 4 s at most.
+        // Files that never rest are applied anyway after a few looks: one reload in about 4 s at most.
         for _ in 0..4 {
             if seen == applied {
                 break;

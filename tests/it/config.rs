@@ -25,7 +25,7 @@ fn sources(targets: &Path) -> Sources {
 
 fn load(targets: &Path) -> Result<Config, String> {
     Config::load(&sources(targets))
-        .map_err(|errors| errors.iter().map(|error| format!("{}\n\n", Error(error))).collect())
+        .map_err(|errors| errors.iter().map(|error| Error(error).to_string() + "\n\n").collect())
 }
 
 fn cases(ending: &str) -> std::io::Result<Vec<PathBuf>> {

@@ -2,8 +2,8 @@
 //!
 //! Must not know what is that large.
 
-/// The units, each with the power of two that it stands for. As in Prometheus and `blackbox_exporter`, `KB` is 1024 bytes
-/// (<https://pkg.go.dev/github.com/alecthomas/units#Base2Bytes>); `KiB` says the same.
+/// The units, each with its power of two. As in Prometheus and `blackbox_exporter`, `KB` is 1024 bytes
+/// (<https://pkg.go.dev/github.com/alecthomas/units#Base2Bytes>); `KiB` is the same.
 const UNITS: [(&str, u32); 9] = [
     ("KiB", 10),
     ("MiB", 20),

@@ -17,20 +17,9 @@ pub fn did_you_mean<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) 
     Some(format!("did you mean `{nearest}`?"))
 }
 
-/// Whether one letter too many, too few or another, or two exchanged, make one word of the other.
-pub fn is_one_slip(left: &str, right: &str) -> bool {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    let same = left.iter().zip(right).take_while(|(one, other)| one == other).count();
-    let (left, right) = (left.get(same..).unwrap_or(&[]), right.get(same..).unwrap_or(&[]));
-    match (left, right) {
-        ([], [_]) | ([_], []) => true,
-        ([one, rest_left @ ..], [other, rest_right @ ..]) => {
-            let exchanged = matches!((rest_left, rest_right), ([next, behind_left @ ..], [after, behind_right @ ..])
-                if one == after && other == next && behind_left == behind_right);
-            exchanged || rest_left == rest_right || rest_left == right || left == rest_right
-        }
-        _ => false,
-    }
+/// Whether one letter too many, too few or another, or two exchanged neighbours, make one word of the other.
+pub fn is_one_edit(left: &str, right: &str) -> bool {
+    strsim::osa_distance(left, right) == 1
 }
 
 #[cfg(test)]
@@ -51,8 +40,8 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_one_letter_or_two_exchanged() {
-        for (left, right, slip) in [
+    fn an_edit_is_one_letter_or_two_exchanged() {
+        for (left, right, edit) in [
             ("module", "modul", true),
             ("module", "modules", true),
             ("module", "nodule", true),
@@ -63,8 +52,8 @@ mod tests {
             ("", "a", true),
             ("", "", false),
         ] {
-            assert_eq!(is_one_slip(left, right), slip, "{left} {right}");
-            assert_eq!(is_one_slip(right, left), slip, "{right} {left}");
+            assert_eq!(is_one_edit(left, right), edit, "{left} {right}");
+            assert_eq!(is_one_edit(right, left), edit, "{right} {left}");
         }
     }
 }

@@ -15,7 +15,7 @@ const LISTED_MAX: usize = 12;
 /// A mistake in the making.
 #[derive(Debug)]
 pub(crate) struct Error {
-    diagnostic: Diagnostic,
+    diagnostic: Box<Diagnostic>,
     /// The field that a mapping lacks.
     missing: Option<&'static str>,
     /// The node to cut out.
@@ -28,7 +28,8 @@ impl Error {
         if self.node.is_some() {
             return self;
         }
-        Self { diagnostic: self.diagnostic.at(node.position), node: Some(node.id), ..self }
+        let diagnostic = Box::new(self.diagnostic.at(node.position));
+        Self { diagnostic, node: Some(node.id), ..self }
     }
 
     /// Whether it only follows from what was cut out before: a key is missing that was cut out, or a whole does not fit that
@@ -51,7 +52,7 @@ impl Error {
     }
 
     fn new(diagnostic: Diagnostic) -> Self {
-        Self { diagnostic, missing: None, node: None }
+        Self { diagnostic: Box::new(diagnostic), missing: None, node: None }
     }
 }
 

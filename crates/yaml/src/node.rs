@@ -33,7 +33,7 @@ pub(crate) enum Kind {
         text: String,
         plain: bool,
     },
-    /// What a `!!binary` scalar stands for (<https://yaml.org/type/binary.html>).
+    /// The bytes of a `!!binary` scalar (<https://yaml.org/type/binary.html>).
     Binary(Vec<u8>),
     Sequence(Vec<Node>),
     Mapping(Vec<(Node, Node)>),
@@ -209,9 +209,8 @@ impl Builder {
             }
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
-                let mut node = node.ok_or_else(|| {
-                    mistake(at, "an alias must not be inside of what it stands for")
-                })?;
+                let mut node =
+                    node.ok_or_else(|| mistake(at, "an alias must not be inside its own anchor"))?;
                 if self.open.len() + node.depth() > DEPTH_MAX {
                     return Err(mistake(at, format!("nested deeper than {DEPTH_MAX} levels")));
                 }
@@ -231,7 +230,7 @@ impl Builder {
     fn binary(&mut self, text: &str, at: Marker) -> Kind {
         let digits: String = text.split_ascii_whitespace().collect();
         let bytes = BASE64_STANDARD.decode(digits).unwrap_or_else(|_| {
-            // What it says may be a secret.
+            // The text may be a secret.
             self.mistakes.push(mistake(at, "the text behind `!!binary` is not Base64"));
             Vec::new()
         });

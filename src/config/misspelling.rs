@@ -1,8 +1,8 @@
-//! Names of labels that are nearly those with a meaning: a slip of the keyboard that would silently do nothing.
+//! Names of labels that are nearly those with a meaning: a misspelling that would silently do nothing.
 //!
-//! A user's own labels are carried along as they are, so this only warns, and only when the name is one slip away.
+//! A user's own labels are carried along as they are, so this only warns, and only when the name is one edit away.
 
-use notation::suggestion::is_one_slip;
+use notation::suggestion::is_one_edit;
 
 /// The labels with a meaning.
 const KNOWN: [&str; 11] = [
@@ -33,8 +33,8 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
     let letters = plain(name);
     KNOWN.into_iter().find(|known| {
         let wanted = plain(known);
-        let may_slip = wanted.len() >= LETTERS_MIN && !EXACT.contains(known);
-        letters == wanted || (may_slip && is_one_slip(&letters, &wanted))
+        let may_differ = wanted.len() >= LETTERS_MIN && !EXACT.contains(known);
+        letters == wanted || (may_differ && is_one_edit(&letters, &wanted))
     })
 }
 
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_are_seen_and_words_of_ones_own_are_not() {
+    fn misspellings_are_seen_and_other_words_are_not() {
         for (name, known) in [
             ("alertafter", "alert_after"),
             ("alertAfter", "alert_after"),
