@@ -8,7 +8,7 @@ use std::{cell::Cell, collections::HashMap};
 use super::{
     Options, QueryError, aggregate, functions, number, operator,
     plan::{At, Moment, Plan, RangeSelector, RangeSource, Selector},
-    table::{Column, SAME_LABELS, Steps, Table, map_values, merge},
+    table::{Column, SAME_LABELS, Steps, Table, Window, map_values, merge},
 };
 use crate::{Labels, Matcher, Sample, Series, Source, Timestamp, is_stale};
 
@@ -24,20 +24,6 @@ pub(super) struct Evaluation<'a> {
     pub(super) query: Steps,
     /// How many samples the whole query holds at present.
     pub(super) samples: &'a Cell<usize>,
-}
-
-/// The samples of one series in one window.
-pub(super) struct Window<'a> {
-    /// The samples in (`start`, `end`], without staleness markers; never empty.
-    pub(super) samples: &'a [Sample],
-    /// The excluded beginning of the window.
-    pub(super) start: Timestamp,
-    /// The included end of the window.
-    pub(super) end: Timestamp,
-    /// The step the window belongs to; differs from `end` with `offset` and `@`.
-    pub(super) at: Timestamp,
-    /// The scalar arguments of the function, in their order.
-    pub(super) parameters: &'a [f64],
 }
 
 impl Evaluation<'_> {

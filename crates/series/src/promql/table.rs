@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::QueryError;
-use crate::{Labels, Timestamp};
+use crate::{Labels, Sample, Timestamp};
 
 /// The evaluation times of a query: `start`, `start + step`, …
 #[derive(Clone, Copy, Debug)]
@@ -103,4 +103,18 @@ pub(super) fn map_values(
         })
         .collect();
     merge(mapped, SAME_LABELS)
+}
+
+/// The samples of one series in one window.
+pub(super) struct Window<'a> {
+    /// The samples in (`start`, `end`], without staleness markers; never empty.
+    pub(super) samples: &'a [Sample],
+    /// The excluded beginning of the window.
+    pub(super) start: Timestamp,
+    /// The included end of the window.
+    pub(super) end: Timestamp,
+    /// The step the window belongs to; differs from `end` with `offset` and `@`.
+    pub(super) at: Timestamp,
+    /// The scalar arguments of the function, in their order.
+    pub(super) parameters: &'a [f64],
 }

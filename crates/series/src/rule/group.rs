@@ -1,4 +1,4 @@
-//! A rule group with what has become of it: evaluation in order, and the change to new rules.
+//! A rule group with what has become of it, and its evaluation in order.
 //!
 //! Must not know when its turn is, nor what becomes of the changes it reports.
 
@@ -7,10 +7,10 @@ use std::{sync::Arc, time::Duration};
 use super::{
     AlertChange, External, Group,
     alert::Change,
-    carry, reload, restore,
+    carry,
     state::{Round, RuleState},
 };
-use crate::{Database, Labels, Source, Timestamp};
+use crate::{Database, Timestamp};
 
 /// A rule group, the states of its rules, and how its last evaluation went.
 #[derive(Clone, Debug)]
@@ -41,15 +41,6 @@ pub struct RuleError {
     pub line: usize,
     /// What went wrong.
     pub message: String,
-}
-
-/// What a change to new rules brought about.
-#[derive(Clone, Debug, Default)]
-pub struct Reloaded {
-    /// The ends of the alerts whose rules are gone.
-    pub changes: Vec<AlertChange>,
-    /// Staleness markers for the series that nobody writes any more.
-    pub ended: Vec<(Labels, f64)>,
 }
 
 impl GroupState {
@@ -114,33 +105,6 @@ impl GroupState {
         evaluation.changes = changes.collect();
         self.last_evaluation = Some(at);
         evaluation
-    }
-
-    /// Takes up the alerts that the store knows from before the start, looking back one day from `now`, and reports those
-    /// that were firing: as firing since the time when they began to. Call it once, before the first evaluation.
-    ///
-    /// An alert belongs to the rule of its name: of several to the one whose labels it has, and whose expression gave it last.
-    /// So it is found when the expression, the labels, the group or the file of its rule were edited in between.
-    ///
-    /// The store has the times of activity in whole seconds; [`super::Alert::active_at`] is rounded down to them here. An alert
-    /// whose series cannot be read is not taken up.
-    pub fn restore(
-        groups: &mut [Self],
-        source: &dyn Source,
-        now: Timestamp,
-        external: &External,
-    ) -> Vec<AlertChange> {
-        restore::restore(groups, source, now, external)
-    }
-
-    /// Changes from old groups to new ones at the time `now`.
-    ///
-    /// As in Prometheus a rule keeps its state when the group, its own name and its labels are the same, of several such rules
-    /// in their order. It also keeps it when it is found in another group or file, or, if it alerts, when its own labels
-    /// were edited. The alerts of a rule that is gone are left to a rule of the same name, whose next evaluation decides, and
-    /// end where there is none.
-    pub fn reload(old: Vec<Self>, new: Vec<Group>, now: Timestamp) -> (Vec<Self>, Reloaded) {
-        reload::reload(old, new, now)
     }
 }
 

@@ -13,6 +13,8 @@ mod group;
 mod identity;
 mod load;
 mod model;
+mod names;
+mod relabel;
 mod reload;
 mod restore;
 mod standing;
@@ -21,25 +23,15 @@ mod template;
 pub mod unit_test;
 mod view;
 
+use self::names::{ALERT_NAME, ALERT_STATE, ALERTS, ALERTS_FOR_STATE};
 pub use self::{
     alert::{Alert, AlertChange, AlertState, EndReason, Transition},
-    group::{Evaluation, GroupState, Reloaded, RuleError},
+    group::{Evaluation, GroupState, RuleError},
     identity::{identity, is_about_a_target},
     load::{Loaded, load},
     model::{External, Group, Rule, RuleKind},
+    reload::Reloaded,
     standing::{Standing, alert_names, certain_changes},
     state::{Health, RuleState},
     view::{GroupView, RuleView},
 };
-
-/// The metric with one series for each pending or firing alert.
-const ALERTS: &str = "ALERTS";
-
-/// The metric whose value is the time, in seconds, from which on an alert has been active.
-const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
-
-/// The label with the name of the alerting rule.
-const ALERT_NAME: &str = "alertname";
-
-/// The label of [`ALERTS`] that tells pending from firing.
-const ALERT_STATE: &str = "alertstate";

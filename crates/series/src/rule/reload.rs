@@ -9,12 +9,21 @@ use std::{
 };
 
 use super::{
-    Group, Reloaded, RuleKind,
-    alert::{self, Change, EndReason},
+    Group, RuleKind,
+    alert::{self, AlertChange, Change, EndReason},
     group::{GroupState, to_change},
     state::RuleState,
 };
-use crate::{Timestamp, stale_marker};
+use crate::{Labels, Timestamp, stale_marker};
+
+/// What a change to new rules brought about.
+#[derive(Clone, Debug, Default)]
+pub struct Reloaded {
+    /// The ends of the alerts whose rules are gone.
+    pub changes: Vec<AlertChange>,
+    /// Staleness markers for the series that nobody writes any more.
+    pub ended: Vec<(Labels, f64)>,
+}
 
 /// A rule of before, until its state has gone over.
 struct Old {
@@ -80,12 +89,20 @@ struct Reload {
     states: Vec<GroupState>,
 }
 
+impl GroupState {
+    /// Changes from old groups to new ones at the time `now`.
+    ///
+    /// As in Prometheus a rule keeps its state when the group, its own name and its labels are the same, of several such rules
+    /// in their order. It also keeps it when it is found in another group or file, or, if it alerts, when its own labels
+    /// were edited. The alerts of a rule that is gone are left to a rule of the same name, whose next evaluation decides, and
+    /// end where there is none.
+    pub fn reload(old: Vec<Self>, new: Vec<Group>, now: Timestamp) -> (Vec<Self>, Reloaded) {
+        reload(old, new, now)
+    }
+}
+
 /// See [`GroupState::reload`].
-pub(super) fn reload(
-    old: Vec<GroupState>,
-    new: Vec<Group>,
-    now: Timestamp,
-) -> (Vec<GroupState>, Reloaded) {
+fn reload(old: Vec<GroupState>, new: Vec<Group>, now: Timestamp) -> (Vec<GroupState>, Reloaded) {
     let mut reload = Reload {
         groups: Vec::new(),
         left: Vec::new(),

@@ -25,8 +25,27 @@ const LOOKBACK_MS: i64 = 24 * 3_600_000;
 /// A rule's place: its group, and its own in the group.
 type Place = (usize, usize);
 
+impl GroupState {
+    /// Takes up the alerts that the store knows from before the start, looking back one day from `now`, and reports those
+    /// that were firing: as firing since the time when they began to. Call it once, before the first evaluation.
+    ///
+    /// An alert belongs to the rule of its name: of several to the one whose labels it has, and whose expression gave it last.
+    /// So it is found when the expression, the labels, the group or the file of its rule were edited in between.
+    ///
+    /// The store has the times of activity in whole seconds; [`super::Alert::active_at`] is rounded down to them here. An alert
+    /// whose series cannot be read is not taken up.
+    pub fn restore(
+        groups: &mut [Self],
+        source: &dyn Source,
+        now: Timestamp,
+        external: &External,
+    ) -> Vec<AlertChange> {
+        restore(groups, source, now, external)
+    }
+}
+
 /// See [`GroupState::restore`].
-pub(super) fn restore(
+fn restore(
     groups: &mut [GroupState],
     source: &dyn Source,
     now: Timestamp,

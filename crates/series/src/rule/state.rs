@@ -10,7 +10,7 @@ use std::{
 use super::{
     ALERT_NAME, ALERT_STATE, ALERTS, ALERTS_FOR_STATE, External, Group, Rule, RuleKind,
     alert::{self, Alert, AlertState, Change, EndReason, Found, Holds, Step},
-    carry,
+    relabel,
     template::Expander,
 };
 use crate::{Database, Labels, Timestamp, labels::METRIC_NAME, promql::Element, stale_marker};
@@ -159,7 +159,7 @@ impl RuleState {
         changes: &mut Vec<Change>,
     ) -> Result<Vec<(Labels, f64)>, String> {
         let found = self.found(round)?;
-        carry::relabel(&mut self.active, &mut self.orphaned, &found, self.edited.as_ref());
+        relabel::relabel(&mut self.active, &mut self.orphaned, &found, self.edited.as_ref());
         self.edited = None;
         let Step { active, changes: mut changed } =
             alert::advance(&self.active, found, holds, round.at);

@@ -3,6 +3,7 @@
 //! Must not know what the samples mean, nor the wall clock: the time is an argument of retention.
 
 mod chunk;
+mod error;
 mod head;
 mod index;
 mod record;
@@ -13,13 +14,13 @@ mod wal;
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    io,
     path::PathBuf,
     sync::{Mutex, RwLock},
 };
 
 use notation::sync::{lock, read, write};
 
+pub use self::{error::StoreError, wal::Replay};
 use self::{
     head::{Expiry, Head, Totals},
     record::Round,
@@ -62,50 +63,6 @@ impl Default for StoreOptions {
             lookback_ms: LOOKBACK_MS,
         }
     }
-}
-
-/// Why the store cannot be opened or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process holds the directory.
-    #[error("{} is used by another process", path.display())]
-    Locked {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// A segment has a format that this program does not know.
-    #[error("{} has format version {version}, which this program does not know; nothing was changed", path.display())]
-    Version {
-        /// The segment.
-        path: PathBuf,
-        /// The version its header names.
-        version: u16,
-    },
-    /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
-
-/// What opening a store found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Replay {
-    /// Samples read back.
-    pub samples: u64,
-    /// Series they belong to.
-    pub series: usize,
-    /// Segments read.
-    pub segments: usize,
-    /// Bytes of an interrupted write that were cut off the last segment.
-    pub torn_bytes: u64,
-    /// Copies of damaged segments, of which only the part before the damage was read.
-    pub quarantined: Vec<PathBuf>,
-    /// The time of the newest sample.
-    pub newest: Option<Timestamp>,
 }
 
 /// The size of a store.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Replay, StoreError,
+    error::StoreError,
     record::{Decoder, Encoder, Round},
 };
 use crate::{Labels, Timestamp};
@@ -20,6 +20,23 @@ const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 12;
 /// A record holds at most this many samples, which bounds its size.
 const RECORD_SAMPLES_MAX: usize = 10_000;
+
+/// What opening a store found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// Samples read back.
+    pub samples: u64,
+    /// Series they belong to.
+    pub series: usize,
+    /// Segments read.
+    pub segments: usize,
+    /// Bytes of an interrupted write that were cut off the last segment.
+    pub torn_bytes: u64,
+    /// Copies of damaged segments, of which only the part before the damage was read.
+    pub quarantined: Vec<PathBuf>,
+    /// The time of the newest sample.
+    pub newest: Option<Timestamp>,
+}
 
 /// What the log takes on the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

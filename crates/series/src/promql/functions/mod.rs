@@ -14,9 +14,9 @@ mod regression;
 
 use super::{
     QueryError,
-    evaluate::{Evaluation, Window},
+    evaluate::Evaluation,
     plan::Plan,
-    table::{Column, SAME_LABELS, Table, map_values, merge},
+    table::{Column, SAME_LABELS, Table, Window, map_values, merge},
 };
 
 /// A function.

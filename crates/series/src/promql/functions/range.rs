@@ -7,12 +7,7 @@
 use super::{Plan, Table, argument, instant, single};
 use crate::{
     Sample,
-    promql::{
-        QueryError,
-        evaluate::{Evaluation, Window},
-        number,
-        plan::RangeSource,
-    },
+    promql::{QueryError, evaluate::Evaluation, number, plan::RangeSource, table::Window},
 };
 
 fn values<'a>(window: &'a Window<'_>) -> impl Iterator<Item = f64> + 'a {

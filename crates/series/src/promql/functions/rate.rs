@@ -3,8 +3,8 @@
 //! Must not know labels.
 
 use crate::promql::{
-    evaluate::Window,
     number::{from_count, seconds},
+    table::Window,
 };
 
 /// `rate()`: the extrapolated increase through the length of the window in seconds.

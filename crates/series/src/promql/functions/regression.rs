@@ -7,8 +7,9 @@ use crate::{
     Sample, Timestamp,
     promql::{
         QueryError,
-        evaluate::{Evaluation, Window},
+        evaluate::Evaluation,
         number::{Sum, seconds},
+        table::Window,
     },
 };
 
