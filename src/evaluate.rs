@@ -27,10 +27,20 @@ use self::outbox::{Batch, Outbox};
 pub use self::rules::Rules;
 use crate::{
     config::Config,
+    ingest::Disk,
     notify::{Notice, SharedNotifiers},
     schedule::first_round,
     state::{Counters, Monitor, lock},
 };
+
+/// How rules are evaluated.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The interval of groups that set none.
+    pub interval: Duration,
+    /// What the rules know of the program's surroundings.
+    pub external: External,
+}
 
 /// Evaluates the rules of a monitor.
 pub struct Evaluator {
@@ -39,6 +49,7 @@ pub struct Evaluator {
     groups: Arc<Mutex<Vec<GroupState>>>,
     published: Arc<Rules>,
     store: Arc<Store>,
+    disk: Arc<Disk>,
     notifiers: Arc<SharedNotifiers>,
     /// The interval of groups that set none.
     interval: Duration,
@@ -56,10 +67,9 @@ impl Evaluator {
     pub fn new(
         monitor: Monitor,
         published: Arc<Rules>,
-        store: Arc<Store>,
+        disk: Arc<Disk>,
         notifiers: Arc<SharedNotifiers>,
-        interval: Duration,
-        external: External,
+        settings: Settings,
         reloaded: mpsc::Receiver<Vec<Group>>,
     ) -> Self {
         let groups: Vec<GroupState> =
@@ -69,10 +79,11 @@ impl Evaluator {
             monitor,
             groups: Arc::new(Mutex::new(groups)),
             published,
-            store,
+            store: Arc::clone(disk.store()),
+            disk,
             notifiers,
-            interval,
-            external: Arc::new(external),
+            interval: settings.interval,
+            external: Arc::new(settings.external),
             reloaded,
             evaluated: BTreeSet::new(),
             account_due: true,
@@ -82,11 +93,7 @@ impl Evaluator {
     /// Evaluates until the token is cancelled. One group at a time: they share the store, and a slow group must not be
     /// overtaken by itself. What changed is delivered meanwhile, however slow the disk is.
     pub async fn run(self, stop: CancellationToken) {
-        let (changes, outbox) = Outbox::new(
-            Arc::clone(self.monitor.counters()),
-            Arc::clone(&self.store),
-            Arc::clone(&self.notifiers),
-        );
+        let (changes, outbox) = Outbox::new(Arc::clone(&self.disk), Arc::clone(&self.notifiers));
         tokio::join!(self.evaluate_all(stop, changes), outbox.run());
     }
 

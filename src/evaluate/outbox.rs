@@ -5,14 +5,11 @@
 
 use std::sync::Arc;
 
-use series::store::Store;
 use tokio::sync::mpsc;
-use tracing::error;
 
-use super::blocking;
 use crate::{
+    ingest::Disk,
     notify::{Notice, Present, SharedNotifiers},
-    state::Counters,
 };
 
 /// How many evaluations may wait for a slow disk.
@@ -28,8 +25,7 @@ pub(super) struct Batch {
 
 /// Takes batches to the notifiers, one after the other.
 pub(super) struct Outbox {
-    counters: Arc<Counters>,
-    store: Arc<Store>,
+    disk: Arc<Disk>,
     notifiers: Arc<SharedNotifiers>,
     batches: mpsc::Receiver<Batch>,
 }
@@ -37,26 +33,18 @@ pub(super) struct Outbox {
 impl Outbox {
     /// An outbox and the way into it.
     pub(super) fn new(
-        counters: Arc<Counters>,
-        store: Arc<Store>,
+        disk: Arc<Disk>,
         notifiers: Arc<SharedNotifiers>,
     ) -> (mpsc::Sender<Batch>, Self) {
         let (sender, batches) = mpsc::channel(BATCHES_MAX);
-        (sender, Self { counters, store, notifiers, batches })
+        (sender, Self { disk, notifiers, batches })
     }
 
     /// Works until the way in is closed and nothing is left. What came while the store was synced is handed over at once.
     pub(super) async fn run(mut self) {
         let mut batches = Vec::new();
         while self.batches.recv_many(&mut batches, BATCHES_MAX).await > 0 {
-            let (counters, store) = (Arc::clone(&self.counters), Arc::clone(&self.store));
-            blocking(move || {
-                if let Err(error) = store.sync() {
-                    counters.sync_failed();
-                    error!(%error, "The samples of this round are not on disk yet.");
-                }
-            })
-            .await;
+            self.disk.sync().await;
             let mut changed = Vec::new();
             for Batch { notices, present } in batches.drain(..) {
                 changed.extend(notices);

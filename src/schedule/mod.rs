@@ -5,6 +5,8 @@
 pub mod plan;
 pub mod worker;
 
+use std::sync::Arc;
+
 use series::Timestamp;
 
 use crate::config::Target;
@@ -12,11 +14,11 @@ use crate::config::Target;
 pub use plan::{Plan, first_round};
 pub use worker::{Scheduler, Settings};
 
-/// Where results go.
+/// Where results go. No call waits for anything: probing must not stop for whoever takes a result.
 pub trait Sink: Send + Sync + 'static {
     /// Takes the result of a probe of `target` that was begun at `started`.
-    fn record(&self, target: &Target, started: Timestamp, result: probe::ProbeResult);
+    fn record(&self, target: &Arc<Target>, started: Timestamp, result: probe::ProbeResult);
 
     /// The target was removed: its series end at `at`.
-    fn forget(&self, target: &Target, at: Timestamp);
+    fn forget(&self, target: &Arc<Target>, at: Timestamp);
 }

@@ -315,13 +315,13 @@ mod tests {
     }
 
     impl Sink for Recorder {
-        fn record(&self, target: &Target, _: Timestamp, _: ProbeResult) {
+        fn record(&self, target: &Arc<Target>, _: Timestamp, _: ProbeResult) {
             let mut times = self.times.0.lock().unwrap();
             let at = self.begun.elapsed().as_secs_f64();
             times.entry(target.instance.clone()).or_default().push(at);
         }
 
-        fn forget(&self, _: &Target, _: Timestamp) {}
+        fn forget(&self, _: &Arc<Target>, _: Timestamp) {}
     }
 
     struct Stopped;

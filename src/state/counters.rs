@@ -16,7 +16,6 @@ pub struct Counters {
     probes_fault: AtomicU64,
     modules_unknown: AtomicU64,
     rule_failures: AtomicU64,
-    sync_failures: AtomicU64,
 }
 
 impl Counters {
@@ -37,16 +36,6 @@ impl Counters {
     /// The evaluation of a rule failed.
     pub fn rule_failed(&self) {
         add_one(&self.rule_failures);
-    }
-
-    /// Samples could not be written to disk.
-    pub fn sync_failed(&self) {
-        add_one(&self.sync_failures);
-    }
-
-    /// How often samples could not be written to disk.
-    pub fn sync_failures(&self) -> u64 {
-        self.sync_failures.load(Ordering::Relaxed)
     }
 }
 

@@ -27,7 +27,7 @@ own_metrics! {
     PROBES = Counter "webservice_monitor_probes_total", "Probes by outcome: up, down, or fault when the fault was ours.";
     PROBES_IN_FLIGHT = Gauge "webservice_monitor_probes_in_flight", "Probes that are running or waiting for their turn.";
     SLOTS_MISSED = Counter "webservice_monitor_probe_slots_missed_total",
-        "Slots that passed unused because the previous probe of the target had not ended.";
+        "Slots that passed unused: the previous probe of the target had not ended, or the program was held up.";
     MODULES_UNKNOWN = Counter "webservice_monitor_module_unknown_total",
         "Requests of a probe with a module that does not exist.";
     RULE_FAILURES = Counter "webservice_monitor_rule_evaluation_failures_total", "Evaluations of rules that failed.";
@@ -37,8 +37,17 @@ own_metrics! {
     STORE_WAL_BYTES = Gauge "webservice_monitor_store_wal_bytes", "Size of the write-ahead log on disk.";
     STORE_DROPPED = Counter "webservice_monitor_store_samples_dropped_total",
         "Samples that were not newer than the last one of their series.";
+    STORE_UNLOGGED = Counter "webservice_monitor_store_samples_unlogged_total",
+        "Samples that count but never reached the disk, because it took none for too long.";
     STORE_SYNC_FAILURES = Counter "webservice_monitor_store_sync_failures_total",
         "Rounds whose samples could not be written to disk; they are kept in memory and tried again.";
+    RESULTS_QUEUED = Gauge "webservice_monitor_results_queued", "Results that wait to be stored.";
+    RESULTS_DROPPED = Counter "webservice_monitor_results_dropped_total",
+        "Results that were left out of the store because too many waited; the oldest go first.";
+    DISK_SYNC_SECONDS = Gauge "webservice_monitor_disk_sync_seconds",
+        "How long the disk took for the last round of samples or, when that is longer, has taken for the present one.";
+    DISK_SLOW_SYNCS = Counter "webservice_monitor_disk_slow_syncs_total",
+        "Rounds of samples for which the disk took longer than a second.";
     NOTICES = Counter "webservice_monitor_notifications_total", "Notifications delivered, by notifier.";
     NOTICE_ERRORS = Counter "webservice_monitor_notification_errors_total",
         "Attempts to deliver that failed; the notifications are kept and tried again.";

@@ -3,7 +3,10 @@
 //! Wiring only. The whole program runs in-process in tests, which bring their own [`World`].
 
 pub mod alert_log;
-mod storage;
+mod reload;
+mod self_scrape;
+mod settings;
+mod upkeep;
 
 use std::{
     net::SocketAddr,
@@ -18,26 +21,28 @@ use probe::Net;
 use series::{
     Labels,
     rule::{External, Group},
-    store::{Store, StoreError, StoreOptions},
+    store::StoreError,
 };
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch as latest},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{error, info, warn};
+use tracing::warn;
 
+use self::reload::{Reloader, load_first, log_configuration, log_mistakes};
+pub use self::settings::{Settings, Storage};
 use crate::{
     api::{self, Reader},
     clock::Clock,
     config::{
-        Config, Diagnostic, Sources, Summary,
+        Config, Diagnostic,
         watch::{Fingerprint, ReloadRequest, watch},
     },
-    evaluate::{Evaluator, Rules},
+    evaluate::{self, Evaluator, Rules},
     exporter::{self, Endpoints, Operations},
     http::serve,
-    ingest::{Recorder, StoreSize},
+    ingest::{self, Disk},
     notify::{self, Notifiers, SharedNotifiers},
     receive::{self, Receiver},
     schedule::{self, Scheduler},
@@ -55,37 +60,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long what waits for the notifiers may take to be written when the program stops.
 const NOTIFIERS_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How many reloads may wait; more are refused by making their askers wait.
-const RELOADS_WAITING_MAX: usize = 16;
-
-/// What the program is to do.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The files of the configuration.
-    pub sources: Sources,
-    /// The embedded store and the rules; `None` makes the exporter.
-    pub storage: Option<Storage>,
-    /// How people are told of alerts: of our own, and of those that an Alertmanager tells. `None` where nobody is told.
-    pub notify: Option<notify::Settings>,
-    /// How long the heartbeat of an Alertmanager may be missing; `None` when none is expected.
-    pub heartbeat_timeout: Option<Duration>,
-    /// The address under which people reach the program.
-    pub external_url: String,
-    /// How many recent probes are remembered.
-    pub history_limit: usize,
-    /// Seconds subtracted from the timeout of a scrape that asks for a probe.
-    pub timeout_offset_seconds: f64,
-}
-
-/// What the all-in-one mode keeps.
-#[derive(Clone, Debug)]
-pub struct Storage {
-    /// Where and for how long samples are kept.
-    pub store: StoreOptions,
-    /// How often rule groups are evaluated that do not say so themselves.
-    pub evaluation_interval: Duration,
-}
 
 /// The outside world, which tests replace.
 pub struct World {
@@ -118,7 +92,8 @@ pub enum StartError {
 pub struct App {
     monitor: Monitor,
     address: SocketAddr,
-    store: Option<Arc<Store>>,
+    /// The embedded store on its disk; absent in the exporter.
+    disk: Option<Arc<Disk>>,
     rules: Arc<Rules>,
     notifiers: Option<Arc<SharedNotifiers>>,
     reloads: mpsc::Sender<ReloadRequest>,
@@ -139,25 +114,25 @@ impl App {
         let fingerprint = Fingerprint::of(&settings.sources);
         let (config, mistakes) = load_first(&settings).await.map_err(StartError::Config)?;
         world.net.add_own_address(address);
-        let store = settings.storage.as_ref().map(storage::open).transpose()?;
+        let disk = settings.storage.as_ref().map(upkeep::open).transpose()?;
         let notifiers = match &settings.notify {
             Some(notify) => Some(Arc::new(SharedNotifiers::new(Notifiers::open(notify)?)?)),
             None => None,
         };
         log_configuration(&config, "Configuration loaded.");
-        let monitor = new_monitor(&settings, &world, config, store.as_deref());
+        let monitor = new_monitor(&settings, &world, config, disk.as_deref());
         if !mistakes.is_empty() {
             log_mistakes(
                 &mistakes,
-                "Targets not loaded, there are none to discover until they are mended",
+                "Targets not loaded, there are none to discover until they are fixed",
             );
             monitor.reloads().failed(mistakes, monitor.now());
         }
-        let (reloads, requests) = mpsc::channel(RELOADS_WAITING_MAX);
+        let (reloads, requests) = mpsc::channel(reload::WAITING_MAX);
         let app = Self {
             monitor,
             address,
-            store,
+            disk,
             rules: Arc::default(),
             notifiers,
             reloads,
@@ -200,10 +175,8 @@ impl App {
         if let Some(notifiers) = &self.notifiers {
             notifiers.close(NOTIFIERS_TIMEOUT).await;
         }
-        if let Some(store) = &self.store
-            && let Err(error) = store.sync()
-        {
-            error!(%error, "The last samples are not on disk.");
+        if let Some(disk) = &self.disk {
+            disk.sync().await;
         }
     }
 
@@ -217,36 +190,45 @@ impl App {
         rules: mpsc::Receiver<Vec<Group>>,
         collectors: &mut Collectors,
     ) {
-        let (Some(store), Some(notifiers)) = (&self.store, &self.notifiers) else { return };
+        let (Some(disk), Some(notifiers)) = (&self.disk, &self.notifiers) else { return };
+        collectors.push(Arc::clone(disk) as _);
+        let (recorder, writer) = ingest::channel(&self.monitor, Arc::clone(disk.store()));
+        collectors.push(Arc::clone(&writer) as _);
+        let recorder = Arc::new(recorder);
         let counts = Arc::new(schedule::worker::Counts::default());
         collectors.push(Arc::clone(&counts) as _);
         let scheduler = Scheduler {
             config,
             net: Arc::clone(&world.net),
-            sink: Arc::new(Recorder::new(&self.monitor, Arc::clone(store))),
+            sink: Arc::clone(&recorder) as _,
             clock: Arc::clone(&world.clock),
             settings: schedule::Settings::within(descriptors_max()),
             counts,
         };
-        self.tasks.spawn(scheduler.run(self.stop.clone()));
+        let evaluation = evaluate::Settings {
+            interval: storage.evaluation_interval,
+            external: external(&settings.external_url),
+        };
         let evaluator = Evaluator::new(
             self.monitor.clone(),
             Arc::clone(&self.rules),
-            Arc::clone(store),
+            Arc::clone(disk),
             Arc::clone(notifiers),
-            storage.evaluation_interval,
-            external(&settings.external_url),
+            evaluation,
             rules,
         );
-        self.tasks.spawn(evaluator.run(self.stop.clone()));
-        self.tasks.spawn(storage::keep(self.monitor.clone(), Arc::clone(store), self.stop.clone()));
-        let own = storage::observe_self(
+        let own = self_scrape::run(
             self.monitor.clone(),
-            Arc::clone(store),
+            recorder,
             collectors.clone(),
             self.address.to_string(),
             settings.sources.interval,
         );
+        // Ends when the last recorder is gone, with everything stored.
+        self.tasks.spawn(writer.run());
+        self.tasks.spawn(scheduler.run(self.stop.clone()));
+        self.tasks.spawn(evaluator.run(self.stop.clone()));
+        self.tasks.spawn(upkeep::keep(self.monitor.clone(), Arc::clone(disk), self.stop.clone()));
         self.tasks.spawn(until(self.stop.clone(), own));
     }
 
@@ -281,14 +263,10 @@ impl App {
         let mut collectors = Collectors::default();
         collectors.push(Arc::clone(self.monitor.reloads()) as _);
         collectors.push(Arc::clone(self.monitor.counters()) as _);
-        if let Some(store) = &self.store {
-            let (store, counters) = (Arc::clone(store), Arc::clone(self.monitor.counters()));
-            collectors.push(Arc::new(StoreSize { store, counters }));
-        }
         let started_seconds = seconds(self.monitor.about().started);
         collectors.push(Arc::new(Process { started_seconds }));
         let (config_changes, config) = latest::channel(self.monitor.config());
-        let (rule_changes, rules) = mpsc::channel(RELOADS_WAITING_MAX);
+        let (rule_changes, rules) = mpsc::channel(reload::WAITING_MAX);
         let receiver = self.spawn_receiver(&settings, &world, &mut collectors);
         if let Some(storage) = &settings.storage {
             self.spawn_monitoring(&settings, storage, &world, config, rules, &mut collectors);
@@ -315,7 +293,7 @@ impl App {
         );
         let reader = Arc::new(Reader {
             monitor: self.monitor.clone(),
-            store: self.store.clone(),
+            store: self.disk.as_ref().map(|disk| Arc::clone(disk.store())),
             rules: Arc::clone(&self.rules),
         });
         let ready = Arc::clone(&self.ready);
@@ -329,14 +307,9 @@ impl App {
 }
 
 /// The state of a program that has just loaded its configuration.
-fn new_monitor(
-    settings: &Settings,
-    world: &World,
-    config: Config,
-    store: Option<&Store>,
-) -> Monitor {
+fn new_monitor(settings: &Settings, world: &World, config: Config, disk: Option<&Disk>) -> Monitor {
     let started = world.clock.now();
-    let oldest = store.and_then(|store| store.statistics().oldest);
+    let oldest = disk.and_then(|disk| disk.store().statistics().oldest);
     let about = About {
         external_url: settings.external_url.clone(),
         started,
@@ -346,7 +319,7 @@ fn new_monitor(
 }
 
 /// What the rules know of the program's surroundings: the links of their annotations begin with these labels. Behind a Prometheus
-/// the second one is Grafana; here the pages of both are our own.
+/// the second one is Grafana; here the pages of both are internal.
 fn external(url: &str) -> External {
     let labels = Labels::new([("monitor_url", url), ("dashboard_url", url)]);
     External { url: url.to_owned(), labels }
@@ -367,89 +340,5 @@ async fn until(stop: CancellationToken, task: impl Future<Output = ()>) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = task => {}
-    }
-}
-
-/// Reads the configuration away from the tasks that serve and probe.
-async fn load(sources: Sources) -> Result<Config, Vec<Diagnostic>> {
-    match tokio::task::spawn_blocking(move || Config::load(&sources)).await {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            let message = format!("loading ended by a programming error: {error}");
-            Err(vec![Diagnostic::new(message).of_file("configuration".as_ref())])
-        }
-    }
-}
-
-/// Reads the configuration for a start, with the mistakes that it starts in spite of. An exporter starts although a targets
-/// file is broken: its Prometheus has the targets, and would lose sight of all of them.
-async fn load_first(settings: &Settings) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mistakes = match load(settings.sources.clone()).await {
-        Ok(config) => return Ok((config, Vec::new())),
-        Err(mistakes) if settings.storage.is_some() => return Err(mistakes),
-        Err(mistakes) => mistakes,
-    };
-    let without_targets = Sources { targets: Vec::new(), ..settings.sources.clone() };
-    match load(without_targets).await {
-        Ok(config) => Ok((config, mistakes)),
-        Err(_) => Err(mistakes),
-    }
-}
-
-fn log_mistakes(mistakes: &[Diagnostic], what: &str) {
-    for diagnostic in mistakes {
-        error!(place = %diagnostic.location(), hint = diagnostic.hint.as_deref().unwrap_or(""),
-            "{what}: {}.", diagnostic.message);
-    }
-}
-
-fn log_configuration(config: &Config, message: &str) {
-    let Summary { targets, modules, rules, .. } = config.summary();
-    info!(targets, modules, rules, "{message}");
-    for warning in &config.warnings {
-        warn!(place = %warning.location(), hint = warning.hint.as_deref().unwrap_or(""),
-            "Configuration loaded, but look at this: {}.", warning.message);
-    }
-}
-
-/// Answers wishes to reload, one after the other.
-struct Reloader {
-    monitor: Monitor,
-    sources: Sources,
-    config: latest::Sender<Arc<Config>>,
-    rules: Option<mpsc::Sender<Vec<Group>>>,
-}
-
-impl Reloader {
-    async fn run(self, mut requests: mpsc::Receiver<ReloadRequest>) {
-        while let Some(answer) = requests.recv().await {
-            let outcome = self.reload().await;
-            // Whoever asked may have gone away; the reload is done all the same.
-            let _asker_gone = answer.send(outcome);
-        }
-    }
-
-    async fn reload(&self) -> Result<(), Vec<Diagnostic>> {
-        let (now, reloads) = (self.monitor.now(), self.monitor.reloads());
-        match load(self.sources.clone()).await {
-            Ok(config) => {
-                log_configuration(&config, "Configuration reloaded.");
-                let groups = config.rules.clone();
-                let config = Arc::new(config);
-                reloads.succeeded(Arc::clone(&config), now);
-                self.config.send_replace(config);
-                if let Some(rules) = &self.rules
-                    && rules.send(groups).await.is_err()
-                {
-                    error!("The rules are no longer evaluated.");
-                }
-                Ok(())
-            }
-            Err(errors) => {
-                log_mistakes(&errors, "Configuration not loaded, the previous one runs on");
-                reloads.failed(errors.clone(), now);
-                Err(errors)
-            }
-        }
     }
 }
