@@ -2,9 +2,13 @@
 //!
 //! The only place that reads the system's time of day.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use series::Timestamp;
+use tokio::time::Instant;
 
 /// Tells the time of day.
 pub trait Clock: Send + Sync + 'static {
@@ -27,4 +31,10 @@ impl Clock for SystemClock {
 pub fn milliseconds(time: SystemTime) -> Timestamp {
     time.duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A clock that is never set: the time since this call.
+pub fn uptime() -> Arc<dyn Fn() -> Duration + Send + Sync> {
+    let begun = Instant::now();
+    Arc::new(move || begun.elapsed())
 }

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use alerting::{AlertEvent as Notice, Destinations};
 use series::{
     Database as _, Timestamp,
     rule::{AlertChange, External, Group, GroupState, GroupView, Transition},
@@ -28,7 +29,6 @@ pub use self::rules::Rules;
 use crate::{
     config::Config,
     ingest::Disk,
-    notify::{Notice, SharedNotifiers},
     schedule::first_round,
     state::{Counters, Monitor, lock},
 };
@@ -50,7 +50,7 @@ pub struct Evaluator {
     published: Arc<Rules>,
     store: Arc<Store>,
     disk: Arc<Disk>,
-    notifiers: Arc<SharedNotifiers>,
+    notifiers: Arc<Destinations>,
     /// The interval of groups that set none.
     interval: Duration,
     external: Arc<External>,
@@ -68,7 +68,7 @@ impl Evaluator {
         monitor: Monitor,
         published: Arc<Rules>,
         disk: Arc<Disk>,
-        notifiers: Arc<SharedNotifiers>,
+        notifiers: Arc<Destinations>,
         settings: Settings,
         reloaded: mpsc::Receiver<Vec<Group>>,
     ) -> Self {

@@ -1,7 +1,7 @@
 //! The health monitor: one target list, two ways to run it.
 //!
 //! ```text
-//! config → schedule → probe → ingest → { exposition | store } → evaluate → notify → web
+//! config → schedule → probe → ingest → { exposition | store } → evaluate → alerting → web
 //! ```
 //!
 //! A module may import from those to its left only; `state`, `clock`, `explain` and `telemetry` are shared by all of
@@ -21,8 +21,7 @@ mod http;
 
 pub mod exporter;
 
-pub mod notify;
-pub mod receive;
+pub mod webhook;
 
 pub mod evaluate;
 

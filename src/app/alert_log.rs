@@ -8,21 +8,21 @@ use std::{
     time::Duration,
 };
 
+use alerting::{Destinations, Scope};
 use axum::{Router, http::StatusCode};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
-use super::{NOTIFIERS_TIMEOUT, StartError, end};
+use super::{StartError, destinations, end};
 use crate::{
-    clock::Clock,
+    clock::{Clock, uptime},
     config::{Config, Diagnostic, Sources},
     exporter::{self, Operations},
     http::{plain, serve},
-    notify::{self, Notifiers, Scope, SharedNotifiers},
-    receive::{self, Receiver, Watched},
     state::lock,
     telemetry::{Collectors, process::Process, seconds},
+    webhook::{self, Receiver, Watched},
 };
 
 /// What is answered to whoever looks at the root in a browser.
@@ -33,7 +33,7 @@ const ABOUT: &str = "This is the alert log of webservice-monitor.\n\
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where the lines go.
-    pub notify: notify::Settings,
+    pub destinations: alerting::Settings,
     /// How long the heartbeat may be missing; `None` when none is expected.
     pub heartbeat_timeout: Option<Duration>,
     /// The address under which people reach the program.
@@ -45,7 +45,7 @@ pub struct Settings {
 /// The running receiver.
 pub struct AlertLogApp {
     address: SocketAddr,
-    notifiers: Arc<SharedNotifiers>,
+    destinations: Arc<Destinations>,
     ready: Arc<AtomicBool>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -63,21 +63,21 @@ impl AlertLogApp {
     ) -> Result<Self, StartError> {
         let address = listener.local_addr()?;
         let started_seconds = seconds(clock.now());
-        let notifiers = Arc::new(SharedNotifiers::new(Notifiers::open(&settings.notify)?)?);
+        let destinations = Arc::new(Destinations::open(&settings.destinations, &uptime())?);
         let receiver = Arc::new(Receiver::new(
             clock,
-            Arc::clone(&notifiers),
+            Arc::clone(&destinations),
             settings.heartbeat_timeout,
             settings.external_url,
             watched(settings.watched),
         ));
         let mut collectors = Collectors::default();
         collectors.push(Arc::new(Process { started_seconds }));
-        collectors.push(Arc::clone(&notifiers) as _);
+        collectors.push(Arc::clone(&destinations) as _);
         collectors.push(Arc::clone(&receiver) as _);
         let app = Self {
             address,
-            notifiers,
+            destinations,
             ready: Arc::new(AtomicBool::new(true)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -86,7 +86,7 @@ impl AlertLogApp {
         let router = Router::new()
             .fallback(|| async { plain(StatusCode::NOT_FOUND, ABOUT) })
             .merge(exporter::operations(Operations { collectors, ready: Arc::clone(&app.ready) }))
-            .merge(receive::router(receiver));
+            .merge(webhook::router(receiver));
         app.tasks.spawn(serve(listener, router, app.stop.clone()));
         Ok(app)
     }
@@ -98,13 +98,13 @@ impl AlertLogApp {
 
     /// Moves on to the alert log's present file, as on SIGHUP.
     pub fn reopen(&self) {
-        self.notifiers.reopen();
+        self.destinations.reopen();
     }
 
     /// Answers the requests in flight, writes what waits, and ends.
     pub async fn stop(self) {
         end(&self.ready, &self.stop, &self.tasks).await;
-        self.notifiers.close(NOTIFIERS_TIMEOUT).await;
+        destinations::close(self.destinations).await;
     }
 }
 

@@ -3,6 +3,7 @@
 //! Wiring only. The whole program runs in-process in tests, which bring their own [`World`].
 
 pub mod alert_log;
+mod destinations;
 mod reload;
 mod self_scrape;
 mod settings;
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use alerting::Destinations;
 use probe::Net;
 use series::{
     Labels,
@@ -34,7 +36,7 @@ use self::reload::{Reloader, load_first, log_configuration, log_mistakes};
 pub use self::settings::{Settings, Storage};
 use crate::{
     api::{self, Reader},
-    clock::Clock,
+    clock::{Clock, uptime},
     config::{
         Config, Diagnostic,
         watch::{Fingerprint, ReloadRequest, watch},
@@ -43,8 +45,6 @@ use crate::{
     exporter::{self, Endpoints, Operations},
     http::serve,
     ingest::{self, Disk},
-    notify::{self, Notifiers, SharedNotifiers},
-    receive::{self, Receiver},
     schedule::{self, Scheduler},
     state::{About, Monitor},
     telemetry::{
@@ -53,13 +53,11 @@ use crate::{
         seconds,
     },
     web,
+    webhook::{self, Receiver},
 };
 
 /// How long requests and probes in flight may take to end when the program stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long what waits for the notifiers may take to be written when the program stops.
-const NOTIFIERS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The outside world, which tests replace.
 pub struct World {
@@ -82,7 +80,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The alert log cannot be opened.
     #[error(transparent)]
-    AlertLog(#[from] notify::NotifyError),
+    AlertLog(#[from] alerting::OpenError),
     /// The address of the listener is unknown.
     #[error("cannot tell the address that is listened on: {0}")]
     Listener(#[from] std::io::Error),
@@ -95,7 +93,7 @@ pub struct App {
     /// The embedded store on its disk; absent in the exporter.
     disk: Option<Arc<Disk>>,
     rules: Arc<Rules>,
-    notifiers: Option<Arc<SharedNotifiers>>,
+    destinations: Option<Arc<Destinations>>,
     reloads: mpsc::Sender<ReloadRequest>,
     ready: Arc<AtomicBool>,
     tasks: TaskTracker,
@@ -115,8 +113,8 @@ impl App {
         let (config, mistakes) = load_first(&settings).await.map_err(StartError::Config)?;
         world.net.add_own_address(address);
         let disk = settings.storage.as_ref().map(upkeep::open).transpose()?;
-        let notifiers = match &settings.notify {
-            Some(notify) => Some(Arc::new(SharedNotifiers::new(Notifiers::open(notify)?)?)),
+        let destinations = match &settings.destinations {
+            Some(settings) => Some(Arc::new(Destinations::open(settings, &uptime())?)),
             None => None,
         };
         log_configuration(&config, "Configuration loaded.");
@@ -134,7 +132,7 @@ impl App {
             address,
             disk,
             rules: Arc::default(),
-            notifiers,
+            destinations,
             reloads,
             ready: Arc::new(AtomicBool::new(true)),
             tasks: TaskTracker::new(),
@@ -159,8 +157,8 @@ impl App {
     /// # Errors
     /// Every mistake in the files; the previous configuration then runs on.
     pub async fn reload(&self) -> Result<(), Vec<Diagnostic>> {
-        if let Some(notifiers) = &self.notifiers {
-            notifiers.reopen();
+        if let Some(destinations) = &self.destinations {
+            destinations.reopen();
         }
         let (answer, answered) = oneshot::channel();
         if self.reloads.send(answer).await.is_err() {
@@ -172,8 +170,8 @@ impl App {
     /// Stops all tasks and writes everything to disk. Requests in flight are answered; probes in flight are dropped.
     pub async fn stop(self) {
         end(&self.ready, &self.stop, &self.tasks).await;
-        if let Some(notifiers) = &self.notifiers {
-            notifiers.close(NOTIFIERS_TIMEOUT).await;
+        if let Some(destinations) = self.destinations {
+            destinations::close(destinations).await;
         }
         if let Some(disk) = &self.disk {
             disk.sync().await;
@@ -190,7 +188,7 @@ impl App {
         rules: mpsc::Receiver<Vec<Group>>,
         collectors: &mut Collectors,
     ) {
-        let (Some(disk), Some(notifiers)) = (&self.disk, &self.notifiers) else { return };
+        let (Some(disk), Some(destinations)) = (&self.disk, &self.destinations) else { return };
         collectors.push(Arc::clone(disk) as _);
         let (recorder, writer) = ingest::channel(&self.monitor, Arc::clone(disk.store()));
         collectors.push(Arc::clone(&writer) as _);
@@ -213,7 +211,7 @@ impl App {
             self.monitor.clone(),
             Arc::clone(&self.rules),
             Arc::clone(disk),
-            Arc::clone(notifiers),
+            Arc::clone(destinations),
             evaluation,
             rules,
         );
@@ -239,11 +237,11 @@ impl App {
         world: &World,
         collectors: &mut Collectors,
     ) -> Option<Arc<Receiver>> {
-        let notifiers = self.notifiers.as_ref()?;
-        collectors.push(Arc::clone(notifiers) as _);
+        let destinations = self.destinations.as_ref()?;
+        collectors.push(Arc::clone(destinations) as _);
         let receiver = Arc::new(Receiver::new(
             Arc::clone(&world.clock),
-            Arc::clone(notifiers),
+            Arc::clone(destinations),
             settings.heartbeat_timeout,
             settings.external_url.clone(),
             None,
@@ -299,7 +297,7 @@ impl App {
         let ready = Arc::clone(&self.ready);
         let router = exporter::router(Arc::new(endpoints))
             .merge(exporter::operations(Operations { collectors, ready }))
-            .merge(receiver.map(receive::router).unwrap_or_default())
+            .merge(receiver.map(webhook::router).unwrap_or_default())
             .merge(api::router(Arc::clone(&reader)))
             .merge(web::router(reader));
         self.tasks.spawn(serve(world.listener, router, self.stop.clone()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use series::store::StoreOptions;
 
-use crate::{config::Sources, notify};
+use crate::config::Sources;
 
 /// What the program is to do.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ pub struct Settings {
     pub sources: Sources,
     /// The embedded store and the rules; `None` makes the exporter.
     pub storage: Option<Storage>,
-    /// How people are notified of alerts: of internal ones, and of those that an Alertmanager reports. `None` where nobody is.
-    pub notify: Option<notify::Settings>,
+    /// Where alerts are delivered to: those of this program's rules, and those that an Alertmanager reports. `None` for nowhere.
+    pub destinations: Option<alerting::Settings>,
     /// How long the heartbeat of an Alertmanager may be missing; `None` when none is expected.
     pub heartbeat_timeout: Option<Duration>,
     /// The address under which people reach the program.

@@ -18,7 +18,7 @@ pub(super) fn alert_log(options: AlertLogCommandOptions) -> anyhow::Result<ExitC
     run_until_stopped(async {
         let listener = serve::bind(options.serve.listen.address).await?;
         let settings = Settings {
-            notify: serve::alert_log(path.clone(), &options.alert_log.alerts),
+            destinations: serve::destinations(path.clone(), &options.alert_log.alerts),
             heartbeat_timeout: options.alert_log.alerts.heartbeat_timeout,
             external_url: serve::external_url(&options.serve, listener.local_addr()?),
             watched: Sources {

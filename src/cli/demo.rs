@@ -9,7 +9,7 @@ use super::{options::DemoOptions, runtime, serve, sources};
 use crate::{
     app::{Settings, Storage},
     config::Sources,
-    demo, notify,
+    demo,
 };
 
 /// How often the services are probed: once a minute in the time of the demo.
@@ -60,11 +60,10 @@ pub(super) fn demo(options: DemoOptions) -> anyhow::Result<ExitCode> {
             },
             evaluation_interval: INTERVAL,
         }),
-        notify: Some(notify::Settings {
-            alert_log_path: directory.join("alerts.jsonl"),
-            alert_log_format: notify::Format::Json,
-            alert_log_stdout: false,
-        }),
+        destinations: Some(alerting::Settings::alert_log(
+            directory.join("alerts.jsonl"),
+            alerting::Format::Json,
+        )),
         heartbeat_timeout: None,
         // Known when it listens.
         external_url: String::new(),

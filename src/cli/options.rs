@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
+use alerting::Format as AlertFormat;
 use clap::{Args, Parser, Subcommand};
 use notation::duration::{above_zero, parse_prometheus};
 
 use crate::{
     config::{INTERVAL_MAX, INTERVAL_MAX_REASON, MODULE_DEFAULT},
-    notify::Format as AlertFormat,
     telemetry::log::{Format as LogFormat, LogLevel},
 };
 
@@ -47,7 +47,7 @@ pub enum Command {
     Validate(ValidateOptions),
     /// Run unit tests of rules, in the format of promtool
     TestRules(TestRulesOptions),
-    /// Write the alerts that an Alertmanager sends into the alert log: the receiver of its webhook
+    /// Write the alerts that an Alertmanager reports into the alert log: the receiver of its webhook
     AlertLog(AlertLogCommandOptions),
     /// Ask a running program whether it is healthy; exit code 0: it is, 1: it is not. For containers, which have no curl
     Healthcheck(HealthcheckOptions),

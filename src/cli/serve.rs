@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use alerting::{AlertLogSettings, OpenError};
 use anyhow::Context as _;
 use probe::Net;
 use series::store::StoreOptions;
@@ -25,7 +26,6 @@ use crate::{
     app::{App, Settings, StartError, Storage, World},
     clock::SystemClock,
     config::read_text,
-    notify::{self, NotifyError},
     telemetry::log,
 };
 
@@ -49,7 +49,7 @@ pub(super) fn run(options: RunOptions) -> anyhow::Result<ExitCode> {
             },
             evaluation_interval: sources.interval,
         }),
-        notify: Some(alert_log(options.alert_log.alert_log, &options.alert_log.alerts)),
+        destinations: Some(destinations(options.alert_log.alert_log, &options.alert_log.alerts)),
         heartbeat_timeout: options.alert_log.alerts.heartbeat_timeout,
         sources,
         // Known when it listens.
@@ -71,9 +71,9 @@ pub(super) fn exporter(options: ExporterOptions) -> anyhow::Result<ExitCode> {
     if options.config_check {
         return Ok(validate::validate(&sources));
     }
-    if options.alert_log.is_none()
-        && (options.alerts.heartbeat_timeout.is_some() || options.alerts.alert_stdout)
-    {
+    let AlertOptions { heartbeat_timeout, alert_stdout, .. } = &options.alerts;
+    let wants_alerts = heartbeat_timeout.is_some() || *alert_stdout;
+    if options.alert_log.is_none() && wants_alerts {
         anyhow::bail!(
             "--heartbeat.timeout and --alert-log.stdout are about an alert log, and the exporter has none\n\
              hint: name one with --alert-log.path, or start `webservice-monitor alert-log`"
@@ -83,7 +83,7 @@ pub(super) fn exporter(options: ExporterOptions) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         sources,
         storage: None,
-        notify: options.alert_log.map(|path| alert_log(path, &options.alerts)),
+        destinations: options.alert_log.map(|path| destinations(path, &options.alerts)),
         heartbeat_timeout: options.alerts.heartbeat_timeout,
         // Known when it listens.
         external_url: String::new(),
@@ -93,12 +93,14 @@ pub(super) fn exporter(options: ExporterOptions) -> anyhow::Result<ExitCode> {
     serve(settings, &options.web.serve)
 }
 
-/// The alert log as flags describe it.
-pub(super) fn alert_log(path: PathBuf, options: &AlertOptions) -> notify::Settings {
-    notify::Settings {
-        alert_log_path: path,
-        alert_log_format: options.alert_format,
-        alert_log_stdout: options.alert_stdout,
+/// Where alerts are delivered to, as flags describe it.
+pub(super) fn destinations(path: PathBuf, options: &AlertOptions) -> alerting::Settings {
+    alerting::Settings {
+        alert_log: AlertLogSettings {
+            path,
+            format: options.alert_format,
+            stdout: options.alert_stdout,
+        },
     }
 }
 
@@ -132,7 +134,7 @@ pub(super) fn serve(mut settings: Settings, options: &ServeOptions) -> anyhow::R
         settings.external_url = external_url(options, listener.local_addr()?);
         let net = Arc::new(Net::system());
         let all_in_one = settings.storage.is_some();
-        let alert_log = settings.notify.as_ref().map(|notify| notify.alert_log_path.clone());
+        let alert_log = settings.destinations.as_ref().map(|of| of.alert_log.path.clone());
         let world = World { clock: Arc::new(SystemClock), net, listener };
         let app = match App::start(settings, world).await {
             Ok(app) => app,
@@ -192,7 +194,7 @@ fn hint(error: &StartError) -> &'static str {
         StartError::Store(_) => {
             "choose a directory that you can write to with --storage.path; only one program at a time may use it"
         }
-        StartError::AlertLog(NotifyError::Taken { .. }) => {
+        StartError::AlertLog(OpenError::Taken { .. }) => {
             "end the other one, or choose another file with --alert-log.path"
         }
         StartError::AlertLog(_) => {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use alerting::{AlertEvent as Notice, Ending, Present, Scope, fingerprint};
 use series::{
     Labels, Timestamp,
     rule::{
@@ -12,10 +13,7 @@ use series::{
     },
 };
 
-use crate::{
-    config::Config,
-    notify::{self, Ending, Notice, Present, Scope, fingerprint},
-};
+use crate::config::Config;
 
 /// The notices of changes, and whether an end was left out because it is not certain yet. Of a pending alert there is none.
 pub(super) fn notices(
@@ -121,15 +119,15 @@ fn name(alert: &Alert) -> Option<&str> {
 }
 
 /// An alert that fires, reported later than when it began to.
-pub(super) fn fires(alert: &Alert, told_at: Timestamp) -> Notice {
+pub(super) fn fires(alert: &Alert, reported_at: Timestamp) -> Notice {
     let at = alert.fired_at.unwrap_or(alert.active_at);
-    Notice { told_at, ..to_notice(alert, notify::Transition::Firing, at) }
+    Notice { reported_at, ..to_notice(alert, alerting::Transition::Firing, at) }
 }
 
 fn notice(change: &AlertChange, scope: &Scope) -> Option<Notice> {
     let transition = match change.transition {
-        Transition::Firing => notify::Transition::Firing,
-        Transition::Resolved => notify::Transition::Resolved,
+        Transition::Firing => alerting::Transition::Firing,
+        Transition::Resolved => alerting::Transition::Resolved,
         Transition::Pending | Transition::Cleared => return None,
     };
     let ending = match change.reason {
@@ -139,12 +137,12 @@ fn notice(change: &AlertChange, scope: &Scope) -> Option<Notice> {
     Some(Notice { ending, ..to_notice(&change.alert, transition, change.at) })
 }
 
-fn to_notice(alert: &Alert, transition: notify::Transition, at: Timestamp) -> Notice {
+fn to_notice(alert: &Alert, transition: alerting::Transition, at: Timestamp) -> Notice {
     let annotations = alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str()));
     Notice {
         transition,
         at,
-        told_at: at,
+        reported_at: at,
         active_at: alert.active_at,
         labels: alert.labels.clone(),
         annotations: Labels::new(annotations),

@@ -5,12 +5,10 @@
 
 use std::sync::Arc;
 
+use alerting::{AlertEvent as Notice, Destinations, Present};
 use tokio::sync::mpsc;
 
-use crate::{
-    ingest::Disk,
-    notify::{Notice, Present, SharedNotifiers},
-};
+use crate::ingest::Disk;
 
 /// How many evaluations may wait for a slow disk.
 const BATCHES_MAX: usize = 64;
@@ -26,7 +24,7 @@ pub(super) struct Batch {
 /// Takes batches to the notifiers, one after the other.
 pub(super) struct Outbox {
     disk: Arc<Disk>,
-    notifiers: Arc<SharedNotifiers>,
+    notifiers: Arc<Destinations>,
     batches: mpsc::Receiver<Batch>,
 }
 
@@ -34,7 +32,7 @@ impl Outbox {
     /// An outbox and the way into it.
     pub(super) fn new(
         disk: Arc<Disk>,
-        notifiers: Arc<SharedNotifiers>,
+        notifiers: Arc<Destinations>,
     ) -> (mpsc::Sender<Batch>, Self) {
         let (sender, batches) = mpsc::channel(BATCHES_MAX);
         (sender, Self { disk, notifiers, batches })

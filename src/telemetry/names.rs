@@ -52,7 +52,7 @@ own_metrics! {
     NOTICE_ERRORS = Counter "webservice_monitor_notification_errors_total",
         "Attempts to deliver that failed; the notifications are kept and tried again.";
     NOTICES_DROPPED = Counter "webservice_monitor_notifications_dropped_total",
-        "Notifications given up because too many waited.";
+        "Notifications given up because too many waited, or because the notifier took them at no attempt.";
     NOTICES_QUEUED = Gauge "webservice_monitor_notifications_queued", "Notifications that wait for delivery.";
     WEBHOOKS = Counter "webservice_monitor_webhook_requests_total",
         "Requests of Alertmanager by outcome: accepted, refused for what they are, failed because nothing could be written, or held: taken in with ends that are not believed yet.";

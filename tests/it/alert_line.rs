@@ -2,13 +2,13 @@
 //!
 //! Must not know files.
 
+use alerting::{AlertEvent, Format, MAX_LINE_BYTES, Transition, render};
 use proptest::prelude::*;
 use series::Labels;
-use webservice_monitor::notify::{Format, MAX_LINE_BYTES, Notice, Transition, render};
 
-use crate::alert_log::{START, notice};
+use crate::alert_log::{START, event};
 
-/// Which notice, in which format, and the line; `ID` stands for the hash of the labels, `LOCAL` for the time where the test runs.
+/// Which event, in which format, and the line; `ID` stands for the hash of the labels, `LOCAL` for the time where the test runs.
 const LINES: &[(&str, Format, &str)] = &[
     (
         "firing",
@@ -78,10 +78,10 @@ const LINES: &[(&str, Format, &str)] = &[
 
 #[test]
 fn lines_are_as_documented() {
-    let firing = notice("a", Transition::Firing);
-    let resolved = notice("a", Transition::Resolved);
+    let firing = event("a", Transition::Firing);
+    let resolved = event("a", Transition::Resolved);
     // The first and the last failed check, where the rules say when they were.
-    let mut measured = notice("a", Transition::Resolved);
+    let mut measured = event("a", Transition::Resolved);
     measured.annotations = measured
         .annotations
         .with("started_at", "1795329066.5")
@@ -92,14 +92,14 @@ fn lines_are_as_documented() {
         .strftime("%Y-%m-%d %H:%M:%S%.3f%:z")
         .to_string();
     for (which, format, expected) in LINES {
-        let notice = match *which {
+        let event = match *which {
             "firing" => &firing,
             "resolved" => &resolved,
             _ => &measured,
         };
-        let fingerprint = format!("{:016x}", notice.fingerprint());
+        let fingerprint = format!("{:016x}", event.fingerprint());
         assert_eq!(
-            render(notice, *format),
+            render(event, *format),
             expected.replace("ID", &fingerprint).replace("LOCAL", &local) + "\n",
             "{format:?}"
         );
@@ -115,9 +115,9 @@ fn severities_set_the_level() {
         ("none", "info", 0),
         ("", "info", 0),
     ] {
-        let mut notice = notice("a", Transition::Firing);
-        notice.labels = notice.labels.with("severity", severity);
-        let line: serde_json::Value = serde_json::from_str(&render(&notice, Format::Json)).unwrap();
+        let mut event = event("a", Transition::Firing);
+        event.labels = event.labels.with("severity", severity);
+        let line: serde_json::Value = serde_json::from_str(&render(&event, Format::Json)).unwrap();
         assert_eq!(
             (line["log.level"].as_str(), line["event.severity"].as_i64()),
             (Some(level), Some(number))
@@ -127,9 +127,9 @@ fn severities_set_the_level() {
 
 #[test]
 fn an_instance_that_is_no_url_stays_a_label() {
-    let mut notice = notice("a", Transition::Firing);
-    notice.labels = notice.labels.with("instance", "db:5432");
-    let line: serde_json::Value = serde_json::from_str(&render(&notice, Format::Json)).unwrap();
+    let mut event = event("a", Transition::Firing);
+    event.labels = event.labels.with("instance", "db:5432");
+    let line: serde_json::Value = serde_json::from_str(&render(&event, Format::Json)).unwrap();
     assert_eq!(line.get("url.full"), None);
     assert_eq!(line["labels"]["instance"], "db:5432");
 }
@@ -143,20 +143,20 @@ proptest! {
     ) {
         let mut labels = vec![("alertname".to_owned(), value.clone()), (name, value.clone())];
         labels.extend((0..many).map(|index| (format!("label_{index}"), value.clone())));
-        let notice = Notice {
+        let event = AlertEvent {
             transition: Transition::Firing,
             at: i64::MAX,
-            told_at: i64::MAX,
+            reported_at: i64::MAX,
             active_at: i64::MIN,
             labels: Labels::new(labels),
             annotations: Labels::new([
                 ("summary", value.as_str()), ("description", &value), ("error_type", &value), ("runbook_url", &value),
                 ("dashboard_url", &value), ("resolved", &value), ("started_at", &value),
             ]),
-            ..Notice::default()
+            ..AlertEvent::default()
         };
         for format in [Format::Json, Format::Logfmt, Format::Text] {
-            let line = render(&notice, format);
+            let line = render(&event, format);
             prop_assert!(line.len() <= MAX_LINE_BYTES);
             prop_assert_eq!(line.chars().filter(|each| each.is_control()).collect::<String>(), "\n");
             let hostile = |each: char| matches!(each, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -1,29 +1,32 @@
 //! The alert log as log tools see it: the lines, rotation, crashes and full disks.
 //!
-//! Must not know how the notifier works inside.
+//! Must not know how the destination works inside.
 
 use std::{
     fs,
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use alerting::{
+    AlertEvent, Delivery, Destinations, Format, Origin, Settings, Transition, open_alert_log,
+    render,
+};
 use proptest::prelude::*;
 use series::Labels;
 use tempfile::TempDir;
-use webservice_monitor::notify::{
-    AlertLog, Format, Notice, Notifier as _, Notifiers, Origin, Settings, Transition, render,
-};
+use webservice_monitor::clock;
 
 /// 2026-11-22T06:32:06.000Z
 pub(crate) const START: i64 = 1_795_329_126_000;
 
-pub(crate) fn notice(name: &str, transition: Transition) -> Notice {
-    Notice {
+pub(crate) fn event(name: &str, transition: Transition) -> AlertEvent {
+    AlertEvent {
         transition,
         at: START + 300_455,
-        told_at: START + 300_455,
+        reported_at: START + 300_455,
         active_at: START,
         labels: Labels::new([
             ("alertname", "WebserviceDown"),
@@ -42,12 +45,12 @@ pub(crate) fn notice(name: &str, transition: Transition) -> Notice {
             ("error_type", "connect/refused".to_owned()),
         ]),
         origin: Origin::Alertmanager,
-        ..Notice::default()
+        ..AlertEvent::default()
     }
 }
 
-fn open(path: &Path) -> AlertLog {
-    AlertLog::open(path, Format::Json).unwrap()
+fn open(path: &Path) -> Delivery {
+    open_alert_log(path, Format::Json).unwrap()
 }
 
 fn log_file() -> (TempDir, PathBuf) {
@@ -78,14 +81,14 @@ fn the_log_is_created_with_its_folders_and_not_for_everyone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/er/alerts.jsonl");
     let mut log = open(&path);
-    log.notify(&[notice("a", Transition::Firing)]).unwrap();
+    log.notify(&[event("a", Transition::Firing)]).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777 & !0o640, 0);
     assert_eq!(events(&path), ["firing a"]);
 }
 
 #[test]
 fn rotations_lose_nothing() {
-    let firing = |name| [notice(name, Transition::Firing)];
+    let firing = |name| [event(name, Transition::Firing)];
     let (folder, path) = log_file();
     let rotated = folder.path().join("alerts.jsonl.1");
     let mut log = open(&path);
@@ -119,18 +122,21 @@ fn rotations_lose_nothing() {
     log.reopen();
     log.notify(&firing("after-reopen")).unwrap();
     assert_eq!(events(&path), ["firing after-folder-delete", "firing after-reopen"]);
-    let counters = log.counters();
-    assert_eq!((counters.delivered_total, counters.reopened_total, counters.queued), (7, 5, 0));
+    let statistics = log.statistics();
+    assert_eq!(
+        (statistics.delivered_total, statistics.reopened_total, statistics.queued),
+        (7, 5, 0)
+    );
 }
 
 #[test]
 fn a_torn_line_is_ended_and_its_event_written_again() {
     for format in [Format::Json, Format::Logfmt, Format::Text] {
         let (_folder, path) = log_file();
-        let line = render(&notice("a", Transition::Firing), format);
+        let line = render(&event("a", Transition::Firing), format);
         fs::write(&path, &line.as_bytes()[..line.len() - 5]).unwrap();
-        let mut log = AlertLog::open(&path, format).unwrap();
-        log.notify(&[notice("a", Transition::Firing)]).unwrap();
+        let mut log = open_alert_log(&path, format).unwrap();
+        log.notify(&[event("a", Transition::Firing)]).unwrap();
         let text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
         let lines: Vec<_> = text.split_inclusive('\n').collect();
         assert_eq!(lines.len(), 2, "{text}");
@@ -143,25 +149,25 @@ fn nothing_is_doubled_within_a_run_nor_after_a_restart() {
     for format in [Format::Json, Format::Logfmt, Format::Text] {
         let (_folder, path) = log_file();
         let lines = || String::from_utf8(fs::read(&path).unwrap()).unwrap().lines().count();
-        let mut log = AlertLog::open(&path, format).unwrap();
-        let firing = notice("a", Transition::Firing);
+        let mut log = open_alert_log(&path, format).unwrap();
+        let firing = event("a", Transition::Firing);
         log.notify(&[firing.clone(), firing.clone()]).unwrap();
         drop(log);
         assert_eq!(lines(), 1);
 
-        let mut log = AlertLog::open(&path, format).unwrap();
+        let mut log = open_alert_log(&path, format).unwrap();
         log.notify(std::slice::from_ref(&firing)).unwrap();
-        assert_eq!((lines(), log.counters().duplicates_total), (1, 1));
-        log.notify(&[notice("a", Transition::Resolved)]).unwrap();
+        assert_eq!((lines(), log.statistics().duplicates_total), (1, 1));
+        log.notify(&[event("a", Transition::Resolved)]).unwrap();
         // Out of order: the resolution is already known.
         log.notify(std::slice::from_ref(&firing)).unwrap();
         assert_eq!(lines(), 2);
 
         // The same alert in a later disruption is news.
-        let later = Notice {
+        let later = AlertEvent {
             active_at: START + 3_600_000,
             at: START + 3_900_000,
-            told_at: START + 3_900_000,
+            reported_at: START + 3_900_000,
             ..firing
         };
         log.notify(&[later]).unwrap();
@@ -173,10 +179,10 @@ fn nothing_is_doubled_within_a_run_nor_after_a_restart() {
 fn a_rotation_before_a_restart_doubles_nothing() {
     for rotated in ["alerts.jsonl.1", "alerts.jsonl-20261122"] {
         let (folder, path) = log_file();
-        open(&path).notify(&[notice("a", Transition::Firing)]).unwrap();
+        open(&path).notify(&[event("a", Transition::Firing)]).unwrap();
         fs::rename(&path, folder.path().join(rotated)).unwrap();
         let mut log = open(&path);
-        log.notify(&[notice("a", Transition::Firing), notice("a", Transition::Resolved)]).unwrap();
+        log.notify(&[event("a", Transition::Firing), event("a", Transition::Resolved)]).unwrap();
         assert_eq!(events(&path), ["resolved a"], "{rotated}");
     }
 }
@@ -191,11 +197,11 @@ fn only_the_end_of_a_large_log_is_read_and_foreign_lines_do_no_harm() {
         )
         .unwrap();
     }
-    file.write_all(render(&notice("a", Transition::Firing), Format::Json).as_bytes()).unwrap();
+    file.write_all(render(&event("a", Transition::Firing), Format::Json).as_bytes()).unwrap();
     assert!(file.metadata().unwrap().len() > 2 * 1024 * 1024);
     let mut log = open(&path);
-    log.notify(&[notice("a", Transition::Firing)]).unwrap();
-    assert_eq!(log.counters().duplicates_total, 1);
+    log.notify(&[event("a", Transition::Firing)]).unwrap();
+    assert_eq!(log.statistics().duplicates_total, 1);
 }
 
 #[test]
@@ -206,20 +212,20 @@ fn lines_wait_in_order_while_the_file_cannot_be_written() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     let batch = |names: &[&str]| {
-        names.iter().map(|name| notice(name, Transition::Firing)).collect::<Vec<_>>()
+        names.iter().map(|name| event(name, Transition::Firing)).collect::<Vec<_>>()
     };
     let error = log.notify(&batch(&["a", "b"])).unwrap_err();
     assert!(error.to_string().starts_with("cannot write alert log"), "{error}");
     log.notify(&batch(&["c"])).unwrap_err();
     log.tick().unwrap_err();
-    let counters = log.counters();
-    assert_eq!((counters.errors_total, counters.queued, counters.delivered_total), (3, 3, 0));
-    assert!(counters.last_error.is_some());
+    let statistics = log.statistics();
+    assert_eq!((statistics.errors_total, statistics.queued, statistics.delivered_total), (3, 3, 0));
+    assert!(statistics.last_error.is_some());
 
     fs::remove_dir(&path).unwrap();
     log.tick().unwrap();
     assert_eq!(events(&path), ["firing a", "firing b", "firing c"]);
-    assert_eq!(log.counters().last_error, None);
+    assert_eq!(log.statistics().last_error, None);
     drop(folder);
 }
 
@@ -232,11 +238,14 @@ fn a_full_disk_is_survived_and_the_queue_is_bounded() {
     }
     let mut log = open(full);
     let many: Vec<_> =
-        (0..10_005).map(|number| notice(&format!("s{number}"), Transition::Firing)).collect();
+        (0..10_005).map(|number| event(&format!("s{number}"), Transition::Firing)).collect();
     let error = log.notify(&many).unwrap_err();
     assert!(error.to_string().contains("No space left"), "{error}");
-    let counters = log.counters();
-    assert_eq!((counters.queued, counters.dropped_total, counters.delivered_total), (10_000, 5, 0));
+    let statistics = log.statistics();
+    assert_eq!(
+        (statistics.queued, statistics.dropped_total, statistics.delivered_total),
+        (10_000, 5, 0)
+    );
 }
 
 #[test]
@@ -244,10 +253,10 @@ fn more_than_may_wait_is_written_whole_where_it_can_be() {
     let (_folder, path) = log_file();
     let mut log = open(&path);
     let many: Vec<_> =
-        (0..12_000).map(|number| notice(&format!("s{number}"), Transition::Firing)).collect();
+        (0..12_000).map(|number| event(&format!("s{number}"), Transition::Firing)).collect();
     log.notify(&many).unwrap();
-    let counters = log.counters();
-    assert_eq!((counters.dropped_total, counters.delivered_total), (0, 12_000));
+    let statistics = log.statistics();
+    assert_eq!((statistics.dropped_total, statistics.delivered_total), (0, 12_000));
     assert_eq!(events(&path).len(), 12_000);
 }
 
@@ -259,9 +268,9 @@ fn what_is_refused_can_be_told_again() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     let many: Vec<_> =
-        (0..10_001).map(|number| notice(&format!("s{number}"), Transition::Firing)).collect();
+        (0..10_001).map(|number| event(&format!("s{number}"), Transition::Firing)).collect();
     log.notify(&many).unwrap_err();
-    assert_eq!((log.counters().queued, log.counters().dropped_total), (10_000, 1));
+    assert_eq!((log.statistics().queued, log.statistics().dropped_total), (10_000, 1));
     fs::remove_dir(&path).unwrap();
     log.notify(&many).unwrap();
     assert_eq!(events(&path).len(), 10_001);
@@ -271,7 +280,7 @@ fn what_is_refused_can_be_told_again() {
 fn two_programs_do_not_write_to_one_log() {
     let (_folder, path) = log_file();
     let log = open(&path);
-    let error = AlertLog::open(&path, Format::Json).err().map(|error| error.to_string());
+    let error = open_alert_log(&path, Format::Json).err().map(|error| error.to_string());
     assert!(error.is_some_and(|error| error.starts_with("another program writes to alert log")));
     drop(log);
     open(&path);
@@ -282,29 +291,23 @@ fn a_pipe_without_a_reader_is_refused_instead_of_waited_for() {
     let (_folder, path) = log_file();
     let made = std::process::Command::new("mkfifo").arg(&path).status();
     assert!(made.unwrap().success());
-    let error = AlertLog::open(&path, Format::Json).err().map(|error| error.to_string());
+    let error = open_alert_log(&path, Format::Json).err().map(|error| error.to_string());
     assert!(error.is_some_and(|error| error.contains("named pipe")));
 }
 
 #[test]
-fn every_notifier_in_use_is_served_and_counted() {
+fn every_destination_in_use_is_served_and_counted() {
     let (_folder, path) = log_file();
-    let settings = Settings {
-        alert_log_path: path.clone(),
-        alert_log_format: "json".parse().unwrap(),
-        alert_log_stdout: false,
-    };
-    let mut notifiers = Notifiers::open(&settings).unwrap();
-    notifiers.notify(&[notice("a", Transition::Firing)]).unwrap();
-    notifiers.reopen();
-    notifiers.notify(&[notice("a", Transition::Resolved)]).unwrap();
+    let settings = Settings::alert_log(&path, "json".parse().unwrap());
+    let destinations = Destinations::open(&settings, &clock::uptime()).unwrap();
+    destinations.enqueue(vec![event("a", Transition::Firing)]);
+    destinations.reopen();
+    destinations.enqueue(vec![event("a", Transition::Resolved)]);
+    destinations.close(Duration::from_secs(30));
     assert_eq!(events(&path), ["firing a", "resolved a"]);
-    let counters = notifiers.counters();
+    let counted = destinations.statistics().into_iter();
     assert_eq!(
-        counters
-            .iter()
-            .map(|(name, counters)| (*name, counters.delivered_total))
-            .collect::<Vec<_>>(),
+        counted.map(|(name, of)| (name, of.delivered_total)).collect::<Vec<_>>(),
         [("alert_log", 2)]
     );
 }
@@ -343,13 +346,13 @@ proptest! {
                     let late = transition == Transition::Firing && expected.contains(&format!("resolved {name}"));
                     // An end of which the beginning was never written is written with it.
                     let firing = (transition == Transition::Resolved).then(|| format!("firing {name}"));
-                    let event = format!("{} {name}", transition.as_str());
-                    for event in firing.into_iter().chain([event]) {
+                    let action = format!("{} {name}", transition.as_str());
+                    for event in firing.into_iter().chain([action]) {
                         if !late && !expected.contains(&event) {
                             expected.push(event);
                         }
                     }
-                    log.notify(&[notice(&name, transition)]).unwrap();
+                    log.notify(&[event(&name, transition)]).unwrap();
                 }
                 Step::Restart => {
                     // Only one at a time may have it open.

@@ -11,12 +11,12 @@ use std::{
     },
 };
 
+use alerting::{AlertEvent, Format, Origin, open_alert_log};
 use series::Labels;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
-use webservice_monitor::notify::{AlertLog, Format, Notice, Notifier as _, Origin};
 
 use crate::program::{Program, Running, wait_for, wait_for_file};
 
@@ -158,14 +158,14 @@ async fn what_only_the_log_says_is_open_ends() {
         let directory = program.directory;
         program.app.stop().await;
         let log = directory.path().join("alerts.jsonl");
-        let mut before = AlertLog::open(&log, format).unwrap();
-        let notice = |name: &str, origin| Notice {
+        let mut before = open_alert_log(&log, format).unwrap();
+        let event = |name: &str, origin| AlertEvent {
             labels: Labels::new([("alertname", name), ("instance", "http://a/")]),
             origin,
-            ..Notice::default()
+            ..AlertEvent::default()
         };
-        let foreign = notice("Foreign", Origin::Alertmanager);
-        before.notify(&[notice("Gone", Origin::Rules), foreign]).unwrap();
+        let foreign = event("Foreign", Origin::Alertmanager);
+        before.notify(&[event("Gone", Origin::Rules), foreign]).unwrap();
         drop(before);
         if lost != "nothing" {
             std::fs::remove_file(directory.path().join(".alerts.jsonl.known")).unwrap();

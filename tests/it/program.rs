@@ -16,7 +16,6 @@ use webservice_monitor::{
     app::{App, Settings, Storage, World},
     clock::SystemClock,
     config::Sources,
-    notify,
 };
 
 /// How long a test waits for something that should happen within a second or two; it fails loudly after that.
@@ -71,10 +70,11 @@ impl Program {
                 },
                 evaluation_interval: Duration::from_millis(200),
             }),
-            notify: all_in_one.then(|| notify::Settings {
-                alert_log_path: directory.join("alerts.jsonl"),
-                alert_log_format: notify::Format::Json,
-                alert_log_stdout: false,
+            destinations: all_in_one.then(|| {
+                alerting::Settings::alert_log(
+                    directory.join("alerts.jsonl"),
+                    alerting::Format::Json,
+                )
             }),
             heartbeat_timeout: None,
             external_url: "http://monitor.example".to_owned(),

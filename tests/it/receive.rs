@@ -15,7 +15,6 @@ use webservice_monitor::{
     app::alert_log::{AlertLogApp, Settings},
     clock::SystemClock,
     config::Sources,
-    notify,
 };
 
 use crate::program::{Program, Running, send, wait_for, wait_for_file};
@@ -72,11 +71,7 @@ pub(crate) async fn start_watching(
     watched: Sources,
 ) -> AlertLogApp {
     let settings = Settings {
-        notify: notify::Settings {
-            alert_log_path: log.to_owned(),
-            alert_log_format: notify::Format::Json,
-            alert_log_stdout: false,
-        },
+        destinations: alerting::Settings::alert_log(log, alerting::Format::Json),
         heartbeat_timeout,
         external_url: "http://log.example".to_owned(),
         watched,

@@ -27,10 +27,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("state", &["clock", "telemetry", "config"]),
     ("schedule", &["clock", "telemetry", "config"]),
     ("ingest", &["telemetry", "config", "state", "schedule"]),
-    ("notify", &["telemetry", "state"]),
-    ("receive", &["clock", "telemetry", "http", "state", "notify"]),
+    ("webhook", &["clock", "telemetry", "http", "state"]),
     ("exporter", &["explain", "telemetry", "http", "config", "state", "ingest"]),
-    ("evaluate", &["config", "state", "schedule", "ingest", "notify"]),
+    ("evaluate", &["config", "state", "schedule", "ingest"]),
     ("api", &["telemetry", "http", "config", "state", "evaluate"]),
     ("web", &["explain", "http", "config", "state", "api"]),
     (
@@ -43,8 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "state",
             "schedule",
             "ingest",
-            "notify",
-            "receive",
+            "webhook",
             "exporter",
             "evaluate",
             "api",
@@ -52,7 +50,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &[]),
-    ("cli", &["clock", "explain", "telemetry", "config", "notify", "app", "demo"]),
+    ("cli", &["clock", "explain", "telemetry", "config", "app", "demo"]),
 ];
 
 /// Words that may be named only by files whose path begins with one of the given ones; everything is relative to the root.
@@ -70,6 +68,18 @@ const FENCES: &[Fence] = &[
         why: "storage must not know probing",
     },
     Fence { within: "crates/series/src", word: "tokio", only: &[], why: "series is synchronous" },
+    Fence {
+        within: "crates/alerting/src",
+        word: "tokio",
+        only: &[],
+        why: "alerting is synchronous: a thread for each destination",
+    },
+    Fence {
+        within: "crates/alerting/src",
+        word: "probe",
+        only: &[],
+        why: "alerting must not know probing",
+    },
     Fence {
         within: "crates/probe/src",
         word: "rustls",

@@ -1,0 +1,24 @@
+//! What the rules of this program say at one moment about every alert.
+//!
+//! Must not know who evaluates them, nor what becomes of it.
+
+use std::collections::BTreeSet;
+
+use series::Timestamp;
+
+use crate::{event::AlertEvent, watched::Scope};
+
+/// What the rules of this program say at one moment, about every alert.
+#[derive(Clone, Debug, Default)]
+pub struct Present {
+    /// When.
+    pub at: Timestamp,
+    /// The alerts that fire, each as an event that it began to.
+    pub firing: Vec<AlertEvent>,
+    /// The fingerprints of alerts that may fire soon: their disruptions are not over, and not certain to go on.
+    pub pending: BTreeSet<u64>,
+    /// The names of the alerts of rules that could not be evaluated: nothing is known of them.
+    pub unknown: BTreeSet<String>,
+    /// What is watched.
+    pub scope: Scope,
+}
