@@ -37,5 +37,8 @@ impl Collect for Destinations {
                 }),
             );
         }
+        let codes = statistics.iter().filter_map(|(_, of)| of.exit_code);
+        samples
+            .extend(codes.map(|code| OwnSample::new(&names::COMMAND_EXIT_CODE, f64::from(code))));
     }
 }

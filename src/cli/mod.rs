@@ -7,6 +7,7 @@
     reason = "a command speaks to the person at the terminal"
 )]
 
+mod alert_command;
 mod alert_log;
 mod check;
 mod demo;

@@ -12,6 +12,7 @@ use alerting::Format as AlertFormat;
 use clap::{Args, Parser, Subcommand};
 use notation::duration::{above_zero, parse_prometheus};
 
+use super::alert_command::AlertCommandOptions;
 use crate::{
     config::{INTERVAL_MAX, INTERVAL_MAX_REASON, MODULE_DEFAULT},
     telemetry::log::{Format as LogFormat, LogLevel},
@@ -226,6 +227,9 @@ pub struct AlertOptions {
     /// Print each line of the alert log to standard output as well
     #[arg(long = "alert-log.stdout", env = "WEBSERVICE_MONITOR_ALERT_LOG_STDOUT")]
     pub alert_stdout: bool,
+    /// The program that is run for each alert.
+    #[command(flatten)]
+    pub command: AlertCommandOptions,
     /// Write an alert when no heartbeat of an Alertmanager has come for so long; without it none is expected
     #[arg(long = "heartbeat.timeout", env = "WEBSERVICE_MONITOR_HEARTBEAT_TIMEOUT", value_name = "DURATION",
         value_parser = duration)]
@@ -416,7 +420,8 @@ pub struct DemoOptions {
     pub log: LogOptions,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A duration that is longer than zero.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_prometheus(text).map_err(|error| error.to_string())?;
     above_zero(text).ok_or_else(|| "must be longer than zero".to_owned())
 }

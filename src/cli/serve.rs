@@ -71,11 +71,12 @@ pub(super) fn exporter(options: ExporterOptions) -> anyhow::Result<ExitCode> {
     if options.config_check {
         return Ok(validate::validate(&sources));
     }
-    let AlertOptions { heartbeat_timeout, alert_stdout, .. } = &options.alerts;
-    let wants_alerts = heartbeat_timeout.is_some() || *alert_stdout;
+    let AlertOptions { heartbeat_timeout, alert_stdout, command, .. } = &options.alerts;
+    let wants_alerts =
+        heartbeat_timeout.is_some() || *alert_stdout || command.command_program.is_some();
     if options.alert_log.is_none() && wants_alerts {
         anyhow::bail!(
-            "--heartbeat.timeout and --alert-log.stdout are about an alert log, and the exporter has none\n\
+            "--heartbeat.timeout, --alert-log.stdout and --alert-command.program are about an alert log, and the exporter has none\n\
              hint: name one with --alert-log.path, or start `webservice-monitor alert-log`"
         );
     }
@@ -101,6 +102,7 @@ pub(super) fn destinations(path: PathBuf, options: &AlertOptions) -> alerting::S
             format: options.alert_format,
             stdout: options.alert_stdout,
         },
+        command: options.command.settings(),
     }
 }
 

@@ -54,6 +54,8 @@ own_metrics! {
     NOTICES_DROPPED = Counter "webservice_monitor_notifications_dropped_total",
         "Notifications given up because too many waited, or because the notifier took them at no attempt.";
     NOTICES_QUEUED = Gauge "webservice_monitor_notifications_queued", "Notifications that wait for delivery.";
+    COMMAND_EXIT_CODE = Gauge "webservice_monitor_command_exit_code",
+        "The exit code of the program that was run last for an alert; -1 before the first run and where it had none.";
     WEBHOOKS = Counter "webservice_monitor_webhook_requests_total",
         "Requests of Alertmanager by outcome: accepted, refused for what they are, failed because nothing could be written, or held: taken in with ends that are not believed yet.";
     WEBHOOK_TRUNCATED = Counter "webservice_monitor_webhook_truncated_alerts_total",

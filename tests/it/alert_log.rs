@@ -11,8 +11,8 @@ use std::{
 };
 
 use alerting::{
-    AlertEvent, Delivery, Destinations, Format, Origin, Settings, Transition, open_alert_log,
-    render,
+    AlertEvent, CommandSettings, Delivery, Destinations, Format, Origin, Settings, Transition,
+    open_alert_log, render,
 };
 use proptest::prelude::*;
 use series::Labels;
@@ -297,18 +297,27 @@ fn a_pipe_without_a_reader_is_refused_instead_of_waited_for() {
 
 #[test]
 fn every_destination_in_use_is_served_and_counted() {
-    let (_folder, path) = log_file();
-    let settings = Settings::alert_log(&path, "json".parse().unwrap());
+    let (folder, path) = log_file();
+    let taken = folder.path().join("taken");
+    let settings = Settings {
+        command: Some(CommandSettings {
+            program: "tee".into(),
+            arguments: vec!["-a".into(), taken.clone().into()],
+            timeout: Duration::from_secs(30),
+        }),
+        ..Settings::alert_log(&path, "json".parse().unwrap())
+    };
     let destinations = Destinations::open(&settings, &clock::uptime()).unwrap();
     destinations.enqueue(vec![event("a", Transition::Firing)]);
     destinations.reopen();
     destinations.enqueue(vec![event("a", Transition::Resolved)]);
     destinations.close(Duration::from_secs(30));
     assert_eq!(events(&path), ["firing a", "resolved a"]);
+    assert_eq!(fs::read(&taken).unwrap(), fs::read(&path).unwrap(), "the same lines");
     let counted = destinations.statistics().into_iter();
     assert_eq!(
-        counted.map(|(name, of)| (name, of.delivered_total)).collect::<Vec<_>>(),
-        [("alert_log", 2)]
+        counted.map(|(name, of)| (name, of.delivered_total, of.exit_code)).collect::<Vec<_>>(),
+        [("alert_log", 2, None), ("command", 2, Some(0))]
     );
 }
 

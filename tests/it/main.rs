@@ -11,6 +11,8 @@ mod circles;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod command;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod crash;

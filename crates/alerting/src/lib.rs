@@ -22,7 +22,7 @@ mod webhook;
 
 pub use delivery::{Delivery, Held, Statistics};
 pub use destination::{DeliveryError, OpenError, Uptime};
-pub use destinations::{AlertLogSettings, Settings, open_alert_log};
+pub use destinations::{AlertLogSettings, CommandSettings, Settings, open_alert_log};
 pub use doubt::Doubt;
 pub use escape::harmless;
 pub use event::{AlertEvent, Disruption, Ending, Origin, Transition, fingerprint, parse_time};

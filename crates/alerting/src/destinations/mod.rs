@@ -3,12 +3,13 @@
 //! A new one is a file beside this, a line in the list and its settings. Must not know how alerts come about.
 
 mod alert_log;
+mod command;
 mod echo;
 mod file;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-pub use self::alert_log::AlertLogSettings;
+pub use self::{alert_log::AlertLogSettings, command::CommandSettings};
 use crate::{
     delivery::Delivery,
     destination::{OpenError, Opened, Uptime},
@@ -20,13 +21,15 @@ use crate::{
 pub struct Settings {
     /// The alert log.
     pub alert_log: AlertLogSettings,
+    /// The program that is run for each line; `None` where none is.
+    pub command: Option<CommandSettings>,
 }
 
 impl Settings {
     /// An alert log and nothing else.
     pub fn alert_log(path: impl AsRef<Path>, format: Format) -> Self {
         let path = path.as_ref().to_owned();
-        Self { alert_log: AlertLogSettings { path, format, stdout: false } }
+        Self { alert_log: AlertLogSettings { path, format, stdout: false }, command: None }
     }
 }
 
@@ -34,8 +37,10 @@ impl Settings {
 type Open = fn(&Settings, &Uptime) -> Result<Option<Opened>, OpenError>;
 
 /// Every destination there is: its name in metrics, and how it is opened.
-const DESTINATIONS: &[(&str, Open)] =
-    &[("alert_log", |settings, _| alert_log::open(&settings.alert_log).map(Some))];
+const DESTINATIONS: &[(&str, Open)] = &[
+    ("alert_log", |settings, _| alert_log::open(&settings.alert_log).map(Some)),
+    ("command", |settings, uptime| Ok(command::open(settings, uptime))),
+];
 
 /// Opens every destination that the settings ask for, each under its name.
 ///
