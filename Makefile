@@ -10,7 +10,7 @@ TORTURE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test unit lint fmt fmt-check doc rules scenarios story collectors demo-rules dashboards \
-	dashboards-check kubernetes test-compose torture torture-sample bench bench-rules fuzz parts
+	dashboards-check kubernetes test-compose torture torture-sample slow-disk bench bench-rules fuzz parts
 
 help: ## Show the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -63,6 +63,9 @@ torture: ## Kill the program 100 times, a receiver and an Alertmanager besides, 
 torture-sample: ## A sample of it, in a minute and a half
 	$(CARGO) build --locked
 	scripts/torture target/debug/webservice-monitor --quick $(TORTURE)
+
+slow-disk: ## Probe and answer while every write to the disk takes 20 s, in two minutes
+	SLOW_DISK_SECONDS=20 SLOW_DISK_SLOTS=45 $(CARGO) test --locked --test it -- --nocapture slow_disk
 
 collectors: ## Read the alert log with the log collectors that Debian has, by their shipped configurations
 	scripts/check-collectors

@@ -3,6 +3,7 @@
 //! [`plan`] is the timetable, [`worker`] follows it. Must not know what becomes of a result: it is handed to a [`Sink`].
 
 pub mod plan;
+mod skips;
 pub mod worker;
 
 use std::sync::Arc;

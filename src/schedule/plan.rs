@@ -21,6 +21,9 @@ const FIRST_PROBE_SPACING: Duration = Duration::from_millis(1);
 /// The shortest time over which the first probes are spread.
 const FIRST_PROBE_SPREAD_MIN: Duration = Duration::from_secs(1);
 
+/// The shortest interval that the timetable reckons with.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
+
 /// Over how much time the first probes of so many targets are spread.
 fn spread(targets: usize) -> Duration {
     FIRST_PROBE_SPREAD_MIN.max(FIRST_PROBE_SPACING * u32::try_from(targets).unwrap_or(u32::MAX))
@@ -42,6 +45,15 @@ pub struct Plan {
     queue: BinaryHeap<Reverse<(Instant, Arc<Identity>)>>,
     /// The slot that counts for each target, to tell stale queue entries.
     slots: BTreeMap<Arc<Identity>, Instant>,
+}
+
+/// A target whose slot has come.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// The target.
+    pub target: Arc<Target>,
+    /// How many slots passed before it was taken out: none is made up for.
+    pub slots_passed: u64,
 }
 
 /// What an update of the plan changed.
@@ -90,8 +102,8 @@ impl Plan {
     }
 
     /// Takes out every target whose slot has come, and books its next slot. Slots that were missed, for example while the
-    /// machine slept, are not made up for.
-    pub fn take_due(&mut self, now: Instant) -> Vec<Arc<Target>> {
+    /// machine slept, are not made up for, but counted.
+    pub fn take_due(&mut self, now: Instant) -> Vec<Due> {
         let mut due = Vec::new();
         while let Some(Reverse((at, _))) = self.queue.peek() {
             if *at > now {
@@ -102,8 +114,12 @@ impl Plan {
                 continue;
             }
             let Some(target) = self.targets.get(&identity).map(Arc::clone) else { continue };
-            self.push(&identity, self.next_slot(&identity, &target, now));
-            due.push(target);
+            let next = self.next_slot(&identity, &target, now);
+            let missed = next.saturating_duration_since(self.next_slot(&identity, &target, at));
+            self.push(&identity, next);
+            let interval = target.interval.max(INTERVAL_MIN).as_nanos();
+            let slots_passed = u64::try_from(missed.as_nanos() / interval).unwrap_or(u64::MAX);
+            due.push(Due { target, slots_passed });
         }
         due
     }
@@ -125,7 +141,7 @@ impl Plan {
 
     /// The first slot that is at least half an interval away, so that a first probe out of turn is not doubled.
     fn next_slot(&self, identity: &Identity, target: &Target, now: Instant) -> Instant {
-        let interval = target.interval.max(Duration::from_millis(1));
+        let interval = target.interval.max(INTERVAL_MIN);
         let first = self.epoch + offset(identity, interval);
         let earliest = now + interval / 2;
         let behind = earliest.saturating_duration_since(first).as_nanos();
@@ -183,8 +199,9 @@ mod tests {
     fn follow(plan: &mut Plan, from: Instant, span: Duration) -> Vec<(f64, String)> {
         let mut probes = Vec::new();
         while let Some(at) = plan.next_due().filter(|at| *at <= from + span) {
-            for target in plan.take_due(at) {
-                probes.push(((at - from).as_secs_f64(), target.instance.clone()));
+            for due in plan.take_due(at) {
+                assert_eq!(due.slots_passed, 0, "who is in time misses nothing");
+                probes.push(((at - from).as_secs_f64(), due.target.instance.clone()));
             }
         }
         probes
@@ -260,12 +277,23 @@ mod tests {
     }
 
     #[test]
-    fn missed_slots_are_not_made_up_for() {
+    fn missed_slots_are_counted_and_not_made_up_for() {
         let start = Instant::now();
         let mut plan = Plan::new(start);
         plan.update(&[target("http://one/", Duration::from_secs(10))], start);
-        let after_sleep = start + Duration::from_hours(1);
-        assert_eq!(plan.take_due(after_sleep).len(), 1);
-        assert!(plan.next_due().unwrap() >= after_sleep + Duration::from_secs(5));
+        let first = plan.next_due().unwrap();
+        plan.take_due(first);
+        // (how late after a slot, how many slots pass with it).
+        for (late, passed) in [(0, 0), (4, 0), (6, 1), (14, 1), (16, 2), (3600, 360)] {
+            let slot = plan.next_due().unwrap();
+            let woken = slot + Duration::from_secs(late);
+            let due = plan.take_due(woken);
+            assert_eq!(due.len(), 1);
+            assert_eq!(due[0].slots_passed, passed, "{late} s late");
+            let next = plan.next_due().unwrap();
+            assert!(next >= woken + Duration::from_secs(5), "{late} s late");
+            let slots = (next - slot).as_secs_f64() / 10.0;
+            assert!((slots - slots.round()).abs() < 1e-6, "a slot of the timetable");
+        }
     }
 }

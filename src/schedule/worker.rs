@@ -19,11 +19,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
 use super::{
     Plan, Sink,
-    plan::{Changes, same_probe},
+    plan::{Changes, Due, same_probe},
+    skips::{Cause, Skips},
 };
 use crate::{
     clock::Clock,
@@ -64,7 +65,7 @@ impl Settings {
 pub struct Counts {
     /// Probes that are running or waiting for their turn.
     pub in_flight: AtomicU64,
-    /// Slots that passed unused because the target's previous probe had not ended.
+    /// Slots that passed unused: the target's previous probe had not ended, or the program was held up.
     pub slots_missed: AtomicU64,
 }
 
@@ -114,6 +115,7 @@ struct InFlight {
     edited: BTreeSet<Identity>,
     permits: Arc<Semaphore>,
     hosts: Hosts,
+    skips: Skips,
 }
 
 /// The turns of each host that is being probed.
@@ -149,6 +151,7 @@ impl Scheduler {
             edited: BTreeSet::new(),
             permits: Arc::new(Semaphore::new(self.settings.in_flight_max)),
             hosts: Hosts { each_max: self.settings.host_in_flight_max, permits: HashMap::new() },
+            skips: Skips::default(),
         };
         let mut config = Arc::clone(&self.config.borrow_and_update());
         self.adopt(&mut plan, &config);
@@ -169,9 +172,13 @@ impl Scheduler {
                     }
                 }
                 () = sleep_until(next_due.unwrap_or_else(Instant::now)), if next_due.is_some() => {
-                    for target in plan.take_due(Instant::now()) {
+                    let now = Instant::now();
+                    for Due { target, slots_passed } in plan.take_due(now) {
+                        let missed = &self.counts.slots_missed;
+                        flight.skips.add(missed, Cause::Late, &target.instance, slots_passed);
                         self.begin(&config, &mut flight, target);
                     }
+                    flight.skips.report(now);
                 }
             }
             self.counts.in_flight.store(flight.tasks.len() as u64, Ordering::Relaxed);
@@ -206,8 +213,7 @@ impl Scheduler {
                 flight.edited.insert(identity);
                 return;
             }
-            self.counts.slots_missed.fetch_add(1, Ordering::Relaxed);
-            warn!(target = %target.instance, "Probe skipped: the previous one has not ended.");
+            flight.skips.add(&self.counts.slots_missed, Cause::Busy, &target.instance, 1);
             return;
         }
         let (net, clock, permits) =
@@ -215,7 +221,7 @@ impl Scheduler {
         let turns = flight.hosts.turns(target.address.host());
         let begun = (Arc::clone(&target), self.clock.now());
         let task = flight.tasks.spawn(async move {
-            // Waiting for a turn counts as our own fault when it takes longer than the probe may.
+            // Waiting for a turn counts as an internal fault when it takes longer than the probe may.
             let waiting = async {
                 // The host's turn first: who waits for it takes nobody else's.
                 let turn = turns.acquire_owned().await.ok()?;
@@ -273,7 +279,7 @@ impl Scheduler {
     }
 }
 
-/// A result that says nothing about the target, because the fault is ours.
+/// A result that says nothing about the target, because the fault is internal.
 fn fault(started: Timestamp, timeout: Duration, reason: Reason, detail: &str) -> ProbeResult {
     let since_epoch = Duration::from_millis(u64::try_from(started).unwrap_or(0));
     ProbeResult {

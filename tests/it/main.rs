@@ -63,6 +63,8 @@ mod secrets;
 #[cfg(test)]
 mod seeds;
 #[cfg(test)]
+mod slow_disk;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod supply;
