@@ -10,7 +10,8 @@ TORTURE ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test unit lint fmt fmt-check doc rules scenarios story collectors demo-rules dashboards \
-	dashboards-check kubernetes test-compose torture torture-sample slow-disk bench bench-rules fuzz parts
+	dashboards-check kubernetes test-compose torture torture-sample slow-disk bench bench-rules bench-build \
+	first-build fuzz parts
 
 help: ## Show the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,11 +22,14 @@ run: ## Watch what config/targets.yml lists, on http://127.0.0.1:9115/
 demo: ## Watch bundled services that fail and recover
 	$(CARGO) run --release --locked -- demo
 
-test: parts fmt-check lint doc unit rules story torture-sample collectors dashboards-check kubernetes test-compose ## Everything that has to pass before a change is merged
+test: parts fmt-check lint doc unit first-build rules story torture-sample collectors dashboards-check kubernetes test-compose ## Everything that has to pass before a change is merged
 
 unit: ## The tests in Rust alone
 	$(CARGO) test --workspace --locked
 	$(CARGO) test -p probe --features http3 --test it --locked http3
+
+first-build: ## Build cold, as the first `cargo run --release` does, and print the CPU-seconds that it took
+	$(CARGO) test --locked --test it -- --ignored --nocapture first_build::
 
 lint: ## Clippy; a warning is an error
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
@@ -95,6 +99,9 @@ bench-rules: ## Measure what the rules cost beside those of the revision BEFORE,
 	scripts/bench-rules slow --before $(BEFORE)
 	$(CARGO) build --release --locked
 	scripts/bench-rules run --before $(BEFORE)
+
+bench-build: ## Measure a cold build from a fresh clone beside that of the revision BEFORE, in turn
+	scripts/bench-build --before $(BEFORE)
 
 fuzz: ## Feed generated input to the parsers and the HTTP check, FUZZ_SECONDS for each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(FUZZ_TARGETS)

@@ -27,6 +27,8 @@ mod edits;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod first_build;
+#[cfg(test)]
 mod flow;
 #[cfg(test)]
 mod held;
