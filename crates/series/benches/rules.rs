@@ -9,7 +9,7 @@
 use std::{env, error::Error, fs, time::Instant};
 
 use series::{
-    Database as _, Labels,
+    Appender as _, Labels,
     promql::Options,
     rule::{External, GroupState, load},
     store::Store,

@@ -9,7 +9,7 @@
 use std::{error::Error, time::Instant};
 
 use series::{
-    Database as _, Labels, Matcher, Source as _,
+    Appender as _, Labels, Matcher, Queryable as _,
     store::{Store, StoreOptions},
 };
 

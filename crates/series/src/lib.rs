@@ -4,19 +4,21 @@
 //! samples ──> store (head, write-ahead log) ──> promql ──> rule ──> alert changes
 //! ```
 //!
+//! [`model`] has the values that all of them share, [`storage`] the traits between them.
+//!
 //! Everything here is synchronous and takes the time as an argument: this crate must not know the network, an
 //! asynchronous runtime, the wall clock or the program's configuration files. That is what lets scripts and virtual time
 //! test it completely.
 
-pub mod labels;
+pub mod model;
 pub mod promql;
 pub mod rule;
-pub mod source;
+pub mod storage;
 pub mod store;
-pub mod time;
 
-pub use labels::{Labels, Matcher, Matching};
-pub use source::{
-    Database, LOOKBACK_MS, NoSamples, Sample, Series, Source, SourceError, is_stale, stale_marker,
+pub use model::{
+    Labels, Matcher, Matching, Sample, Series, Timestamp, is_stale, labels, stale_marker,
 };
-pub use time::Timestamp;
+pub use storage::{Appender, LOOKBACK_MS, NoSamples, Queryable, StorageError};
+// The names until now, for those who still use them.
+pub use storage::{Appender as Database, Queryable as Source, StorageError as SourceError};

@@ -2,7 +2,7 @@
 //!
 //! Must not know how queries are parsed or evaluated.
 
-use crate::{Labels, SourceError};
+use crate::{Labels, StorageError};
 
 /// Why a query cannot be parsed or answered.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum QueryError {
     Limit(String),
     /// The source could not be read.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(#[from] StorageError),
 }
 
 /// The limits and defaults of an evaluation.

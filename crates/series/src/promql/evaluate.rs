@@ -10,12 +10,12 @@ use super::{
     plan::{At, Moment, Plan, RangeSelector, RangeSource, Selector},
     table::{Column, SAME_LABELS, Steps, Table, Window, map_values, merge},
 };
-use crate::{Labels, Matcher, Sample, Series, Source, Timestamp, is_stale};
+use crate::{Labels, Matcher, Queryable, Sample, Series, Timestamp, is_stale};
 
 /// One evaluation of a query or of a subquery.
 pub(super) struct Evaluation<'a> {
     /// Where samples come from.
-    pub(super) source: &'a dyn Source,
+    pub(super) source: &'a dyn Queryable,
     /// Limits and defaults.
     pub(super) options: &'a Options,
     /// The times to evaluate at.

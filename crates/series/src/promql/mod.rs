@@ -1,4 +1,4 @@
-//! `PromQL`: text in, values out, over any [`crate::Source`].
+//! `PromQL`: text in, values out, over any [`crate::Queryable`].
 //!
 //! ```text
 //! text ──lower──> Plan ──evaluate──> Table ──query──> Value

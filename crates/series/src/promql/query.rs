@@ -11,7 +11,7 @@ use super::{
     plan::Plan,
     table::{Column, Steps, Table},
 };
-use crate::{Labels, Matcher, Source, Timestamp};
+use crate::{Labels, Matcher, Queryable, Timestamp};
 
 /// How many steps a range query may have, as in Prometheus.
 const STEPS_MAX: i64 = 11_000;
@@ -56,7 +56,7 @@ impl Query {
     /// When the evaluation fails or a limit is reached.
     pub fn instant(
         &self,
-        source: &dyn Source,
+        source: &dyn Queryable,
         at: Timestamp,
         options: &Options,
     ) -> Result<Value, QueryError> {
@@ -82,7 +82,7 @@ impl Query {
     /// When the evaluation fails, a limit is reached, or the query gives neither numbers nor a vector.
     pub fn range(
         &self,
-        source: &dyn Source,
+        source: &dyn Queryable,
         start: Timestamp,
         end: Timestamp,
         step_ms: i64,

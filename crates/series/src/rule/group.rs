@@ -10,7 +10,7 @@ use super::{
     carry,
     state::{Round, RuleState},
 };
-use crate::{Database, Timestamp};
+use crate::{Appender, Timestamp};
 
 /// A rule group, the states of its rules, and how its last evaluation went.
 #[derive(Clone, Debug)]
@@ -83,14 +83,14 @@ impl GroupState {
     /// Evaluates the rules one after another; each sees what those before it have written.
     pub fn evaluate(
         &mut self,
-        database: &dyn Database,
+        storage: &dyn Appender,
         at: Timestamp,
         external: &External,
     ) -> Evaluation {
         let mut evaluation = Evaluation::default();
         let mut changes: Vec<carry::Placed> = Vec::new();
         for (index, state) in self.rules.iter_mut().enumerate() {
-            let round = Round { database, at, external, group: &self.group };
+            let round = Round { storage, at, external, group: &self.group };
             let outcome = state.evaluate(&round);
             evaluation.samples += outcome.samples;
             changes.extend(outcome.changes.into_iter().map(|change| (index, change)));

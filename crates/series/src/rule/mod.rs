@@ -1,7 +1,7 @@
 //! Prometheus rule files: loading, evaluation, alert states and unit tests.
 //!
 //! ```text
-//! rule file ──load──> Group ──> GroupState ──evaluate──> samples to the database, alert changes to the caller
+//! rule file ──load──> Group ──> GroupState ──evaluate──> samples to the storage, alert changes to the caller
 //! ```
 //!
 //! The meaning is Prometheus's (`rules/alerting.go`, `rules/recording.go`, `rules/group.go`). Must not know where alerts are

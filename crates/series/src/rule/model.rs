@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Labels, Source, Timestamp,
+    Labels, Queryable, Timestamp,
     promql::{Element, Options, Query, Value},
 };
 
@@ -78,7 +78,7 @@ impl Rule {
     /// When the expression cannot be evaluated, with the reason in words.
     pub(super) fn answer(
         &self,
-        source: &dyn Source,
+        source: &dyn Queryable,
         at: Timestamp,
     ) -> Result<Vec<Element>, String> {
         let answer = self.query.instant(source, at, &Options::default());

@@ -16,7 +16,7 @@ use super::{
     template::Expander,
 };
 use crate::{
-    Labels, Matcher, Sample, Source, Timestamp, is_stale, labels::METRIC_NAME, promql::Element,
+    Labels, Matcher, Queryable, Sample, Timestamp, is_stale, labels::METRIC_NAME, promql::Element,
 };
 
 /// How far back the store is asked, in milliseconds. Alerts from before a longer stop begin anew.
@@ -36,7 +36,7 @@ impl GroupState {
     /// whose series cannot be read is not taken up.
     pub fn restore(
         groups: &mut [Self],
-        source: &dyn Source,
+        source: &dyn Queryable,
         now: Timestamp,
         external: &External,
     ) -> Vec<AlertChange> {
@@ -47,7 +47,7 @@ impl GroupState {
 /// See [`GroupState::restore`].
 fn restore(
     groups: &mut [GroupState],
-    source: &dyn Source,
+    source: &dyn Queryable,
     now: Timestamp,
     external: &External,
 ) -> Vec<AlertChange> {
@@ -79,7 +79,7 @@ fn restore(
 /// Lets recording rules know the series that they wrote before the start, so that the first evaluation ends those that it no longer
 /// gives: otherwise they would be seen for as long as queries look back, such as those of a target whose labels were edited
 /// meanwhile. Where several rules record one metric no one knows whose a series is.
-fn take_up_recorded(groups: &mut [GroupState], source: &dyn Source, now: Timestamp) {
+fn take_up_recorded(groups: &mut [GroupState], source: &dyn Queryable, now: Timestamp) {
     let mut writers: HashMap<String, usize> = HashMap::new();
     let recording = |group: &GroupState| {
         let rules = group.rules.iter().filter(|state| !state.rule.is_alerting());
@@ -117,7 +117,7 @@ struct Assigned {
 }
 
 /// The alerts of one name that were active at the end of what the store has, sorted by labels.
-fn left_behind(name: &str, source: &dyn Source, now: Timestamp) -> Vec<Left> {
+fn left_behind(name: &str, source: &dyn Queryable, now: Timestamp) -> Vec<Left> {
     let select = |metric: &str, state: Option<&str>| {
         let mut matchers =
             vec![Matcher::equal(METRIC_NAME, metric), Matcher::equal(ALERT_NAME, name)];
@@ -152,7 +152,7 @@ fn left_behind(name: &str, source: &dyn Source, now: Timestamp) -> Vec<Left> {
 struct Candidate<'a> {
     place: Place,
     rule: &'a Rule,
-    source: &'a dyn Source,
+    source: &'a dyn Queryable,
     external: &'a External,
     /// Alerts of one rule mostly end with one evaluation: its expression is answered once for all of them.
     answers: HashMap<Timestamp, Answer>,

@@ -13,7 +13,7 @@ use super::{
     relabel,
     template::Expander,
 };
-use crate::{Database, Labels, Timestamp, labels::METRIC_NAME, promql::Element, stale_marker};
+use crate::{Appender, Labels, Timestamp, labels::METRIC_NAME, promql::Element, stale_marker};
 
 /// How the last evaluation of a rule went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct RuleState {
 
 /// What all rules of one evaluation of a group share.
 pub(super) struct Round<'a> {
-    pub(super) database: &'a dyn Database,
+    pub(super) storage: &'a dyn Appender,
     pub(super) at: Timestamp,
     pub(super) external: &'a External,
     pub(super) group: &'a Group,
@@ -131,7 +131,7 @@ impl RuleState {
         let ended = self.previous.difference(&present).cloned();
         samples.extend(ended.map(|labels| (labels, stale_marker())));
         self.previous = present;
-        round.database.append(round.moment(), &samples).map_err(|error| error.to_string())
+        round.storage.append(round.moment(), &samples).map_err(|error| error.to_string())
     }
 
     fn record(&self, round: &Round<'_>) -> Result<Vec<(Labels, f64)>, String> {
@@ -139,7 +139,7 @@ impl RuleState {
         let mut extra: Vec<(Arc<str>, Arc<str>)> = self.rule.labels.iter().map(pair).collect();
         extra.push((METRIC_NAME.into(), self.rule.name.as_str().into()));
         extra.sort();
-        for element in self.rule.answer(round.database, round.moment())? {
+        for element in self.rule.answer(round.storage, round.moment())? {
             let labels = element.labels.overlaid(&extra);
             if samples.insert(labels, element.value).is_some() {
                 return Err(
@@ -188,9 +188,9 @@ impl RuleState {
 
     /// The alerts that the expression gives, with their labels and annotations from the templates.
     fn found(&self, round: &Round<'_>) -> Result<BTreeMap<Labels, Found>, String> {
-        let expander = Expander::new(round.database, round.at, round.external);
+        let expander = Expander::new(round.storage, round.at, round.external);
         let mut found = BTreeMap::new();
-        for element in self.rule.answer(round.database, round.moment())? {
+        for element in self.rule.answer(round.storage, round.moment())? {
             let labels = self.rule.alert_labels(&element, &expander);
             let annotations = self.rule.annotations.iter().map(|(name, text)| {
                 (name.clone(), expander.expand(text, &element.labels, element.value))

@@ -119,7 +119,7 @@ impl Head {
         selection
     }
 
-    /// The series that satisfy the matchers, with what has their latest samples, see [`crate::Source::latest`].
+    /// The series that satisfy the matchers, with what has their latest samples, see [`crate::Queryable::latest`].
     pub(super) fn latest(
         &self,
         matchers: &[Matcher],

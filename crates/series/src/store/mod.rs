@@ -27,7 +27,7 @@ use self::{
     wal::{Size, Wal},
 };
 use crate::{
-    Database, LOOKBACK_MS, Labels, Matcher, Sample, Series, Source, SourceError, Timestamp,
+    Appender, LOOKBACK_MS, Labels, Matcher, Queryable, Sample, Series, StorageError, Timestamp,
 };
 
 /// How many series retention visits at a time: well below a millisecond's work. Tests have few.
@@ -289,7 +289,7 @@ impl Store {
     }
 }
 
-impl Source for Store {
+impl Queryable for Store {
     fn lookback_ms(&self) -> i64 {
         self.options.lookback_ms
     }
@@ -299,7 +299,7 @@ impl Source for Store {
         matchers: &[Matcher],
         after: Timestamp,
         until: Timestamp,
-    ) -> Result<Vec<Series>, SourceError> {
+    ) -> Result<Vec<Series>, StorageError> {
         let selection = read(&self.head).select(matchers, after, until);
         Ok(selection.decode())
     }
@@ -310,14 +310,14 @@ impl Source for Store {
         after: Timestamp,
         until: Timestamp,
         numbers: bool,
-    ) -> Result<Vec<(Labels, Sample)>, SourceError> {
+    ) -> Result<Vec<(Labels, Sample)>, StorageError> {
         let selection = read(&self.head).latest(matchers, after, until, numbers);
         Ok(selection.decode_latest(numbers))
     }
 }
 
-impl Database for Store {
-    fn append(&self, at: Timestamp, samples: &[(Labels, f64)]) -> Result<(), SourceError> {
+impl Appender for Store {
+    fn append(&self, at: Timestamp, samples: &[(Labels, f64)]) -> Result<(), StorageError> {
         let mut head = write(&self.head);
         let mut kept = Vec::new();
         for (labels, value) in samples {

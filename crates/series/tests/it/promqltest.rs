@@ -11,7 +11,7 @@ use std::{
 };
 
 use series::{
-    Labels, Source, Timestamp,
+    Labels, Queryable, Timestamp,
     promql::{Options, Query, Value},
 };
 
@@ -162,7 +162,7 @@ fn check(source: &MemorySource, evaluation: &Evaluation) -> Outcome {
     }
 }
 
-fn evaluate(source: &dyn Source, evaluation: &Evaluation) -> Result<(), String> {
+fn evaluate(source: &dyn Queryable, evaluation: &Evaluation) -> Result<(), String> {
     let options = Options::default();
     let parsed = Query::parse(&evaluation.query).map_err(|error| error.to_string());
     let answer = parsed.and_then(|query| {

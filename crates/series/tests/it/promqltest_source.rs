@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use series::{Labels, Matcher, Sample, Series, Source, SourceError, Timestamp};
+use series::{Labels, Matcher, Queryable, Sample, Series, StorageError, Timestamp};
 
 /// What a series holds at one time.
 #[derive(Clone, Copy, Debug)]
@@ -37,13 +37,13 @@ impl MemorySource {
     }
 }
 
-impl Source for MemorySource {
+impl Queryable for MemorySource {
     fn select(
         &self,
         matchers: &[Matcher],
         after: Timestamp,
         until: Timestamp,
-    ) -> Result<Vec<Series>, SourceError> {
+    ) -> Result<Vec<Series>, StorageError> {
         let mut selected = Vec::new();
         if after >= until {
             return Ok(selected);

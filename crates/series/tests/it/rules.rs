@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use series::{
-    Database as _, Labels, Matcher, Source as _, Timestamp, is_stale,
+    Appender as _, Labels, Matcher, Queryable as _, Timestamp, is_stale,
     labels::METRIC_NAME,
     rule::{
         AlertChange, AlertState, Evaluation, External, Group, GroupState, Health, Transition, load,

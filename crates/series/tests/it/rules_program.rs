@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use series::{
-    Database as _, Labels, Matcher, Source as _, Timestamp, is_stale,
+    Appender as _, Labels, Matcher, Queryable as _, Timestamp, is_stale,
     labels::METRIC_NAME,
     rule::{AlertChange, AlertState, External, Group, GroupState, GroupView, RuleState, load},
     store::Store,

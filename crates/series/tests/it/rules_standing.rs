@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use series::{
-    Database as _,
+    Appender as _,
     rule::{
         Alert, AlertChange, EndReason, External, GroupState, GroupView, Standing, Transition,
         certain_changes,

@@ -2,7 +2,7 @@
 //! Must not know the template engine.
 
 use series::{
-    Database as _, Labels,
+    Appender as _, Labels,
     labels::METRIC_NAME,
     rule::{External, GroupState, Loaded, load},
     store::Store,

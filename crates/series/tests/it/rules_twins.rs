@@ -2,7 +2,7 @@
 //!
 //! Must not know how states are carried, only what is reported and stored.
 
-use series::{Matcher, Source as _, labels::METRIC_NAME};
+use series::{Matcher, Queryable as _, labels::METRIC_NAME};
 
 use crate::rules_program::{A, MINUTE, Program, file};
 

@@ -3,7 +3,7 @@
 use std::ptr;
 
 use series::{
-    Database as _,
+    Appender as _,
     rule::{AlertState, External, GroupState, GroupView, Health, RuleState, RuleView},
     store::Store,
 };

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 use regex::Regex;
 use series::{
-    Database as _, Labels, Matcher, Matching, Sample, Source as _, is_stale,
+    Appender as _, Labels, Matcher, Matching, Queryable as _, Sample, is_stale,
     promql::{Options, Query, Value},
     stale_marker,
     store::{Store, StoreError, StoreOptions},

@@ -19,7 +19,7 @@ use notation::{Diagnostic, did_you_mean, sync::lock};
 use self::tree::{Parsed, Problem};
 use super::External;
 use crate::{
-    Labels, Source, Timestamp,
+    Labels, Queryable, Timestamp,
     promql::{self, Element, Options, Query},
 };
 
@@ -85,7 +85,7 @@ type SharedAnswers = Arc<Mutex<Answers>>;
 
 /// Expands texts at one moment.
 pub(super) struct Expander<'a> {
-    source: &'a dyn Source,
+    source: &'a dyn Queryable,
     at: Timestamp,
     external: &'a External,
     functions: FuncMap,
@@ -97,7 +97,7 @@ pub(super) struct Expander<'a> {
 
 impl<'a> Expander<'a> {
     /// An expander whose queries are answered by `source` at the time `at`.
-    pub(super) fn new(source: &'a dyn Source, at: Timestamp, external: &'a External) -> Self {
+    pub(super) fn new(source: &'a dyn Queryable, at: Timestamp, external: &'a External) -> Self {
         let answers = SharedAnswers::default();
         let mut functions = functions::pure();
         functions.extend(functions::surroundings(&external.url, at));

@@ -8,7 +8,7 @@ use super::file::{AlertCase, ExpressionCase, Test};
 use notation::duration::format_prometheus;
 
 use crate::{
-    Labels, Source,
+    Labels, Queryable,
     promql::{Element, Options, Value},
     rule::{ALERT_NAME, Alert, AlertState, GroupState},
 };
@@ -72,7 +72,7 @@ fn describe_annotations(annotations: &BTreeMap<String, String>) -> String {
 pub(super) fn expression(
     test: &Test,
     case: &ExpressionCase,
-    source: &dyn Source,
+    source: &dyn Queryable,
     fuzzy: bool,
 ) -> Option<String> {
     let head = format!(

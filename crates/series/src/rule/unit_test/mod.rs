@@ -13,7 +13,7 @@ use notation::{Diagnostic, duration::format_prometheus};
 
 use self::file::{Input, Test};
 use super::GroupState;
-use crate::{Database as _, Labels, Timestamp, store::Store};
+use crate::{Appender as _, Labels, Timestamp, store::Store};
 
 /// What the tests of a file came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
