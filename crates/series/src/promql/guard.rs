@@ -21,7 +21,7 @@ fn refused(message: impl Into<String>) -> QueryError {
     QueryError::Parse(message.into())
 }
 
-/// What it says about expressions that are nested too deeply.
+/// The error of expressions that are nested too deeply.
 pub(super) fn too_deep() -> QueryError {
     refused(format!("the query is nested more than {DEPTH_MAX} levels deep"))
 }

@@ -1,6 +1,6 @@
 //! The checked form of a query: what the evaluator walks over.
 //!
-//! Parentheses are gone, matchers are ours, functions and operators are resolved. Must not know the parser.
+//! Parentheses are gone, matchers are those of this crate, functions and operators are resolved. Must not know the parser.
 
 use std::sync::Arc;
 

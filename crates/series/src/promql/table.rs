@@ -52,7 +52,7 @@ pub(super) enum Table {
     Vector(Vec<Column>),
 }
 
-/// What it says when two elements of one moment would have the same labels.
+/// The error when two elements of one moment would have the same labels.
 pub(super) const SAME_LABELS: &str = "vector cannot contain metrics with the same labelset";
 
 /// Joins columns with equal labels, as long as no two of them have a value at one step, and leaves out empty columns.

@@ -17,7 +17,7 @@ pub(super) type Placed = (usize, Change);
 /// begins to give one about the same thing goes on there, and an alert that several of them give begins once and ends once.
 pub(super) fn between_rules(rules: &mut [RuleState], changes: &mut Vec<Placed>, at: Timestamp) {
     let is_end = |change: &Change| change.reason.is_some();
-    if !changes.iter().any(|(_, change)| is_end(change)) && !has_twins(rules) {
+    if !changes.iter().any(|(_, change)| is_end(change)) && !share_a_name(rules) {
         return;
     }
     let mut dropped = BTreeSet::new();
@@ -68,13 +68,13 @@ pub(super) fn between_rules(rules: &mut [RuleState], changes: &mut Vec<Placed>, 
 }
 
 /// Whether two alerting rules have one name, so that they can give the same alert.
-fn has_twins(rules: &[RuleState]) -> bool {
+fn share_a_name(rules: &[RuleState]) -> bool {
     let alerting = rules.iter().filter(|state| state.rule().is_alerting());
     let names: Vec<&str> = alerting.map(|state| state.rule().name.as_str()).collect();
     names.iter().collect::<BTreeSet<_>>().len() < names.len()
 }
 
-/// Whether another rule has said the same of the very same alert, or says that it goes on.
+/// Whether another rule has reported the same change of the very same alert, or the alert goes on there.
 fn is_repeated(
     rules: &[RuleState],
     changes: &[Placed],
@@ -87,16 +87,18 @@ fn is_repeated(
     let firing = |state: &RuleState| {
         state.active.get(labels).filter(|alert| alert.state == AlertState::Firing).cloned()
     };
-    let said_before = || {
+    let reported_before = || {
         let before = changes.iter().take(place);
         before.into_iter().any(|(_, other)| {
             other.transition == change.transition && other.alert.labels == *labels
         })
     };
     match change.transition {
-        Transition::Resolved => others().any(|(_, state)| firing(state).is_some()) || said_before(),
+        Transition::Resolved => {
+            others().any(|(_, state)| firing(state).is_some()) || reported_before()
+        }
         Transition::Firing => {
-            said_before()
+            reported_before()
                 || others().filter_map(|(_, state)| firing(state)).any(|alert| {
                     alert.fired_at.is_some_and(|fired_at| {
                         fired_at < change.alert.fired_at.unwrap_or(fired_at)

@@ -7,6 +7,7 @@
 //! The meaning is Prometheus's (`rules/alerting.go`, `rules/recording.go`, `rules/group.go`). Must not know where alerts are
 //! sent to, nor the wall clock.
 
+mod active;
 mod alert;
 mod carry;
 mod group;
@@ -17,7 +18,7 @@ mod names;
 mod relabel;
 mod reload;
 mod restore;
-mod standing;
+
 mod state;
 mod template;
 pub mod unit_test;
@@ -25,13 +26,13 @@ mod view;
 
 use self::names::{ALERT_NAME, ALERT_STATE, ALERTS, ALERTS_FOR_STATE};
 pub use self::{
+    active::{ActiveAlerts, alert_names, certain_changes},
     alert::{Alert, AlertChange, AlertState, EndReason, Transition},
     group::{Evaluation, GroupState, RuleError},
     identity::{identity, is_about_a_target},
     load::{Loaded, load},
     model::{External, Group, Rule, RuleKind},
     reload::Reloaded,
-    standing::{Standing, alert_names, certain_changes},
     state::{Health, RuleState},
     view::{GroupView, RuleView},
 };

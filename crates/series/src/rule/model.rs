@@ -14,7 +14,7 @@ use crate::{
 pub struct Group {
     /// The name; unique in a file.
     pub name: String,
-    /// The file, as whoever read it names it; empty when nobody said.
+    /// The file, as whoever read it names it; empty when it is not known.
     pub file: String,
     /// Milliseconds between evaluations; `None` leaves it to the caller.
     pub interval_ms: Option<i64>,
@@ -97,6 +97,6 @@ impl Rule {
 pub struct External {
     /// The URL under which people reach the program; may be empty.
     pub url: String,
-    /// Labels that the program adds to everything it tells others.
+    /// Labels that the program adds to everything it reports to others.
     pub labels: Labels,
 }

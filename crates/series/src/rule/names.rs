@@ -9,5 +9,5 @@ pub(super) const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
 /// The label with the name of the alerting rule.
 pub(super) const ALERT_NAME: &str = "alertname";
 
-/// The label of [`ALERTS`] that tells pending from firing.
+/// The label of [`ALERTS`] that distinguishes pending from firing.
 pub(super) const ALERT_STATE: &str = "alertstate";

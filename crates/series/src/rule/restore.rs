@@ -1,4 +1,4 @@
-//! Alerts from before a restart, from the series that tell of them.
+//! Alerts from before a restart, from the series that recorded them.
 //!
 //! Must not know how alerts go on from there.
 
@@ -100,7 +100,7 @@ fn take_up_recorded(groups: &mut [GroupState], source: &dyn Queryable, now: Time
     }
 }
 
-/// An alert as its series tell of it.
+/// An alert as its series recorded it.
 struct Left {
     labels: Labels,
     active_at: Timestamp,

@@ -165,7 +165,7 @@ impl RuleState {
             alert::advance(&self.active, found, holds, round.at);
         let exceeded = round.limit(active.len(), "alerts").err();
         if exceeded.is_some() {
-            // Prometheus forgets the alerts then. Whoever heard of them must hear their end.
+            // Prometheus forgets the alerts then. What was reported to begin must be reported to end.
             changed = std::mem::take(&mut self.active)
                 .into_values()
                 .map(|alert| alert::end(Arc::unwrap_or_clone(alert), round.at))
@@ -240,7 +240,7 @@ impl Round<'_> {
     }
 }
 
-/// The two samples that tell of an active alert.
+/// The two samples that record an active alert.
 fn alert_samples(alert: &Alert) -> [(Labels, f64); 2] {
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 stay far below 2^53")]
     let active_at = alert.active_at.div_euclid(1000) as f64;
@@ -248,7 +248,7 @@ fn alert_samples(alert: &Alert) -> [(Labels, f64); 2] {
     [(alerts, 1.0), (for_state, active_at)]
 }
 
-/// The two series that tell of an active alert.
+/// The two series that record an active alert.
 pub(super) fn alert_series(alert: &Alert) -> [Labels; 2] {
     [
         alert.labels.with(METRIC_NAME, ALERTS).with(ALERT_STATE, alert.state.as_str()),

@@ -14,7 +14,7 @@ pub(super) struct Round {
     pub(super) samples: Vec<(u32, Labels, f64)>,
 }
 
-/// What one segment's records have said so far, on the writing side.
+/// What one segment's records have defined so far, on the writing side.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
     references: HashMap<u32, usize>,
@@ -70,7 +70,7 @@ impl Encoder {
     }
 }
 
-/// What one segment's records have said so far, on the reading side.
+/// What one segment's records have defined so far, on the reading side.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     series: Vec<(Labels, u64)>,

@@ -1,6 +1,6 @@
 //! The write-ahead log's files: segments, their header, replay and quarantine.
 //!
-//! Must not know queries or the head; replayed samples go to whoever asks.
+//! Must not know queries or the head; replayed samples go to the caller.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -16,7 +16,7 @@ use crate::{Labels, Timestamp};
 
 const MAGIC: [u8; 6] = *b"WSMWAL";
 const VERSION: u16 = 1;
-/// Magic, version, and the CRC-32 of both, which tells a newer format from a damaged header.
+/// Magic, version, and the CRC-32 of both, which distinguishes a newer format from a damaged header.
 const HEADER_BYTES: usize = 12;
 /// A record holds at most this many samples, which bounds its size.
 const RECORD_SAMPLES_MAX: usize = 10_000;

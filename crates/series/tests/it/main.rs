@@ -11,17 +11,17 @@ mod promqltest_source;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod rules_active;
+#[cfg(test)]
 mod rules_edits;
 #[cfg(test)]
 mod rules_load;
 #[cfg(test)]
+mod rules_of_one_name;
+#[cfg(test)]
 mod rules_program;
 #[cfg(test)]
-mod rules_standing;
-#[cfg(test)]
 mod rules_template;
-#[cfg(test)]
-mod rules_twins;
 #[cfg(test)]
 mod rules_unit_test;
 #[cfg(test)]

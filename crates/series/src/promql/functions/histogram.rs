@@ -99,7 +99,7 @@ pub(super) fn quantile(
     Ok(Table::Vector(merge(columns.collect(), SAME_LABELS)?))
 }
 
-/// `histogram_quantiles(v, label, q…)`: several quantiles at once, told apart by a label.
+/// `histogram_quantiles(v, label, q…)`: several quantiles at once, distinguished by a label.
 pub(super) fn quantiles(
     evaluation: &Evaluation<'_>,
     arguments: &[Plan],

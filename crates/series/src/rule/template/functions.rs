@@ -219,7 +219,7 @@ fn results(functions: &mut FuncMap) {
     });
 }
 
-/// The functions that tell of the program's surroundings.
+/// The functions about the program's surroundings.
 pub(super) fn surroundings(url: &str, at: Timestamp) -> FuncMap {
     let mut functions = FuncMap::new();
     let url: Arc<str> = url.into();

@@ -7,9 +7,9 @@ use series::{Matcher, Queryable as _, labels::METRIC_NAME};
 use crate::rules_program::{A, MINUTE, Program, file};
 
 #[test]
-fn twins_report_an_alert_once_and_survive_a_restart() {
-    let twin = |expr: &str| format!("{{alert: Down, expr: '{expr}'}}");
-    let rules = file(&format!("{}, {}", twin("up == 0"), twin("up < 1")));
+fn an_alert_is_reported_once_and_survives_a_restart() {
+    let rule = |expr: &str| format!("{{alert: Down, expr: '{expr}'}}");
+    let rules = file(&format!("{}, {}", rule("up == 0"), rule("up < 1")));
     for restarts in [false, true] {
         let mut program = Program::new(&[("r.yml", &rules)]);
         program.evaluate(1, &[(A, 0.0)]);
@@ -32,8 +32,8 @@ fn twins_report_an_alert_once_and_survive_a_restart() {
             "{restarts}"
         );
     }
-    // Twins that change places keep what is theirs.
-    let (first, second) = (twin("up{device=\"sda\"} == 0"), twin("up{device=\"sdb\"} == 0"));
+    // Rules that change places keep what is theirs.
+    let (first, second) = (rule("up{device=\"sda\"} == 0"), rule("up{device=\"sdb\"} == 0"));
     let before = file(&format!("{first}, {second}"));
     let after = file(&format!("{second}, {first}"));
     let mut program = Program::new(&[("r.yml", &before)]);
@@ -42,7 +42,7 @@ fn twins_report_an_alert_once_and_survive_a_restart() {
     program.evaluate(2, &[("up device=sda", 0.0), ("up device=sdb", 0.0)]);
     assert_eq!(program.reported.len(), 2);
     assert_eq!(program.ends("ALERTS"), 0);
-    // Recording twins: the first one's samples stay, as in Prometheus.
+    // Recording rules: the first one's samples stay, as in Prometheus.
     let rules = file("{record: r, expr: vector(1)}, {record: r, expr: vector(2)}");
     let mut program = Program::new(&[("r.yml", &rules)]);
     program.evaluate(1, &[]);

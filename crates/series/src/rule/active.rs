@@ -1,4 +1,4 @@
-//! Which alerts the rules have at present, and of which they cannot say: what those who write down alerts compare with.
+//! All alerts that the rules have at one moment, the rules whose alerts are not known, and which of the reported changes are certain.
 //!
 //! Must not know what becomes of the answers.
 
@@ -9,39 +9,39 @@ use super::{
 };
 use crate::Labels;
 
-/// What the rules say of alerts at one moment.
+/// The alerts of all rules at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Standing<'a> {
+pub struct ActiveAlerts<'a> {
     /// The alerts that fire, in the order of the rules.
     pub firing: Vec<&'a Alert>,
     /// The alerts that do not fire yet, in the order of the rules.
     pub pending: Vec<&'a Alert>,
     /// The names of all alerts that have a rule.
     pub names: BTreeSet<&'a str>,
-    /// The names of the rules that cannot say which alerts there are: they failed the last time, or were not evaluated yet.
-    pub undecided: BTreeSet<&'a str>,
+    /// The names of the rules whose alerts are not known: they failed the last time, or were not evaluated yet.
+    pub unknown: BTreeSet<&'a str>,
 }
 
-impl<'a> Standing<'a> {
-    /// What these groups say; `evaluated` says whether a group was evaluated since its rules were loaded.
+impl<'a> ActiveAlerts<'a> {
+    /// The alerts of these groups; `evaluated` is whether a group was evaluated since its rules were loaded.
     pub fn of(groups: &'a [GroupView], evaluated: impl Fn(&Group) -> bool) -> Self {
-        let mut standing = Self { names: alert_names(groups), ..Self::default() };
+        let mut active = Self { names: alert_names(groups), ..Self::default() };
         for group in groups {
             let is_new = !evaluated(group.group());
             for rule in group.rules() {
                 if is_new || rule.health() == Health::Err {
-                    standing.undecided.insert(&rule.rule().name);
+                    active.unknown.insert(&rule.rule().name);
                 }
                 for alert in rule.alerts() {
                     match alert.state {
-                        AlertState::Firing => standing.firing.push(alert),
-                        AlertState::Pending => standing.pending.push(alert),
+                        AlertState::Firing => active.firing.push(alert),
+                        AlertState::Pending => active.pending.push(alert),
                         AlertState::Inactive => {}
                     }
                 }
             }
         }
-        standing
+        active
     }
 }
 
@@ -51,8 +51,8 @@ pub fn alert_names(groups: &[GroupView]) -> BTreeSet<&str> {
     rules.filter(|rule| rule.is_alerting()).map(|rule| rule.name.as_str()).collect()
 }
 
-/// The changes that are certain after they were made, in their order, and whether an end was left out because time has to show
-/// whether it is one.
+/// Those of the changes that are certain, in their order, and whether an end was left out because only later evaluations show
+/// whether it is one. The groups are those after the changes.
 ///
 /// Of two rules with one name and one alert, the other may still have it: that end is none. An alert whose labels were edited
 /// is pending again under the new ones: whether it is over is seen when that fires or not.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use series::{
     Appender as _,
     rule::{
-        Alert, AlertChange, EndReason, External, GroupState, GroupView, Standing, Transition,
+        ActiveAlerts, Alert, AlertChange, EndReason, External, GroupState, GroupView, Transition,
         certain_changes,
     },
     store::Store,
@@ -30,21 +30,21 @@ fn the_rules_say_which_alerts_there_are_and_when_they_cannot_say() {
     let all = BTreeSet::from(["Down", "Slow", "Broken", "Beside", "job:up"]);
     let alerting: BTreeSet<&str> = all.iter().copied().filter(|name| *name != "job:up").collect();
     let views: Vec<GroupView> = states.iter().map(GroupView::of).collect();
-    let standing = Standing::of(&views, |_| false);
-    assert_eq!((&standing.names, &standing.undecided), (&alerting, &all));
+    let active = ActiveAlerts::of(&views, |_| false);
+    assert_eq!((&active.names, &active.unknown), (&alerting, &all));
     store.append(0, &[(metric(A), 0.0), (metric("up job=b"), 0.0)]).unwrap();
     for state in &mut states {
         state.evaluate(&store, 0, &External::default());
     }
     let views: Vec<GroupView> = states.iter().map(GroupView::of).collect();
-    let standing = Standing::of(&views, |_| true);
-    assert_eq!(names(&standing.firing), ["Down", "Down"]);
-    assert_eq!(names(&standing.pending), ["Slow", "Slow"]);
+    let active = ActiveAlerts::of(&views, |_| true);
+    assert_eq!(names(&active.firing), ["Down", "Down"]);
+    assert_eq!(names(&active.pending), ["Slow", "Slow"]);
     // A rule that failed says nothing of those beside it.
-    assert_eq!((&standing.names, &standing.undecided), (&alerting, &BTreeSet::from(["Broken"])));
+    assert_eq!((&active.names, &active.unknown), (&alerting, &BTreeSet::from(["Broken"])));
     // What was evaluated before the rules were read again counts no more.
-    let standing = Standing::of(&views, |group| group.name == "g");
-    assert_eq!(standing.undecided, BTreeSet::from(["Broken", "Beside", "job:up"]));
+    let active = ActiveAlerts::of(&views, |group| group.name == "g");
+    assert_eq!(active.unknown, BTreeSet::from(["Broken", "Beside", "job:up"]));
 }
 
 /// What two groups say of ends in a third one, whose alert they may have too.
