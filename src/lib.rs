@@ -25,6 +25,8 @@ pub mod webhook;
 
 pub mod evaluate;
 
+pub mod query;
+
 pub mod api;
 pub mod web;
 

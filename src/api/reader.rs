@@ -1,4 +1,4 @@
-//! What the API and the pages read: the state in memory and, in the all-in-one mode, the store and the rules.
+//! What the API reads: the state in memory and, in the all-in-one mode, the store and the rules.
 //!
 //! Must not know how any of it comes about.
 
@@ -8,7 +8,7 @@ use series::store::Store;
 
 use crate::{evaluate::Rules, state::Monitor};
 
-/// Everything that is shown.
+/// Everything that is answered from.
 #[derive(Clone)]
 pub struct Reader {
     /// The state in memory.

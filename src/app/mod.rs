@@ -45,6 +45,7 @@ use crate::{
     exporter::{self, Endpoints, Operations},
     http::serve,
     ingest::{self, Disk},
+    query::{Embedded, Query},
     schedule::{self, Scheduler},
     state::{About, Monitor},
     telemetry::{
@@ -289,6 +290,10 @@ impl App {
             self.address,
             self.reloads.clone(),
         );
+        let query = self.disk.as_ref().map(|disk| {
+            Arc::new(Embedded::new(Arc::clone(disk.store()), Arc::clone(&self.rules)))
+                as Arc<dyn Query>
+        });
         let reader = Arc::new(Reader {
             monitor: self.monitor.clone(),
             store: self.disk.as_ref().map(|disk| Arc::clone(disk.store())),
@@ -299,7 +304,7 @@ impl App {
             .merge(exporter::operations(Operations { collectors, ready }))
             .merge(receiver.map(webhook::router).unwrap_or_default())
             .merge(api::router(Arc::clone(&reader)))
-            .merge(web::router(reader));
+            .merge(web::router(self.monitor.clone(), query));
         self.tasks.spawn(serve(world.listener, router, self.stop.clone()));
     }
 }

@@ -9,7 +9,7 @@ use notation::{Diagnostic, did_you_mean};
 use yaml::Spanned;
 
 /// The label that names the service behind a target.
-pub(super) const DEPENDS_ON: &str = "depends_on";
+pub const DEPENDS_ON: &str = "depends_on";
 
 /// A `depends_on` with its place.
 #[derive(Debug)]

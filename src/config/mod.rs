@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+pub use dependency::DEPENDS_ON;
 pub use files::read_text;
 pub use identity::{Identity, PROBER};
 pub use load::Summary;

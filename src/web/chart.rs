@@ -6,10 +6,8 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::{
-    availability::{BUCKETS, Range},
-    words,
-};
+use super::{availability::Range, words};
+use crate::query::{Means, SPANS};
 
 /// The drawing's size and margins, in units that are pixels at full size.
 const WIDTH: f64 = 720.0;
@@ -19,69 +17,24 @@ const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
 
 /// One part of the columns.
-#[derive(Clone, Debug)]
-pub(super) struct Band {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Band<'a> {
     /// What the legend calls it.
-    name: &'static str,
+    pub(super) name: &'static str,
     /// The class that gives its colour.
-    class: &'static str,
-    /// Sum and number of the values within each span.
-    spans: Vec<(f64, u32)>,
-    highest: f64,
-}
-
-impl Band {
-    /// A band without values.
-    pub(super) fn new(name: &'static str, class: &'static str) -> Self {
-        let spans = std::iter::repeat_n((0.0, 0), usize::try_from(BUCKETS).unwrap_or(0)).collect();
-        Self { name, class, spans, highest: 0.0 }
-    }
-
-    /// Its name.
-    pub(super) fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Whether it has any value.
-    pub(super) fn has_values(&self) -> bool {
-        self.spans.iter().any(|(_, count)| *count > 0)
-    }
-
-    /// Takes a value, in seconds, into its span.
-    pub(super) fn add(&mut self, range: &Range, sample: series::Sample) {
-        let span = range.bucket(sample.timestamp).and_then(|bucket| self.spans.get_mut(bucket));
-        if let Some((sum, count)) = span
-            && sample.value.is_finite()
-        {
-            *sum += sample.value.max(0.0);
-            *count += 1;
-            self.highest = self.highest.max(sample.value);
-        }
-    }
-
-    /// The mean of one span, in seconds; 0 when it has no value.
-    fn mean(&self, bucket: usize) -> f64 {
-        self.spans
-            .get(bucket)
-            .map_or(0.0, |(sum, count)| if *count == 0 { 0.0 } else { sum / f64::from(*count) })
-    }
-
-    /// The mean of all values; `None` without a value.
-    fn mean_of_all(&self) -> Option<f64> {
-        let (sum, count) =
-            self.spans.iter().fold((0.0, 0), |(sum, count), span| (sum + span.0, count + span.1));
-        (count > 0).then(|| sum / f64::from(count))
-    }
+    pub(super) class: &'static str,
+    /// Its values, in seconds.
+    pub(super) means: &'a Means,
 }
 
 /// The chart with its legend, which is its text alternative too. Says so when there is nothing to draw.
-pub(super) fn chart(title: &str, bands: &[Band], range: &Range) -> Markup {
-    if !bands.iter().any(Band::has_values) {
+pub(super) fn chart(title: &str, bands: &[Band<'_>], range: &Range) -> Markup {
+    if !bands.iter().any(|band| band.means.has_values()) {
         return html! { p.empty { "No response times in this range yet." } };
     }
-    let columns = usize::try_from(BUCKETS).unwrap_or(0);
+    let columns = usize::try_from(SPANS).unwrap_or(0);
     let highest = (0..columns)
-        .map(|bucket| bands.iter().map(|band| band.mean(bucket)).sum())
+        .map(|span| bands.iter().map(|band| band.means.mean(span)).sum())
         .fold(0.0, f64::max);
     let (tick, ticks) = scale(highest * 1000.0);
     let top_ms = tick * f64::from(ticks);
@@ -94,8 +47,8 @@ pub(super) fn chart(title: &str, bands: &[Band], range: &Range) -> Markup {
                 )) {
                     (horizontal_lines(tick, ticks))
                     (times(range))
-                    @for bucket in 0..BUCKETS {
-                        (column(bands, bucket, top_ms, range))
+                    @for span in 0..SPANS {
+                        (column(bands, span, top_ms, range))
                     }
                 }
             }
@@ -142,25 +95,21 @@ fn horizontal_lines(tick: f64, ticks: u32) -> Markup {
 
 fn times(range: &Range) -> Markup {
     html! {
-        @for bucket in (0..=BUCKETS).step_by(12) {
-            @let anchor = match bucket { 0 => "start", BUCKETS => "end", _ => "middle" };
-            text x=(fixed(x(bucket))) y=(fixed(HEIGHT - 6.0)) text-anchor=(anchor) { (range.label(range.begin(bucket))) }
+        @for span in (0..=SPANS).step_by(12) {
+            @let anchor = match span { 0 => "start", SPANS => "end", _ => "middle" };
+            text x=(fixed(x(span))) y=(fixed(HEIGHT - 6.0)) text-anchor=(anchor) { (range.label(span)) }
         }
     }
 }
 
-fn column(bands: &[Band], bucket: i64, top_ms: f64, range: &Range) -> Markup {
-    let index = usize::try_from(bucket).unwrap_or(0);
+fn column(bands: &[Band<'_>], span: i64, top_ms: f64, range: &Range) -> Markup {
+    let index = usize::try_from(span).unwrap_or(0);
     let plot = HEIGHT - BOTTOM - TOP;
     let mut y = HEIGHT - BOTTOM;
     let mut parts = Vec::new();
-    let mut title = format!(
-        "{} – {} UTC",
-        range.label(range.begin(bucket)),
-        range.label(range.begin(bucket + 1))
-    );
+    let mut title = format!("{} – {} UTC", range.label(span), range.label(span + 1));
     for band in bands {
-        let mean = band.mean(index);
+        let mean = band.means.mean(index);
         let height = (mean * 1000.0 / top_ms * plot).min(plot);
         if height > 0.0 {
             y -= height;
@@ -174,7 +123,7 @@ fn column(bands: &[Band], bucket: i64, top_ms: f64, range: &Range) -> Markup {
             g {
                 title { (title) }
                 @for (class, y, height) in parts {
-                    rect class=(class) x=(fixed(x(bucket) + 0.5)) width=(fixed(x(1) - x(0) - 1.0)) y=(fixed(y))
+                    rect class=(class) x=(fixed(x(span) + 0.5)) width=(fixed(x(1) - x(0) - 1.0)) y=(fixed(y))
                         height=(fixed(height)) {}
                 }
             }
@@ -182,14 +131,14 @@ fn column(bands: &[Band], bucket: i64, top_ms: f64, range: &Range) -> Markup {
     }
 }
 
-fn legend(bands: &[Band]) -> Markup {
+fn legend(bands: &[Band<'_>]) -> Markup {
     html! {
         div.scroll {
             table.legend {
                 thead { tr { th scope="col" { "Phase" } th scope="col" { "Mean" } th scope="col" { "Longest" } } }
                 tbody {
                     @for band in bands {
-                        @if let Some(mean) = band.mean_of_all() {
+                        @if let Some(mean) = band.means.mean_of_all() {
                             tr {
                                 th scope="row" {
                                     svg.key viewBox="0 0 10 10" aria-hidden="true" {
@@ -198,7 +147,7 @@ fn legend(bands: &[Band]) -> Markup {
                                     " " (band.name)
                                 }
                                 td { (words::response_time(mean)) }
-                                td { (words::response_time(band.highest)) }
+                                td { (words::response_time(band.means.highest())) }
                             }
                         }
                     }
@@ -208,8 +157,8 @@ fn legend(bands: &[Band]) -> Markup {
     }
 }
 
-fn x(bucket: i64) -> f64 {
-    LEFT + (WIDTH - LEFT) * words::real(bucket) / words::real(BUCKETS)
+fn x(span: i64) -> f64 {
+    LEFT + (WIDTH - LEFT) * words::real(span) / words::real(SPANS)
 }
 
 /// A coordinate: two decimals are finer than a screen.
@@ -248,15 +197,21 @@ mod tests {
     #[test]
     fn a_column_stacks_its_bands() {
         let range = Range::parse(None, 3_600_000, 0);
-        let mut bands =
-            [Band::new("connect", "p-connect"), Band::new("processing", "p-processing")];
-        assert!(chart("Response time", &bands, &range).into_string().contains("No response times"));
-        let timestamp = range.begin(10) + 5;
-        for (band, value) in bands.iter_mut().zip([0.01, 0.04]) {
-            band.add(&range, Sample { timestamp, value });
+        let drawn = |[connect, processing]: &[Means; 2]| {
+            let bands = [
+                Band { name: "connect", class: "p-connect", means: connect },
+                Band { name: "processing", class: "p-processing", means: processing },
+            ];
+            chart("Response time", &bands, &range).into_string()
+        };
+        let mut means = [Means::default(), Means::default()];
+        assert!(drawn(&means).contains("No response times"));
+        let timestamp = range.window.begin(10) + 5;
+        for (means, value) in means.iter_mut().zip([0.01, 0.04]) {
+            means.add(&range.window, Sample { timestamp, value });
         }
-        bands[0].add(&range, Sample { timestamp: timestamp + 1, value: f64::NAN });
-        let drawing = chart("Response time", &bands, &range).into_string();
+        means[0].add(&range.window, Sample { timestamp: timestamp + 1, value: f64::NAN });
+        let drawing = drawn(&means);
         // 50 ms fill the height of 186, of which connecting has a fifth, at the bottom.
         assert!(drawing.contains("width=\"10.13\" y=\"158.80\" height=\"37.20\""), "{drawing}");
         assert!(drawing.contains("width=\"10.13\" y=\"10.00\" height=\"148.80\""), "{drawing}");

@@ -3,17 +3,17 @@
 //! Everything is in the page itself, folded where there is much of it, and needs no script. Must not know which probes are
 //! shown.
 
-use axum::http::StatusCode;
 use maud::{Markup, html};
 use probe::{Evidence, Hop, Outcome, ServerTiming, Stage};
 use series::Timestamp;
 
 use super::{
-    layout::{self, Page, Tab},
-    probes, words,
+    links,
+    outcome::outcome,
+    page::{Asked, Facts, Page},
+    words,
 };
 use crate::{
-    api::Reader,
     config::PROBER,
     explain::{self, evidence::hop_facts},
     state::Remembered,
@@ -23,10 +23,11 @@ use crate::{
 const BAR_WIDTH: f64 = 1000.0;
 
 /// The page `/probes/{id}`.
-pub(super) fn page(monitor: &Reader, id: &str) -> Page {
-    let id = id.parse::<u64>().ok();
+pub(super) fn page(facts: &Facts, asked: &Asked) -> Page {
+    let monitor = &facts.monitor;
+    let id = asked.name.parse::<u64>().ok();
     let Some(remembered) = id.and_then(|id| monitor.history().get(id)) else {
-        return layout::not_found(
+        return Page::not_found(
             "This probe is not remembered any more, or there never was one with this number.",
             "Of each target the last probes and failures are remembered, as far as there is memory for them.",
         );
@@ -44,21 +45,11 @@ pub(super) fn page(monitor: &Reader, id: &str) -> Page {
         p.tags {
             span.tag { span.name { "module=" } (record.module) } " "
             (words::time(record.started)) " UTC, " (words::when(record.started, now)) " "
-            @if let Some(target) = watched { a href=(words::target_path(&target.identity())) { "All of this target" } " " }
+            @if let Some(target) = watched { a href=(links::target(&target.identity())) { "All of this target" } " " }
         }
         (seen(&remembered))
     };
-    Page {
-        status: StatusCode::OK,
-        title: format!("Probe {}", record.id),
-        tab: Some(Tab::Probes),
-        body,
-    }
-}
-
-/// The address of a probe's own page.
-pub(super) fn path(remembered_id: u64) -> String {
-    format!("/probes/{remembered_id}")
+    Page::new(format!("Probe {}", record.id), body)
 }
 
 /// The section of a target's page: the last probe, then the failures that are remembered. `remembered` is newest first.
@@ -101,14 +92,14 @@ fn fold(remembered: &Remembered, now: Timestamp) -> Markup {
 fn seen(remembered: &Remembered) -> Markup {
     let Remembered { record, trace } = remembered;
     html! {
-        div.outcome { (probes::outcome(&record.result.outcome)) }
+        div.outcome { (outcome(&record.result.outcome)) }
         @if let Outcome::Down(failure) | Outcome::Fault(failure) = &record.result.outcome {
             p.advice { (explain::advice(failure.phase.as_str(), failure.reason.as_str())) }
         }
         p.note {
             "It took " (words::response_time(record.result.elapsed.as_secs_f64()))
             " of at most " (words::response_time(record.result.timeout.as_secs_f64())) ". "
-            a href=(probes::logs_path(record)) { "debug output" }
+            a href=(links::logs(record.id)) { "debug output" }
         }
         (warnings(&trace.evidence))
         @for (index, hop) in trace.evidence.hops.iter().enumerate() { (exchange(index + 1, hop)) }

@@ -1,40 +1,18 @@
 //! What all pages share: the head, the navigation, the banner about a broken configuration, and the foot.
 
-use axum::http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 use series::Timestamp;
 
-use super::words;
-use crate::{api::Reader, config::diagnostic::Error};
+use super::{page::Page, words};
+use crate::{config::diagnostic::Error, state::Monitor};
 
-/// A page before it is put into its frame.
-pub(super) struct Page {
-    /// The status of the answer.
-    pub(super) status: StatusCode,
-    /// The title in the browser's tab.
-    pub(super) title: String,
-    /// The entry of the navigation that it belongs to.
-    pub(super) tab: Option<Tab>,
-    /// What stands in `<main>`.
-    pub(super) body: Markup,
-}
-
-/// An entry of the navigation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tab {
-    Targets,
-    Alerts,
-    Probes,
-}
-
-const TABS: [(Tab, &str, &str); 3] = [
-    (Tab::Targets, "/", "Targets"),
-    (Tab::Alerts, "/alerts", "Alerts"),
-    (Tab::Probes, "/probes", "Probes"),
-];
-
-/// A whole document.
-pub(super) fn document(monitor: &Reader, page: &Page) -> Markup {
+/// A whole document, with the navigation and the entry of it that the page belongs to.
+pub(super) fn document(
+    monitor: &Monitor,
+    page: &Page,
+    tabs: &[(&str, &str)],
+    tab: Option<&str>,
+) -> Markup {
     let now = monitor.now();
     html! {
         (DOCTYPE)
@@ -53,8 +31,8 @@ pub(super) fn document(monitor: &Reader, page: &Page) -> Markup {
                 header {
                     span.brand { "webservice-monitor" }
                     nav aria-label="Pages" {
-                        @for (tab, href, name) in TABS {
-                            a href=(href) aria-current=[(page.tab == Some(tab)).then_some("page")] { (name) }
+                        @for (name, href) in tabs {
+                            a href=(href) aria-current=[(tab == Some(name)).then_some("page")] { (name) }
                         }
                         a href="/metrics" { "Metrics" }
                     }
@@ -70,7 +48,7 @@ pub(super) fn document(monitor: &Reader, page: &Page) -> Markup {
 }
 
 /// Says that the files have mistakes, where, and what to do about them.
-fn banner(monitor: &Reader, now: Timestamp) -> Markup {
+fn banner(monitor: &Monitor, now: Timestamp) -> Markup {
     let status = monitor.reloads().status();
     html! {
         @if !status.errors.is_empty() {
@@ -79,7 +57,7 @@ fn banner(monitor: &Reader, now: Timestamp) -> Markup {
                 p {
                     "The files have " (words::count(status.errors.len(), "mistake", "mistakes"))
                     ". The last good configuration, loaded " (words::when(status.last_success, now))
-                    ", runs on. Mend the files: they are read again within seconds."
+                    ", runs on. Correct the files: they are read again within seconds."
                 }
                 @for error in &status.errors {
                     pre { (Error(error).to_string()) }
@@ -89,7 +67,7 @@ fn banner(monitor: &Reader, now: Timestamp) -> Markup {
     }
 }
 
-fn foot(monitor: &Reader, now: Timestamp) -> Markup {
+fn foot(monitor: &Monitor, now: Timestamp) -> Markup {
     html! {
         footer {
             "webservice-monitor " (env!("CARGO_PKG_VERSION"))
@@ -97,20 +75,5 @@ fn foot(monitor: &Reader, now: Timestamp) -> Markup {
             " · started " (words::when(monitor.about().started, now))
             " · times are UTC"
         }
-    }
-}
-
-/// The page for what does not exist, with what to do instead.
-pub(super) fn not_found(what: &str, instead: &str) -> Page {
-    Page {
-        status: StatusCode::NOT_FOUND,
-        title: "Not found".to_owned(),
-        tab: None,
-        body: html! {
-            h1 { "Not found" }
-            p { (what) }
-            p { (instead) }
-            p { a href="/" { "All targets" } }
-        },
     }
 }

@@ -1,11 +1,12 @@
-//! What people see in a browser: pages drawn by the server from the monitor's state.
+//! What people see in a browser: pages drawn by the server from the state in memory and from what `query` answers.
 //!
 //! ```text
-//! Monitor ──> status, availability ──> overview, target ──┐
-//!         ──> alerts ─────────────────────────────────────┼──> layout ──> response
-//!         ──> probes, evidence ───────────────────────────┘
+//! Monitor ──> status ──────────> overview, target ──┐
+//! Query ────> availability, chart ──────────────────┼──> pages ──> layout ──> response
+//!       ────> alerts ──> probes, evidence, runbooks ┘
 //! ```
 //!
+//! To add a page: write its file with a function `page`, declare it here, and add a line to the list in `pages`.
 //! Every page works without its script. Must not know how targets are probed or alerts delivered, and changes nothing.
 
 mod alerts;
@@ -14,7 +15,11 @@ mod availability;
 mod chart;
 mod evidence;
 mod layout;
+mod links;
+mod outcome;
 mod overview;
+mod page;
+mod pages;
 mod probes;
 mod runbooks;
 mod status;
@@ -27,25 +32,29 @@ use axum::{
     Router,
     extract::{Path, RawQuery, State},
     http::{HeaderName, StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
 
-use self::layout::{Page, Tab};
+use self::{
+    page::{Asked, Facts, Page},
+    pages::{Entry, PAGES},
+};
 use crate::{
-    api::Reader,
     config::{Identity, MODULE_DEFAULT},
     http::{Parameters, Turns, limits::PAGES_AT_ONCE, plain},
+    query::Query,
+    state::Monitor,
 };
 
-/// Where alerts link to: the addresses of the dashboards in Grafana, which lead to our own pages here.
+/// Where alerts link to: the addresses of the dashboards in Grafana, which lead to the internal pages here.
 const WEBSERVICES_DASHBOARD: &str = "/d/webservices/webservices";
 
 /// The dashboard of one target, which the parameter `var-instance` names.
 const WEBSERVICE_DASHBOARD: &str = "/d/webservice/webservice";
 
-/// What browsers are told with every page. Nothing but our own files may be loaded, no other site may frame a page, and a
-/// followed link does not tell where it was found.
+/// The headers of every page. Nothing but this program's files may be loaded, no other site may frame a page, and a followed link
+/// does not say where it was found.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (
@@ -57,70 +66,42 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// What the pages need.
+/// What drawing takes.
 struct Pages {
-    monitor: Arc<Reader>,
-    drawing: Turns,
+    facts: Facts,
+    turns: Turns,
 }
 
-/// The pages and their files.
-pub fn router(monitor: Arc<Reader>) -> Router {
-    let pages = Arc::new(Pages { monitor, drawing: Turns::new(PAGES_AT_ONCE) });
-    Router::new()
-        .route("/", get(overview))
-        .route("/targets/{*instance}", get(target))
-        .route("/alerts", get(alerts))
-        .route("/probes", get(probes))
-        .route("/probes/{id}", get(probe))
-        .route(WEBSERVICES_DASHBOARD, get(webservices_dashboard))
+/// The pages and their files. Without a query, as in the exporter, there are only those of the probes in memory.
+pub fn router(monitor: Monitor, query: Option<Arc<dyn Query>>) -> Router {
+    let facts = Facts { monitor, query };
+    let pages = Arc::new(Pages { facts, turns: Turns::new(PAGES_AT_ONCE) });
+    let mut router = Router::new()
+        .route(WEBSERVICES_DASHBOARD, get(|| async { Redirect::to("/") }))
         .route(WEBSERVICE_DASHBOARD, get(webservice_dashboard))
-        .route("/runbooks/", get(runbooks))
-        .route("/runbooks/{alert}", get(runbook))
-        .fallback(not_found)
-        .with_state(pages)
-        .merge(assets::router())
+        .fallback(not_found);
+    for entry in PAGES {
+        router = if entry.path.contains('{') {
+            router.route(entry.path, get(|pages, name, query| named(entry, pages, name, query)))
+        } else {
+            router.route(entry.path, get(|pages, query| unnamed(entry, pages, query)))
+        };
+    }
+    router.with_state(pages).merge(assets::router())
 }
 
-async fn overview(State(pages): State<Arc<Pages>>, RawQuery(query): RawQuery) -> Response {
-    let parameters = Parameters::of_query(query.as_deref());
-    draw(&pages, move |monitor| match &monitor.store {
-        Some(store) => overview::page(monitor, store, &parameters),
-        None => probes::page(monitor, Tab::Targets),
-    })
-    .await
-}
-
-async fn target(
+async fn named(
+    entry: &'static Entry,
     State(pages): State<Arc<Pages>>,
-    Path(instance): Path<String>,
+    Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let parameters = Parameters::of_query(query.as_deref());
-    draw(&pages, move |monitor| target::page(monitor, &instance, &parameters)).await
+    let asked = Asked { name, parameters: Parameters::of_query(query.as_deref()) };
+    draw(&pages, entry.tab, move |facts| (entry.page)(facts, &asked)).await
 }
 
-async fn alerts(State(pages): State<Arc<Pages>>) -> Response {
-    draw(&pages, alerts::page).await
-}
-
-async fn probes(State(pages): State<Arc<Pages>>) -> Response {
-    draw(&pages, |monitor| probes::page(monitor, Tab::Probes)).await
-}
-
-async fn probe(State(pages): State<Arc<Pages>>, Path(id): Path<String>) -> Response {
-    draw(&pages, move |monitor| evidence::page(monitor, &id)).await
-}
-
-async fn runbooks(State(pages): State<Arc<Pages>>) -> Response {
-    draw(&pages, |_| runbooks::index()).await
-}
-
-async fn runbook(State(pages): State<Arc<Pages>>, Path(alert): Path<String>) -> Response {
-    draw(&pages, move |_| runbooks::runbook(&alert)).await
-}
-
-async fn webservices_dashboard() -> Redirect {
-    Redirect::to("/")
+async fn unnamed(entry: &'static Entry, pages: State<Arc<Pages>>, query: RawQuery) -> Response {
+    named(entry, pages, Path(String::new()), query).await
 }
 
 async fn webservice_dashboard(
@@ -135,28 +116,34 @@ async fn webservice_dashboard(
         prober: of("var-prober", ""),
     };
     // The exporter has no pages of targets.
-    if identity.instance.is_empty() || pages.monitor.store.is_none() {
+    if identity.instance.is_empty() || pages.facts.query.is_none() {
         return Redirect::to("/");
     }
-    Redirect::to(&words::target_path(&identity))
+    Redirect::to(&links::target(&identity))
 }
 
 async fn not_found(State(pages): State<Arc<Pages>>) -> Response {
-    let page = layout::not_found(
+    let page = Page::not_found(
         "There is no page at this address.",
         "The pages are in the list at the top.",
     );
-    draw(&pages, move |_| page).await
+    draw(&pages, None, move |_| page).await
 }
 
 /// Draws a page away from the tasks that serve and probe.
-async fn draw(pages: &Arc<Pages>, page: impl FnOnce(&Reader) -> Page + Send + 'static) -> Response {
-    let monitor = Arc::clone(&pages.monitor);
+async fn draw(
+    pages: &Arc<Pages>,
+    tab: Option<&'static str>,
+    page: impl FnOnce(&Facts) -> Page + Send + 'static,
+) -> Response {
+    let all = Arc::clone(pages);
     let work = move || {
-        let page = page(&monitor);
-        (page.status, layout::document(&monitor, &page).into_string())
+        let page = page(&all.facts);
+        let tab = tab.filter(|_| page.status == StatusCode::OK);
+        let document = layout::document(&all.facts.monitor, &page, &pages::tabs(), tab);
+        (page.status, document.into_string())
     };
-    match pages.drawing.run(None, work).await {
+    match pages.turns.run(None, work).await {
         Ok((status, text)) => (status, HEADERS, text).into_response(),
         Err(_unfinished) => plain(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -2,28 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use maud::{Markup, html};
-use probe::Outcome;
+use notation::text::shortened;
 use series::Timestamp;
 
 use super::{
-    evidence,
-    layout::{Page, Tab},
+    links,
+    outcome::outcome,
+    page::{Asked, Facts, Page},
     words,
 };
-use crate::{api::Reader, explain, state::ProbeRecord};
+use crate::state::{Monitor, ProbeRecord};
 
 /// How many probes are listed.
 const ROWS_MAX: usize = 500;
 
 /// The page `/probes`, and `/` of the exporter.
-pub(super) fn page(monitor: &Reader, tab: Tab) -> Page {
+pub(super) fn page(facts: &Facts, _asked: &Asked) -> Page {
+    let monitor = &facts.monitor;
     let now = monitor.now();
     let recent = monitor.history().recent(ROWS_MAX);
     let body = html! {
         h1 { "Recent probes" }
-        @if monitor.store.is_none() { (how_to(monitor)) }
+        @if facts.query.is_none() { (how_to(monitor)) }
         @if recent.is_empty() {
             p.empty { "No probe yet." }
         } @else {
@@ -34,11 +35,11 @@ pub(super) fn page(monitor: &Reader, tab: Tab) -> Page {
             (table(&recent, now))
         }
     };
-    Page { status: StatusCode::OK, title: "Probes".to_owned(), tab: Some(tab), body }
+    Page::new("Probes", body)
 }
 
 /// How Prometheus asks for probes.
-fn how_to(monitor: &Reader) -> Markup {
+fn how_to(monitor: &Monitor) -> Markup {
     let config = monitor.config();
     html! {
         section.note {
@@ -47,7 +48,7 @@ fn how_to(monitor: &Reader) -> Markup {
                 a href="/probe?target=https%3A%2F%2Fexample.com%2F&module=http_2xx" {
                     code { "/probe?target=https://example.com/&module=http_2xx" }
                 }
-                "; with " code { "&debug=true" } " it tells what it did."
+                "; with " code { "&debug=true" } " it says what it did."
             }
             pre {
                 "scrape_configs:\n  - job_name: webservices\n    metrics_path: /probe\n    file_sd_configs:\n"
@@ -63,16 +64,11 @@ fn how_to(monitor: &Reader) -> Markup {
                     @if index > 0 { ", " }
                     code { (name) }
                 }
-                " (" a href="/config" { "their settings" } "). The exporter's own numbers: "
+                " (" a href="/config" { "their settings" } "). The exporter's internal metrics: "
                 a href="/metrics" { "/metrics" } "."
             }
         }
     }
-}
-
-/// The address of what a probe noted.
-pub(super) fn logs_path(record: &ProbeRecord) -> String {
-    format!("/logs?id={}", record.id)
 }
 
 fn table(records: &[Arc<ProbeRecord>], now: Timestamp) -> Markup {
@@ -92,34 +88,15 @@ fn table(records: &[Arc<ProbeRecord>], now: Timestamp) -> Markup {
                 @for record in records {
                     tr {
                         td data-label="Time" { (words::time(record.started)) " (" (words::when(record.started, now)) ")" }
-                        th scope="row" { (words::shortened(&record.instance, 200)) }
+                        th scope="row" { (shortened(&record.instance, 200)) }
                         td data-label="Module" { (record.module) }
                         td { (outcome(&record.result.outcome)) }
                         td.number data-label="Duration" { (words::response_time(record.result.elapsed.as_secs_f64())) }
                         td.more {
-                            a href=(evidence::path(record.id)) { "evidence" } " · " a href=(logs_path(record)) { "debug output" }
+                            a href=(links::probe(record.id)) { "evidence" } " · " a href=(links::logs(record.id)) { "debug output" }
                         }
                     }
                 }
-            }
-        }
-    }
-}
-
-/// What a probe found: a badge, and of a failure its meaning, name and particulars.
-pub(super) fn outcome(outcome: &Outcome) -> Markup {
-    let (class, word, failure) = match outcome {
-        Outcome::Up => ("up", "● Up", None),
-        Outcome::Down(failure) => ("down", "✕ Down", Some(failure)),
-        Outcome::Fault(failure) => ("none", "○ Impossible", Some(failure)),
-    };
-    html! {
-        span class={ "badge " (class) } { (word) }
-        @if let Some(failure) = failure {
-            " " (explain::meaning(failure.phase.as_str(), failure.reason.as_str()))
-            div.detail {
-                (failure.phase) "/" (failure.reason)
-                @if !failure.detail.is_empty() { ": " (words::shortened(&failure.detail, 300)) }
             }
         }
     }

@@ -2,11 +2,10 @@
 //!
 //! Their text is that of `docs/runbooks/`, one file for each alert. Must not know which alerts are firing.
 
-use axum::http::StatusCode;
 use maud::{PreEscaped, html};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html::push_html};
 
-use super::layout::{Page, not_found};
+use super::page::{Asked, Facts, Page};
 
 /// Declares the runbooks: a line for each file, in the order of the index.
 macro_rules! runbooks {
@@ -59,15 +58,15 @@ pub(super) fn own_link(alert: &str, url: &str, external_url: &str) -> Option<Str
 }
 
 /// The page `/runbooks/`: which runbooks there are.
-pub(super) fn index() -> Page {
+pub(super) fn index(_facts: &Facts, _asked: &Asked) -> Page {
     page("Runbooks", INDEX)
 }
 
 /// The page `/runbooks/{alert}`.
-pub(super) fn runbook(alert: &str) -> Page {
-    match text(alert) {
-        Some(text) => page(alert, text),
-        None => not_found(
+pub(super) fn runbook(_facts: &Facts, asked: &Asked) -> Page {
+    match text(&asked.name) {
+        Some(text) => page(&asked.name, text),
+        None => Page::not_found(
             "There is no runbook of this name.",
             "The shipped alerts have one each; the list is at /runbooks/.",
         ),
@@ -79,15 +78,10 @@ fn text(alert: &str) -> Option<&'static str> {
 }
 
 fn page(title: &str, markdown: &str) -> Page {
-    Page {
-        status: StatusCode::OK,
-        title: title.to_owned(),
-        tab: None,
-        body: html! { article.prose { (PreEscaped(render(markdown))) } },
-    }
+    Page::new(title, html! { article.prose { (PreEscaped(render(markdown))) } })
 }
 
-/// Markdown of ours as HTML. Links between the files become links between the pages.
+/// Internal Markdown as HTML. Links between the files become links between the pages.
 fn render(markdown: &str) -> String {
     let events = Parser::new_ext(markdown, Options::ENABLE_TABLES).map(|event| match event {
         Event::Start(Tag::Link { link_type, dest_url, title, id }) => {

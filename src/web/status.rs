@@ -9,15 +9,13 @@ use std::{
 
 use maud::{Markup, html};
 use probe::Outcome;
-use series::{
-    Matcher, Source as _, SourceError, Timestamp, is_stale, labels::METRIC_NAME, store::Store,
-};
+use series::Timestamp;
 
-use super::{alerts::Alert, words};
+use super::words;
 use crate::{
-    api::Reader,
-    config::{Config, Identity, JOB, PROBER, Target},
-    state::ProbeRecord,
+    config::{Config, PROBER, Target},
+    query::{Alert, Query, Unreadable},
+    state::{Monitor, ProbeRecord},
 };
 
 /// A result that is older than this, and than two intervals, says nothing about the present.
@@ -105,11 +103,11 @@ impl Status<'_> {
 /// # Errors
 /// When stored data cannot be read.
 pub(super) fn all<'a>(
-    monitor: &Reader,
-    store: &Store,
+    monitor: &Monitor,
+    query: &dyn Query,
     targets: impl IntoIterator<Item = &'a Target>,
     alerts: &'a [Alert],
-) -> Result<Vec<Status<'a>>, SourceError> {
+) -> Result<Vec<Status<'a>>, Unreadable> {
     let now = monitor.now();
     let about = About::new(&monitor.config(), alerts);
     let targets: Vec<&'a Target> = targets.into_iter().collect();
@@ -123,12 +121,15 @@ pub(super) fn all<'a>(
             Status { target, state, latest: record, alerts }
         })
         .collect();
-    // After a restart the store still knows what was found shortly before.
+    // After a restart it is still known what was found shortly before.
     if statuses.iter().any(|status| status.latest.is_none()) {
-        let stored = stored(store, now)?;
+        let results = query.last_results(now)?;
         for status in statuses.iter_mut().filter(|status| status.latest.is_none()) {
-            status.state =
-                stored.get(&status.target.identity()).map_or(State::Unknown, |(_, state)| *state);
+            status.state = match results.get(&status.target.identity()) {
+                Some(true) => State::Up,
+                Some(false) => State::Down,
+                None => State::Unknown,
+            };
         }
     }
     Ok(statuses)
@@ -184,26 +185,4 @@ impl<'a> About<'a> {
         let alerts = self.by_instance.get(target.instance.as_str());
         alerts.into_iter().flatten().filter(is_about).copied().collect()
     }
-}
-
-/// The last stored result of each target that has a fresh one.
-fn stored(
-    store: &Store,
-    now: Timestamp,
-) -> Result<HashMap<Identity, (Timestamp, State)>, SourceError> {
-    let matchers = [Matcher::equal(METRIC_NAME, "probe_success"), Matcher::equal("job", JOB)];
-    let mut states: HashMap<Identity, (Timestamp, State)> = HashMap::new();
-    for series in store.select(&matchers, now.saturating_sub(FRESH_MS), now)? {
-        let Some(last) = series.samples.last() else { continue };
-        let state = match last.value {
-            value if is_stale(value) => continue,
-            value if value > 0.0 => State::Up,
-            _ => State::Down,
-        };
-        let entry = states.entry(Identity::of(&series.labels)).or_insert((last.timestamp, state));
-        if entry.0 <= last.timestamp {
-            *entry = (last.timestamp, state);
-        }
-    }
-    Ok(states)
 }

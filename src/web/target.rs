@@ -1,26 +1,24 @@
 //! The page of one target: its state, its past, and what to look at when it fails.
 
-use std::collections::BTreeSet;
-
-use axum::http::StatusCode;
 use maud::{Markup, html};
-use series::{Series, SourceError, Timestamp, store::Store};
+use notation::text::shortened;
+use series::Timestamp;
 
 use super::{
-    alerts::{self, Alert},
-    availability::{Availability, Failures, Range, Scan},
+    alerts,
+    availability::{self, Range},
     chart::{self, Band},
-    evidence,
-    layout::{self, Page, Tab},
-    overview::{last_failure, unreadable},
-    status::{self, Status},
+    evidence, links,
+    outcome::last_failure,
+    page::{Asked, Facts, Page, unreadable},
+    status::{self, State, Status},
     words,
 };
 use crate::{
-    api::Reader,
-    config::{Identity, MODULE_DEFAULT, PROBER, Target},
+    config::{DEPENDS_ON, Identity, MODULE_DEFAULT, PROBER, Target},
     explain,
     http::Parameters,
+    query::{Alert, Failures, Means, Past, Query, ResponseTimes, SPANS, Unreadable},
 };
 
 /// The phases of an HTTP probe in the order in which they happen, with the classes of their colours.
@@ -33,13 +31,14 @@ const PHASES: [(&str, &str); 5] = [
 ];
 
 /// The page `/targets/{instance}`.
-pub(super) fn page(monitor: &Reader, instance: &str, parameters: &Parameters) -> Page {
-    let Some(store) = &monitor.store else {
-        return layout::not_found(
+pub(super) fn page(facts: &Facts, asked: &Asked) -> Page {
+    let Some(query) = facts.query.as_deref() else {
+        return Page::not_found(
             "The exporter keeps no targets: it probes what it is asked for.",
             "Ask for a probe with /probe?target=…&module=…; the recent ones are listed under “Probes”.",
         );
     };
+    let (monitor, instance) = (&facts.monitor, asked.name.as_str());
     let config = monitor.config();
     let siblings: Vec<&Target> = config
         .targets
@@ -47,26 +46,37 @@ pub(super) fn page(monitor: &Reader, instance: &str, parameters: &Parameters) ->
         .map(AsRef::as_ref)
         .filter(|target| target.instance == instance)
         .collect();
-    let Some(target) = chosen(&siblings, parameters) else {
-        return layout::not_found(
-            &format!("“{}” is not among the targets.", words::shortened(instance, 300)),
-            "It may have been removed from config/targets.yml, or is spelled differently there: the address must be the \
-             same to the letter.",
-        );
+    let Some(target) = chosen(&siblings, &asked.parameters) else {
+        return unknown(query, instance, monitor.now());
     };
-    let range = Range::parse(parameters.last("range"), monitor.now(), monitor.about().data_since);
-    let alerts = alerts::active(monitor);
-    let body = match status::all(monitor, store, [target], &alerts) {
+    let name = asked.parameters.last("range");
+    let range = Range::parse(name, monitor.now(), monitor.about().data_since);
+    let alerts = query.alerts();
+    let body = match status::all(monitor, query, [target], &alerts) {
         Ok(statuses) => {
-            html! { @for status in &statuses { (details(monitor, store, status, &siblings, range)) } }
+            html! { @for status in &statuses { (details(facts, query, status, &siblings, range)) } }
         }
         Err(error) => unreadable(&error),
     };
-    Page {
-        status: StatusCode::OK,
-        title: words::shortened(instance, 80),
-        tab: Some(Tab::Targets),
-        body,
+    Page::new(shortened(instance, 80), body)
+}
+
+/// The page for an address that is not among the targets, or not any more.
+fn unknown(query: &dyn Query, instance: &str, now: Timestamp) -> Page {
+    let what = format!("“{}” is not among the targets.", shortened(instance, 300));
+    match query.last_probed(instance, now) {
+        Ok(Some(at)) => Page::not_found(
+            &what,
+            &format!(
+                "It was one, and has been removed from the targets files: it was probed last at {} UTC.",
+                words::time(at)
+            ),
+        ),
+        Ok(None) | Err(_) => Page::not_found(
+            &what,
+            "It may have been removed from config/targets.yml, or is spelled differently there: the address must be the \
+             same to the letter.",
+        ),
     }
 }
 
@@ -84,90 +94,62 @@ fn chosen<'a>(siblings: &[&'a Target], parameters: &Parameters) -> Option<&'a Ta
     fitting.min_by_key(|target| target.identity().module != MODULE_DEFAULT).copied()
 }
 
-/// What the store says of the target.
-struct Past {
-    availability: Availability,
-    failures: Failures,
-    phases: Vec<Band>,
-    whole: Band,
+/// What is known of the target's past.
+struct History {
+    past: Past,
+    times: ResponseTimes,
+    /// Whether its failures are not reported because of a bigger one.
+    waiting: bool,
 }
 
-impl Past {
-    fn read(store: &Store, target: &Target, range: Range) -> Result<Self, SourceError> {
-        let instances = BTreeSet::from([target.instance.as_str()]);
-        let own = target.identity();
-        let interval_ms = i64::try_from(target.interval.as_millis()).unwrap_or(i64::MAX);
-        let scan = Scan { store, instances: &instances, selective: true, interval_ms, range };
-        let mut past = Self {
-            availability: Availability::default(),
-            failures: Failures::default(),
-            phases: PHASES.into_iter().map(|(name, class)| Band::new(name, class)).collect(),
-            whole: Band::new("whole probe", "p-whole"),
-        };
-        scan.run("probe_success", |identity, series| {
-            let samples = series.samples.iter().filter(|_| *identity == own);
-            samples.for_each(|sample| past.availability.add(&range, *sample));
-        })?;
-        scan.run("probe_failure_info", |identity, series| {
-            if *identity == own {
-                past.failures.add(series);
-            }
-        })?;
-        scan.run("probe_http_duration_seconds", |identity, series| {
-            if *identity == own {
-                past.add_phase(series, &range);
-            }
-        })?;
-        scan.run("probe_duration_seconds", |identity, series| {
-            let samples = series.samples.iter().filter(|_| *identity == own);
-            samples.for_each(|sample| past.whole.add(&range, *sample));
-        })?;
-        Ok(past)
-    }
-
-    fn add_phase(&mut self, series: &Series, range: &Range) {
-        let phase = series.labels.get("exported_phase").or_else(|| series.labels.get("phase"));
-        if let Some(band) = self.phases.iter_mut().find(|band| Some(band.name()) == phase) {
-            series.samples.iter().for_each(|sample| band.add(range, *sample));
-        }
+impl History {
+    fn read(query: &dyn Query, status: &Status<'_>, range: Range) -> Result<Self, Unreadable> {
+        let target = status.target;
+        let past = query.past(&[target], &range.window)?.remove(&target.identity());
+        Ok(Self {
+            past: past.unwrap_or_default(),
+            times: query.response_times(target, &range.window)?,
+            waiting: status.state == State::Down && query.is_waiting(target, range.window.end())?,
+        })
     }
 }
 
 fn details(
-    monitor: &Reader,
-    store: &Store,
+    facts: &Facts,
+    query: &dyn Query,
     status: &Status<'_>,
     siblings: &[&Target],
     range: Range,
 ) -> Markup {
-    let now = monitor.now();
+    let now = facts.monitor.now();
     let target = status.target;
     let identity = target.identity();
-    let path = format!("/targets/{}", words::encoded(&target.instance));
-    let query = words::target_query(&identity);
-    let further = if query.is_empty() { query } else { format!("&{query}") };
-    let remembered =
-        monitor.history().of_watched(&target.instance, &target.module, &identity.prober);
+    let path = format!("/targets/{}", links::encoded(&target.instance));
+    let parameters = links::target_parameters(&identity);
+    let further = if parameters.is_empty() { parameters } else { format!("&{parameters}") };
+    let history = facts.monitor.history();
+    let remembered = history.of_watched(&target.instance, &target.module, &identity.prober);
     html! {
         h1.address { (target.instance) }
         p.tags {
             (words::tags(&target.labels, &["instance", "job"]))
-            @if let Some(address) = words::web_address(&target.instance) {
+            @if let Some(address) = links::web_address(&target.instance) {
                 a href=(address) rel="noopener noreferrer" { "Open" }
             }
         }
         (others(target, siblings))
-        @match Past::read(store, target, range) {
+        @match History::read(query, status, range) {
             Err(error) => (unreadable(&error)),
-            Ok(past) => {
+            Ok(History { past, times, waiting }) => {
+                @if waiting { (why_it_waits(target)) }
                 (tiles(status, &past, &range, now))
                 (range.links(&path, &further))
                 h2 { "Availability" }
-                div.wide { (past.availability.bar(&range)) }
-                div.ends aria-hidden="true" { span { (range.label(range.start)) } span { (range.label(range.end())) } }
+                div.wide { (availability::bar(&past.availability, &range)) }
+                div.ends aria-hidden="true" { span { (range.label(0)) } span { (range.label(SPANS)) } }
                 h2 { "Response time" }
-                (response_times(&past, &range))
-                (alert_section(&status.alerts, now))
+                (response_times(&times, &range))
+                (alert_section(&status.alerts, facts))
                 h2 { "Failures by reason, last " (range.name) }
                 (reasons(&past.failures, now))
             }
@@ -175,6 +157,19 @@ fn details(
         (evidence::section(&remembered, now))
         (settings(target))
         (queries(target, siblings))
+    }
+}
+
+/// Why a failing target has no alert although it may fail for long.
+fn why_it_waits(target: &Target) -> Markup {
+    html! {
+        p.note {
+            "Its failure is not reported for now, because something bigger fails or did shortly before: "
+            @if let Some(service) = target.labels.get(DEPENDS_ON) {
+                "the service " strong { (service) } ", which it depends on, or "
+            }
+            "most targets at once. If it goes on when that is over, it is reported."
+        }
     }
 }
 
@@ -191,7 +186,7 @@ fn others(target: &Target, siblings: &[&Target]) -> Markup {
                 ". The address is also checked by "
                 @for (index, other) in others.iter().enumerate() {
                     @if index > 0 { ", " }
-                    a href=(words::target_path(other)) {
+                    a href=(links::target(other)) {
                         (other.module)
                         @if !other.prober.is_empty() { " from " (other.prober) }
                     }
@@ -209,7 +204,7 @@ fn tiles(status: &Status<'_>, past: &Past, range: &Range, now: Timestamp) -> Mar
         status.response_seconds().map_or_else(|| words::NOTHING.to_owned(), words::response_time);
     html! {
         dl.tiles {
-            div.tile { dt { "State" } dd { (status.badge()) @for alert in &status.alerts { " " (alert.badge()) } } }
+            div.tile { dt { "State" } dd { (status.badge()) @for alert in &status.alerts { " " (alerts::badge(alert)) } } }
             div.tile { dt { "Uptime, " (range.name) } dd { (uptime) } }
             div.tile { dt { "Response" } dd { (response) } }
             div.tile { dt { "Certificate" } dd { (status.certificate(now)) } }
@@ -223,26 +218,33 @@ fn tiles(status: &Status<'_>, past: &Past, range: &Range, now: Timestamp) -> Mar
                     }
                 }
             }
-            div.tile.text { dt { "Last failure" } dd { (last_failure(status, &past.failures, now)) } }
+            div.tile.text { dt { "Last failure" } dd { (last_failure(status.latest.as_deref(), &past.failures, now)) } }
         }
     }
 }
 
-fn response_times(past: &Past, range: &Range) -> Markup {
-    if past.phases.iter().any(Band::has_values) {
-        chart::chart("Mean response time by phase", &past.phases, range)
+fn response_times(times: &ResponseTimes, range: &Range) -> Markup {
+    let nothing = Means::default();
+    let phases = PHASES.map(|(name, class)| Band {
+        name,
+        class,
+        means: times.phases.get(name).unwrap_or(&nothing),
+    });
+    if phases.iter().any(|band| band.means.has_values()) {
+        chart::chart("Mean response time by phase", &phases, range)
     } else {
-        chart::chart("Mean response time", std::slice::from_ref(&past.whole), range)
+        let whole = Band { name: "whole probe", class: "p-whole", means: &times.whole };
+        chart::chart("Mean response time", &[whole], range)
     }
 }
 
-fn alert_section(alerts: &[&Alert], now: Timestamp) -> Markup {
+fn alert_section(alerts: &[&Alert], facts: &Facts) -> Markup {
     html! {
         h2 { "Alerts" }
         @if alerts.is_empty() {
             p.empty { "No alert of this target is firing or pending." }
         } @else {
-            (alerts::table(alerts.iter().copied(), now, true))
+            (alerts::table(alerts.iter().copied(), facts, true))
         }
     }
 }
@@ -316,7 +318,7 @@ fn queries(target: &Target, siblings: &[&Target]) -> Markup {
         ul {
             @for metric in queries {
                 @let query = format!("{metric}{{{matchers}}}");
-                li { a href=(format!("/api/v1/query?query={}", words::encoded(&query))) { code { (query) } } }
+                li { a href=(format!("/api/v1/query?query={}", links::encoded(&query))) { code { (query) } } }
             }
         }
     }

@@ -119,11 +119,6 @@ const CIRCLES: &[Circle] = &[
         files: &["known", "known/decide", "known/held", "known/journal"],
         reason: "Two halves of one type.",
     },
-    Circle {
-        folder: "src/web/",
-        files: &["evidence", "probes"],
-        reason: "Two halves of one type.",
-    },
 ];
 
 /// Those that import each other, directly or by way of others: every circle, in order.

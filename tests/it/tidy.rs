@@ -30,8 +30,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("webhook", &["clock", "telemetry", "http", "state"]),
     ("exporter", &["explain", "telemetry", "http", "config", "state", "ingest"]),
     ("evaluate", &["config", "state", "schedule", "ingest"]),
+    ("query", &["config", "evaluate"]),
     ("api", &["telemetry", "http", "config", "state", "evaluate"]),
-    ("web", &["explain", "http", "config", "state", "api"]),
+    ("web", &["explain", "http", "config", "state", "query"]),
     (
         "app",
         &[
@@ -45,6 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "webhook",
             "exporter",
             "evaluate",
+            "query",
             "api",
             "web",
         ],

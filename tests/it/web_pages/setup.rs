@@ -19,6 +19,7 @@ use webservice_monitor::{
     api::{self, Reader},
     clock::Clock,
     config::{Config, Promises, Target},
+    query::{Embedded, Query},
     state::{About, Monitor, Remembered},
     web,
 };
@@ -137,7 +138,11 @@ impl Server {
     pub(super) async fn start(monitor: &Arc<Reader>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = api::router(Arc::clone(monitor)).merge(web::router(Arc::clone(monitor)));
+        let query = monitor.store.as_ref().map(|store| {
+            Arc::new(Embedded::new(Arc::clone(store), Arc::clone(&monitor.rules))) as Arc<dyn Query>
+        });
+        let router =
+            api::router(Arc::clone(monitor)).merge(web::router(monitor.monitor.clone(), query));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, _tasks: tasks }
