@@ -21,53 +21,6 @@ struct Circle {
 /// All circles that there may be.
 const CIRCLES: &[Circle] = &[
     Circle {
-        folder: "crates/probe/src/",
-        files: &[
-            "context/mod",
-            "net/connect",
-            "net/dns",
-            "net/mod",
-            "net/names",
-            "net/resolve",
-            "net/search",
-            "net/tls/config",
-            "net/tls/reason",
-            "net/tls/stream",
-            "net/tls/trust",
-            "setting/tls",
-        ],
-        reason: "To be removed: values at the ground, machinery above them.",
-    },
-    Circle {
-        folder: "crates/probe/src/kind/http/",
-        files: &[
-            "body",
-            "cause",
-            "chain",
-            "exchange",
-            "expect",
-            "facts",
-            "http3",
-            "oauth2",
-            "request",
-            "route",
-            "settings/auth",
-            "settings/mod",
-            "settings/prepared",
-            "settings/proxy",
-            "settings/value",
-            "wire",
-            "wire/frames",
-            "wire/head",
-        ],
-        reason: "To be removed: values at the ground, machinery above them.",
-    },
-    Circle {
-        folder: "crates/probe/src/kind/http/",
-        files: &["decode", "zstd"],
-        reason: "Two halves of one type.",
-    },
-    Circle {
         folder: "crates/series/src/promql/",
         files: &[
             "aggregate",

@@ -8,7 +8,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{chain::Chain, facts::Facts, route::endpoint, settings::Http};
+use super::{chain::Chain, facts::ResponseFacts, route::endpoint, settings::Http};
 use crate::{
     context::ProbeContext,
     kind::steps,
@@ -30,13 +30,13 @@ impl Attempts<'_> {
     pub(super) async fn each_address(
         &self,
         context: &mut ProbeContext,
-        facts: &mut Facts,
+        facts: &mut ResponseFacts,
     ) -> Result<(), Failure> {
         let addresses = self.addresses(context).await?;
         let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         let mut outcome = Ok(());
         for (address, left) in addresses.into_iter().zip((1..=count).rev()) {
-            let mut own = Facts::default();
+            let mut own = ResponseFacts::default();
             let at_address =
                 async |context: &mut ProbeContext| self.at(Some(address), context, &mut own).await;
             let found = context.share(left, at_address).await;
@@ -67,11 +67,11 @@ impl Attempts<'_> {
         &self,
         at: Option<IpAddr>,
         context: &mut ProbeContext,
-        facts: &mut Facts,
+        facts: &mut ResponseFacts,
     ) -> Result<(), Failure> {
         let mut attempt = 1;
         let outcome = loop {
-            *facts = Facts::default();
+            *facts = ResponseFacts::default();
             let once = async |context: &mut ProbeContext| {
                 self.attempt(at, attempt, context, &mut *facts).await
             };
@@ -98,7 +98,7 @@ impl Attempts<'_> {
         at: Option<IpAddr>,
         attempt: u32,
         context: &mut ProbeContext,
-        facts: &mut Facts,
+        facts: &mut ResponseFacts,
     ) -> Result<(), Failure> {
         let mut prepared = self.http.prepare(self.hostname, self.net, context)?;
         let mut token = None;

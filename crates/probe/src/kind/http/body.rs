@@ -8,14 +8,9 @@ use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 
 use super::{
-    decode::{Coding, Decoder},
-    exchange::Answer,
-    zstd::WindowTooLarge,
+    answer::Answer, decode::Coding, decoder::Decoder, settings::Wanted, zstd::WindowTooLarge,
 };
 use crate::report::{Failure, Phase, Reason};
-
-/// How much of a body is read when the module sets no limit: as it comes, and decoded.
-pub(super) const BODY_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
 /// How much of the body is kept for people.
 const EXCERPT_BYTES_MAX: usize = 1024;
@@ -35,19 +30,6 @@ const FRAME_BYTES_MIN: u64 = 64;
 /// How much is handed to the decoder at once, and after how many decoded bytes others get their turn.
 const SLICE_BYTES: usize = 4096;
 const TURN_BYTES: u64 = 1024 * 1024;
-
-/// What is wanted of a body.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wanted {
-    /// The coding that it has to be in.
-    pub(super) coding: Coding,
-    /// Whether its bytes are to be kept.
-    pub(super) bytes: bool,
-    /// Whether it is to be hashed.
-    pub(super) hash: bool,
-    /// The limit that the module sets to what is decoded.
-    pub(super) limit: Option<u64>,
-}
 
 /// A body as far as it was read.
 pub(super) struct Reading {
@@ -77,31 +59,13 @@ enum Stop {
     Ratio,
 }
 
-impl Wanted {
-    fn limit(&self) -> u64 {
-        self.limit.unwrap_or(BODY_BYTES_MAX)
-    }
-
-    /// How many bytes may come, before decoding.
-    fn wire_limit(&self) -> u64 {
-        match self.coding {
-            Coding::Identity => self.limit(),
-            _ => self.limit().max(BODY_BYTES_MAX),
-        }
-    }
-
-    /// Whether anything hangs on the body's being there as a whole.
-    pub(super) fn is_strict(&self) -> bool {
-        self.bytes || self.hash || self.limit.is_some() || self.coding != Coding::Identity
-    }
-
-    fn too_large(&self, detail: String) -> Result<bool, Failure> {
-        if self.is_strict() { Err(failure(Reason::TooLarge, detail)) } else { Ok(false) }
-    }
-}
-
 fn failure(reason: Reason, detail: impl Into<String>) -> Failure {
     Failure::new(Phase::Body, reason, detail)
+}
+
+/// A body that is larger than it may be: a failure when something hangs on it; otherwise no more is read.
+fn too_large(wanted: Wanted, detail: String) -> Result<bool, Failure> {
+    if wanted.is_strict() { Err(failure(Reason::TooLarge, detail)) } else { Ok(false) }
 }
 
 impl Reading {
@@ -123,7 +87,7 @@ impl Reading {
     pub(super) async fn run(&mut self, answer: &mut Answer) -> Result<(), Failure> {
         let announced = answer.announced();
         if announced > self.wanted.wire_limit() {
-            let refused = self.wanted.too_large(format!("{announced} bytes are announced"));
+            let refused = too_large(self.wanted, format!("{announced} bytes are announced"));
             if refused.is_err() && self.wanted.coding == Coding::Identity {
                 // As if what is wanted of it had been read.
                 self.decoder.sink().length = announced;
@@ -152,7 +116,7 @@ impl Reading {
                 }
                 if wire > self.wanted.wire_limit() {
                     let detail = format!("more than {} bytes came", wire - 1);
-                    self.wanted.too_large(detail)?;
+                    too_large(self.wanted, detail)?;
                     return Ok(());
                 }
                 if self.length() - turn > TURN_BYTES {
@@ -170,7 +134,7 @@ impl Reading {
         let wire = self.decoder.sink().wire + data.len() as u64;
         if self.frames > FRAMES_MIN && wire < self.frames * FRAME_BYTES_MIN {
             let detail = format!("{wire} bytes came in {} pieces", self.frames);
-            return self.wanted.too_large(detail);
+            return too_large(self.wanted, detail);
         }
         Ok(true)
     }
@@ -182,7 +146,7 @@ impl Reading {
         let coding = self.wanted.coding;
         match self.decoder.sink().stop {
             Some(Stop::Limit) if coding == Coding::Identity || self.wanted.limit.is_some() => {
-                self.wanted.too_large(format!("the body is larger than {limit} bytes"))
+                too_large(self.wanted, format!("the body is larger than {limit} bytes"))
             }
             Some(Stop::Limit) => Err(failure(
                 Reason::DecodeLimit,

@@ -8,14 +8,19 @@ use http::StatusCode;
 use url::Url;
 
 use super::{
+    answer::Answer,
     body::Reading,
     cookies::Cookies,
-    exchange::{self, Answer},
-    facts::{Facts, Lookup},
+    exchange,
+    facts::{Lookup, ResponseFacts},
+    prepared::Prepared,
     redirect::{self, Hop},
     request::Request,
-    settings::{Http, Prepared},
+    route,
+    settings::Http,
 };
+#[cfg(feature = "http3")]
+use super::{http3, route::endpoint};
 use crate::{
     context::ProbeContext,
     kind::steps,
@@ -47,7 +52,7 @@ impl Chain<'_> {
     pub(super) async fn follow(
         &self,
         context: &mut ProbeContext,
-        facts: &mut Facts,
+        facts: &mut ResponseFacts,
     ) -> Result<(), Failure> {
         let Self { http, first, prepared, .. } = *self;
         let mut hop = Hop::first(first.clone(), prepared.method.clone(), prepared.body.clone());
@@ -96,20 +101,20 @@ impl Chain<'_> {
         }
     }
 
-    /// Tells a status that is wrong as the proxy's when none but a proxy has it.
-    fn blame(&self, told: Failure, url: &Url, status: StatusCode) -> Failure {
-        let is_of_proxy = (told.phase, told.reason) == (Phase::Check, Reason::Status)
+    /// A status that is wrong is the proxy's failure when none but a proxy has it.
+    fn blame(&self, failure: Failure, url: &Url, status: StatusCode) -> Failure {
+        let is_of_proxy = (failure.phase, failure.reason) == (Phase::Check, Reason::Status)
             && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
             && url.scheme() == "http"
             && self.http.way().proxies.choose(url, &self.net.environment).is_some();
         if is_of_proxy {
-            Failure { phase: Phase::Proxy, reason: Reason::Auth, ..told }
+            Failure { phase: Phase::Proxy, reason: Reason::Auth, ..failure }
         } else {
-            told
+            failure
         }
     }
 
-    /// Tells what is doubtful about a redirect, and refuses what the module does not want.
+    /// Warns of what is doubtful about a redirect, and refuses what the module does not want.
     fn look_at(&self, hop: &Hop, next: &Hop, context: &mut ProbeContext) -> Result<(), Failure> {
         if next.had_user {
             context.warn(Warning::UserInLocation);
@@ -131,7 +136,7 @@ impl Chain<'_> {
         request: Request<'_>,
         floor: &mut Option<AddressClass>,
         context: &mut ProbeContext,
-        facts: &mut Facts,
+        facts: &mut ResponseFacts,
     ) -> Result<Answer, Failure> {
         #[cfg(any(test, feature = "fuzzing"))]
         if let Some(script) = &self.net.script {
@@ -139,7 +144,7 @@ impl Chain<'_> {
             return exchange::scripted(script, &request, context).await;
         }
         let url = request.url;
-        // What the last hop told of its certificate says nothing about this one.
+        // What is known of the last hop's certificate says nothing about this one.
         context.forget(metric::TLS);
         let is_own_host = url.host() == self.first.host();
         let at = self.at.filter(|_| is_own_host);
@@ -148,9 +153,9 @@ impl Chain<'_> {
             return Box::pin(self.http3(&request, at, floor, context, facts)).await;
         }
         let way = self.http.way();
-        let opened = way.open(url, at, *floor, self.net, context).await;
+        let opened = route::open(&way, url, at, *floor, self.net, context).await;
         if !matches!(&opened, Err(failure) if failure.phase == Phase::Resolve) {
-            let left_out = facts.redirects == 0 && !way.looks_up(url, self.net);
+            let left_out = facts.redirects == 0 && !route::looks_up(&way, url, self.net);
             facts.lookup = if left_out { Lookup::LeftOut } else { Lookup::Done };
         }
         let route = opened?;
@@ -168,8 +173,37 @@ impl Chain<'_> {
         Box::pin(self.encrypted(without_final_dot(name), &request, route.transport, context)).await
     }
 
+    /// Opens a QUIC connection to the URL's host and sends the request over it.
+    #[cfg(feature = "http3")]
+    async fn http3(
+        &self,
+        request: &Request<'_>,
+        at: Option<IpAddr>,
+        floor: &mut Option<AddressClass>,
+        context: &mut ProbeContext,
+        facts: &mut ResponseFacts,
+    ) -> Result<Answer, Failure> {
+        let url = request.url;
+        if url.scheme() != "https" {
+            let detail = format!("{url} cannot be asked over HTTP/3");
+            return Err(Failure::new(Phase::Redirect, Reason::DeniedScheme, detail));
+        }
+        let (host, port) = endpoint(url)?;
+        let destination = self.http.way().destination(&host, port, *floor);
+        let tls = (self.http.tls(), http3::PROTOCOLS);
+        let opened =
+            steps::quic::open(&destination, at, tls, self.tls_name(url), self.net, context).await;
+        if !matches!(&opened, Err(failure) if failure.phase == Phase::Resolve) {
+            facts.lookup = Lookup::Done;
+        }
+        let opened = opened?;
+        floor.get_or_insert(opened.class());
+        let (parts, body) = http3::send(opened, request, context).await?;
+        Ok(Answer::http3(parts, body))
+    }
+
     /// The name to ask for in TLS: that of the request or of the module for the target's host, the URL's own for others.
-    pub(super) fn tls_name<'b>(&'b self, url: &'b Url) -> &'b str {
+    fn tls_name<'b>(&'b self, url: &'b Url) -> &'b str {
         let is_own_host = url.host() == self.first.host();
         let own_name = self.prepared.host.as_deref().filter(|_| is_own_host);
         own_name.map_or_else(|| url.host_str().unwrap_or_default(), without_port)
@@ -199,10 +233,10 @@ impl Chain<'_> {
         &self,
         answer: &mut Answer,
         context: &mut ProbeContext,
-        facts: &mut Facts,
+        facts: &mut ResponseFacts,
     ) -> Result<(), Failure> {
         let http = self.http;
-        // Told first, because it says more than what the body may look like.
+        // Reported first, because it says more than what the body may look like.
         let head = http.check_head(&answer.parts, facts.ssl, &mut facts.failed_due_to_regex);
         let Some(wanted) = http.wanted(&answer.parts) else {
             context.note("body: not read, because it has no end");
@@ -213,7 +247,7 @@ impl Chain<'_> {
         let mut reading = Reading::new(wanted);
         let work = reading.run(answer);
         let read = context.stage_within(budget, Phase::Body, Stage::Transfer, work).await;
-        answer.tell(context);
+        answer.record(context);
         if let Some(seen) = context.hop() {
             seen.keep_body(reading.excerpt());
         }

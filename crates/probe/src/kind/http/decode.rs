@@ -9,7 +9,10 @@ use flate2::{Decompress, FlushDecompress, Status, write::MultiGzDecoder};
 use notation::Diagnostic;
 use serde::{Deserialize as _, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::zstd::Zstd;
+use super::{
+    decoder::{Decoder, cut_off, trailing_data},
+    zstd::Zstd,
+};
 
 /// How much is decoded at once.
 const PIECE_BYTES: usize = 32 * 1024;
@@ -91,28 +94,6 @@ impl Coding {
             Self::Zstd => Box::new(Zstd::new(sink)),
         }
     }
-}
-
-/// A decoder on its way through a body. Each error but those of the sink says that the body is not what it should be.
-pub(super) trait Decoder<S>: Send {
-    /// Decodes the next bytes of the body.
-    fn decode(&mut self, bytes: &[u8]) -> io::Result<()>;
-
-    /// Says that the body has ended.
-    fn end(&mut self) -> io::Result<()>;
-
-    /// Where the decoded bytes go.
-    fn sink(&mut self) -> &mut S;
-}
-
-/// An error about a body that goes on behind its end.
-pub(super) fn trailing_data() -> io::Error {
-    io::Error::other("more data after the end of the encoded data")
-}
-
-/// An error about a body that ends too early.
-pub(super) fn cut_off() -> io::Error {
-    io::Error::other("the encoded data is cut off")
 }
 
 /// No coding.

@@ -3,25 +3,17 @@
 //! Must not know how the answer was got.
 
 use http::{HeaderMap, HeaderName, StatusCode, response::Parts};
-use serde::{Deserialize, Serialize};
 
-use super::{cel, facts::Facts, json, settings::Http};
+use super::{
+    cel,
+    facts::ResponseFacts,
+    json,
+    settings::{HeaderMatch, Http},
+};
 use crate::{
     context::ProbeContext,
     report::{Failure, Phase, Reason},
-    setting::Pattern,
 };
-
-/// An expectation of a header.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct HeaderMatch {
-    header: String,
-    regexp: Pattern,
-    /// Whether the expectation is met when there is no such header.
-    #[serde(default)]
-    allow_missing: bool,
-}
 
 fn failure(reason: Reason, detail: String) -> Failure {
     Failure::new(Phase::Check, reason, detail)
@@ -102,7 +94,7 @@ impl Http {
     }
 
     /// Takes in that the body could not be read, so that it cannot be what it should be.
-    pub(super) fn blame_unread_body(&self, facts: &mut Facts) {
+    pub(super) fn blame_unread_body(&self, facts: &mut ResponseFacts) {
         let patterns = [&self.fail_if_body_matches_regexp, &self.fail_if_body_not_matches_regexp];
         if patterns.iter().any(|patterns| !patterns.is_empty()) {
             facts.failed_due_to_regex = true;
@@ -116,7 +108,7 @@ impl Http {
         &self,
         body: Vec<u8>,
         context: &mut ProbeContext,
-        facts: &mut Facts,
+        facts: &mut ResponseFacts,
     ) -> Result<(), Failure> {
         if !self.wants_json() {
             return Ok(());

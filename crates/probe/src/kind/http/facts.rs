@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::SystemTime};
 
 use http::{Method, header};
 
-use super::exchange::Answer;
+use super::answer::Answer;
 use crate::{
     context::ProbeContext,
     report::{MetricDef, Stage, metric},
@@ -30,7 +30,7 @@ pub(super) static METRICS: &[&MetricDef] = &[
 
 /// The numbers of one attempt.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
+pub(super) struct ResponseFacts {
     pub(super) redirects: u32,
     pub(super) ssl: bool,
     pub(super) status: u16,
@@ -56,7 +56,7 @@ pub(super) enum Lookup {
     LeftOut,
 }
 
-impl Facts {
+impl ResponseFacts {
     /// Hands the numbers over, with the times of the stages.
     pub(super) fn report(&self, context: &mut ProbeContext) {
         context.sample(&metric::HTTP_STATUS_CODE, f64::from(self.status));
@@ -107,12 +107,12 @@ impl Facts {
             http::Version::HTTP_3 => 3.0,
             _ => 1.1,
         };
-        let told = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-        self.content_length = match told {
-            Some(told) if *method == Method::HEAD => told,
-            // That the body is empty can be told by the status alone.
+        let declared = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        self.content_length = match declared {
+            Some(length) if *method == Method::HEAD => length,
+            // That the body is empty can be known by the status alone.
             _ if answer.is_empty() && *method != Method::HEAD => 0.0,
-            Some(told) if !headers.contains_key(header::TRANSFER_ENCODING) => told,
+            Some(length) if !headers.contains_key(header::TRANSFER_ENCODING) => length,
             _ => -1.0,
         };
         self.last_modified = text(header::LAST_MODIFIED).and_then(unix_seconds);

@@ -3,7 +3,7 @@
 //! The HTTP layer of the connection is polled together with what waits for it, in the probe's own task. Must not know
 //! redirects or expectations.
 
-use std::{future::poll_fn, net::IpAddr, pin::pin, task::Poll};
+use std::{future::poll_fn, pin::pin, task::Poll};
 
 use bytes::{Buf as _, Bytes};
 use h3::{
@@ -14,21 +14,17 @@ use http::{Method, StatusCode, header, response::Parts};
 
 use super::{
     cause::body_failure,
-    chain::Chain,
-    exchange::Answer,
-    facts::{Facts, Lookup},
-    request::{Request, answer_text, show_fields},
-    route::endpoint,
+    evidence::{answer_text, record_fields},
+    request::Request,
 };
 use crate::{
     context::ProbeContext,
-    kind::steps,
-    net::{policy::AddressClass, quic::Opened},
+    net::quic::Opened,
     report::{Failure, Phase, Reason, Stage},
 };
 
-/// What QUIC connections of ours speak.
-const PROTOCOLS: &[&[u8]] = &[b"h3"];
+/// What QUIC connections speak.
+pub(super) const PROTOCOLS: &[&[u8]] = &[b"h3"];
 
 /// How large the decoded header list may be, in bytes.
 const HEADER_LIST_BYTES_MAX: u64 = 256 * 1024;
@@ -58,43 +54,17 @@ struct Link {
     opened: Opened,
 }
 
-impl Chain<'_> {
-    /// Opens a connection to the URL's host and sends the request over it.
-    pub(super) async fn http3(
-        &self,
-        request: &Request<'_>,
-        at: Option<IpAddr>,
-        floor: &mut Option<AddressClass>,
-        context: &mut ProbeContext,
-        facts: &mut Facts,
-    ) -> Result<Answer, Failure> {
-        let url = request.url;
-        if url.scheme() != "https" {
-            let detail = format!("{url} cannot be asked over HTTP/3");
-            return Err(Failure::new(Phase::Redirect, Reason::DeniedScheme, detail));
-        }
-        let (host, port) = endpoint(url)?;
-        let destination = self.http.way().destination(&host, port, *floor);
-        let tls = (self.http.tls(), PROTOCOLS);
-        let opened =
-            steps::quic::open(&destination, at, tls, self.tls_name(url), self.net, context).await;
-        if !matches!(&opened, Err(failure) if failure.phase == Phase::Resolve) {
-            facts.lookup = Lookup::Done;
-        }
-        let opened = opened?;
-        floor.get_or_insert(opened.class());
-        send(opened, request, context).await
-    }
-}
-
-/// Sends a request.
-async fn send(
+/// Sends a request, and reads the head of the answer.
+///
+/// # Errors
+/// A failure of the phases `http` and `tls`, or an internal one.
+pub(super) async fn send(
     opened: Opened,
     request: &Request<'_>,
     context: &mut ProbeContext,
-) -> Result<Answer, Failure> {
+) -> Result<(Parts, Box<Body>), Failure> {
     let message = request.message(true)?;
-    show_fields(context, &message);
+    record_fields(&message, context);
     let (head, _) = message.into_parts();
     let body = request.body.clone();
     let head_only = *request.method == Method::HEAD;
@@ -116,7 +86,7 @@ async fn send(
         let sent = link.drive(sending).await;
         let parts = match (link.head(&mut stream).await, sent) {
             (Ok(parts), _) => parts,
-            // A server that does not want the rest of a request may answer all the same; one that does not is gone.
+            // A server that does not want the rest of a request may answer anyway; one that does not is gone.
             (Err(_), Err(failure)) | (Err(failure), Ok(())) => return Err(failure),
         };
         let announced = announced(&parts, head_only);
@@ -126,7 +96,7 @@ async fn send(
     if let Some(hop) = context.hop() {
         hop.keep_head(&answer_text(&parts));
     }
-    Ok(Answer::http3(parts, body))
+    Ok((parts, body))
 }
 
 /// A connection that ends before the answer begins has brought no response.

@@ -1,8 +1,12 @@
 //! `prober: http`: one request, its redirects, and what is expected of the last answer.
 //!
-//! The settings are in `settings`, the way to a host in `route`, one exchange over one connection in `exchange`, redirects in
-//! `chain`, expectations in `expect`. Must not know how sockets are opened.
+//! The files import one way, each from those before it: what a module says (`settings`, with `cel`, `json` and `decode` for its
+//! values), what is sent (`credentials`, `prepared`, `cookies`, `request`), what came (`wire`, `cause`, `evidence`), one exchange
+//! over one connection (`connection`, `http3`, `answer`, `exchange`, `body`), the way to a host (`route`, `oauth2`), what is
+//! expected of the last answer (`facts`, `expect`), redirects (`redirect`, `chain`), and how often it is asked (`attempts`). Must
+//! not know how sockets are opened.
 
+mod answer;
 mod attempts;
 mod body;
 mod cause;
@@ -12,8 +16,12 @@ mod cel;
 #[path = "cel_absent.rs"]
 mod cel;
 mod chain;
+mod connection;
 mod cookies;
+mod credentials;
 mod decode;
+mod decoder;
+mod evidence;
 mod exchange;
 mod expect;
 mod facts;
@@ -21,6 +29,7 @@ mod facts;
 mod http3;
 mod json;
 mod oauth2;
+mod prepared;
 mod redirect;
 mod request;
 mod route;
@@ -34,7 +43,7 @@ use notation::Diagnostic;
 use url::Url;
 
 pub(crate) use self::settings::Http;
-use self::{attempts::Attempts, facts::Facts};
+use self::{attempts::Attempts, facts::ResponseFacts};
 use crate::{
     context::ProbeContext,
     kind::Probe,
@@ -70,7 +79,7 @@ impl Probe for Http {
             return Err(Failure::new(Phase::Policy, Reason::InvalidTarget, "not a URL"));
         };
         let url = &self.first_url(url);
-        let mut facts = Facts::default();
+        let mut facts = ResponseFacts::default();
         let attempts = Attempts { http: self, url, hostname: target.hostname(), net };
         // Boxed, because it is large and every probe in flight holds one.
         let outcome = if self.all_addresses {

@@ -3,7 +3,7 @@
 //! A token that cannot be had is a failure of the phase `token`, so that nobody searches the target for it. Must not know the
 //! request that the token is for.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -11,17 +11,19 @@ use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
 use super::{
-    body::{Reading, Wanted},
+    body::Reading,
+    credentials::{basic, header_value, secret},
     exchange,
+    prepared::authority,
     request::Request,
-    route::Way,
-    settings::{OAuth2, Proxies, authority, basic, header_value},
+    route,
+    settings::{OAuth2, Proxies, Token, Wanted, Way},
 };
 use crate::{
     context::ProbeContext,
     kind::steps,
     net::Net,
-    report::{Failure, HIDDEN, Phase, Reason, Stage, metric},
+    report::{Failure, Phase, Reason, Stage, metric},
     setting::Family,
 };
 
@@ -30,22 +32,6 @@ const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A token is renewed this long before it expires, as in Go's library.
 const MARGIN: Duration = Duration::from_secs(10);
-
-/// A token in use.
-#[derive(Clone)]
-pub(crate) struct Token {
-    header: HeaderValue,
-    /// The parts that must not be shown.
-    secret: String,
-    /// `None` for a token that does not say when it expires.
-    expires: Option<Instant>,
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(HIDDEN)
-    }
-}
 
 /// How the client says who it is (RFC 6749 §2.3.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,14 +93,14 @@ impl OAuth2 {
         context.conceal(url.password().unwrap_or_default());
         let _without_user = (url.set_username(""), url.set_password(None));
         let secret = match self.client_secret() {
-            Some(source) => source.read(net, context)?,
+            Some(source) => secret(&source, net, context)?,
             None => String::new(),
         };
         let (status, text) =
-            self.ask(&url, &secret, Style::Header, net, context).await.map_err(told)?;
+            self.ask(&url, &secret, Style::Header, net, context).await.map_err(token_failure)?;
         // Not every server takes the header.
         let (status, text) = if matches!(status.as_u16(), 400 | 401) {
-            self.ask(&url, &secret, Style::Body, net, context).await.map_err(told)?
+            self.ask(&url, &secret, Style::Body, net, context).await.map_err(token_failure)?
         } else {
             (status, text)
         };
@@ -170,7 +156,7 @@ impl OAuth2 {
             source: None,
             tls: &self.tls_config,
         };
-        let route = way.open(url, None, None, net, context).await?;
+        let route = route::open(&way, url, None, None, net, context).await?;
         let request = Request { forward: route.forward, ..request };
         let mut answer = if url.scheme() == "https" {
             let name = url.host_str().unwrap_or_default();
@@ -220,8 +206,8 @@ fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// What is wrong is told of the token endpoint.
-fn told(failure: Failure) -> Failure {
+/// A failure on the way to the token endpoint is not one of the target.
+fn token_failure(failure: Failure) -> Failure {
     if matches!(failure.phase, Phase::Internal | Phase::Token) {
         return failure;
     }

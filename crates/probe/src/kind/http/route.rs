@@ -13,8 +13,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::{Host, Url};
 
 use super::{
-    request::sent_text,
-    settings::{Proxies, SecretHeaders, basic, header_value},
+    credentials::{basic, header_value},
+    evidence::sent_text,
+    request::Forward,
+    settings::{SecretHeaders, Way},
 };
 use crate::{
     context::ProbeContext,
@@ -27,38 +29,20 @@ use crate::{
         transport::Transport,
     },
     report::{Failure, Phase, Reason, Stage, metric},
-    setting::Family,
 };
 
 /// The largest answer of a proxy to `CONNECT`, in bytes.
 const PROXY_HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// How hosts are reached, as the module says.
-pub(super) struct Way<'a> {
-    pub(super) proxies: Proxies<'a>,
-    /// Whether the target's name is looked up here, also when a proxy could do it.
-    pub(super) resolves: bool,
-    pub(super) preferred: Family,
-    pub(super) fallback: bool,
-    pub(super) source: Option<IpAddr>,
-    pub(super) tls: &'a TlsSettings,
-}
-
 /// An open way to the host of a URL.
 pub(super) struct Route {
     pub(super) transport: Transport,
-    /// How private the target's address is, as far as we know it.
+    /// How private the target's address is, as far as it is known.
     pub(super) class: Option<AddressClass>,
     /// Whether the other end is this very program.
     pub(super) is_to_ourselves: bool,
     /// How a request has to be written for the proxy that forwards it; `None` when the other end is the target.
     pub(super) forward: Option<Forward>,
-}
-
-/// What a request to a forwarding proxy has beyond one to the target itself.
-#[derive(Clone, Debug)]
-pub(super) struct Forward {
-    pub(super) authorization: Option<HeaderValue>,
 }
 
 /// The host and the port of a URL.
@@ -69,138 +53,119 @@ pub(super) fn endpoint(url: &Url) -> Result<(Host<String>, u16), Failure> {
     })
 }
 
-impl Way<'_> {
-    /// What to connect to for a host and a port.
-    pub(super) fn destination<'h>(
-        &self,
-        host: &'h Host<String>,
-        port: u16,
-        floor: Option<AddressClass>,
-    ) -> Destination<'h> {
-        let (preferred, fallback, source) = (self.preferred, self.fallback, self.source);
-        Destination { host, port, preferred, fallback, source, floor }
-    }
+/// Whether the name of a URL's host is looked up here.
+pub(super) fn looks_up(way: &Way<'_>, url: &Url, net: &Net) -> bool {
+    way.resolves || way.proxies.choose(url, &net.environment).is_none()
+}
 
-    /// Whether the name of a URL's host is looked up here.
-    pub(super) fn looks_up(&self, url: &Url, net: &Net) -> bool {
-        self.resolves || self.proxies.choose(url, &net.environment).is_none()
+/// Opens a connection to the host of a URL: at one address when that is given, and for a redirect at none that is more
+/// private than `floor`.
+pub(super) async fn open(
+    way: &Way<'_>,
+    url: &Url,
+    at: Option<IpAddr>,
+    floor: Option<AddressClass>,
+    net: &Net,
+    context: &mut ProbeContext,
+) -> Result<Route, Failure> {
+    let (host, port) = endpoint(url)?;
+    let destination = way.destination(&host, port, floor);
+    if let Some(proxy) = way.proxies.choose(url, &net.environment) {
+        // Boxed, because few probes have a proxy and all would hold the room for it.
+        return Box::pin(through(way, proxy, url, &destination, net, context)).await;
     }
+    let opened = match at {
+        Some(address) => steps::connect(&destination, &[address], context).await?,
+        None => steps::open(&destination, net, context).await?,
+    };
+    Ok(Route {
+        class: Some(opened.class()),
+        is_to_ourselves: opened.local().is_some_and(|local| net.listens_on(opened.address, local)),
+        transport: Transport::Tcp(opened.stream),
+        forward: None,
+    })
+}
 
-    /// Opens a connection to the host of a URL: at one address when that is given, and for a redirect at none that is more
-    /// private than `floor`.
-    pub(super) async fn open(
-        &self,
-        url: &Url,
-        at: Option<IpAddr>,
-        floor: Option<AddressClass>,
-        net: &Net,
-        context: &mut ProbeContext,
-    ) -> Result<Route, Failure> {
-        let (host, port) = endpoint(url)?;
-        let destination = self.destination(&host, port, floor);
-        if let Some(proxy) = self.proxies.choose(url, &net.environment) {
-            // Boxed, because few probes have a proxy and all would hold the room for it.
-            return Box::pin(self.through(proxy, url, &destination, net, context)).await;
-        }
-        let opened = match at {
-            Some(address) => steps::connect(&destination, &[address], context).await?,
-            None => steps::open(&destination, net, context).await?,
-        };
-        Ok(Route {
-            class: Some(opened.class()),
-            is_to_ourselves: opened
-                .local()
-                .is_some_and(|local| net.listens_on(opened.address, local)),
-            transport: Transport::Tcp(opened.stream),
-            forward: None,
-        })
+async fn through(
+    way: &Way<'_>,
+    proxy: &Url,
+    url: &Url,
+    destination: &Destination<'_>,
+    net: &Net,
+    context: &mut ProbeContext,
+) -> Result<Route, Failure> {
+    let known = if way.resolves {
+        let addresses = steps::resolve(destination, net, context).await?;
+        addresses.first().copied()
+    } else {
+        None
+    };
+    if let Some(address) = known {
+        policy::check((address, destination.port).into(), destination.floor)?;
     }
+    let lookup = context.time(Stage::Resolve);
+    let opened = open_proxy(way, proxy, net, context).await;
+    // The address of the proxy is not the target's, also when the proxy cannot be reached.
+    context.forget(metric::ADDRESS);
+    if let Some(address) = known {
+        context.sample(&metric::DNS_LOOKUP, lookup.as_secs_f64());
+        steps::record_address(address, context);
+    }
+    let opened = opened?;
+    let name = known.map_or_else(|| destination.host.to_string(), bracketed);
+    let authority = format!("{name}:{}", destination.port);
+    let authorization = credentials(proxy, context)?;
+    let mut transport = secure(way, proxy, opened, net, context).await?;
+    let class = known.map(AddressClass::of);
+    if url.scheme() != "https" {
+        let forward = Some(Forward { authorization });
+        return Ok(Route { transport, class, is_to_ourselves: false, forward });
+    }
+    let request =
+        connect_request(&authority, authorization.as_ref(), way.proxies.connect_header, context);
+    if let Some(hop) = context.hop() {
+        // Until there is a request to the target.
+        hop.keep_request(&sent_text(&request));
+    }
+    let asking = ask(&mut transport, &request);
+    context.stage(Phase::Proxy, Stage::Connect, asking).await?;
+    context.note(format!("the proxy connected us to {authority}"));
+    Ok(Route { transport, class, is_to_ourselves: false, forward: None })
+}
 
-    async fn through(
-        &self,
-        proxy: &Url,
-        url: &Url,
-        destination: &Destination<'_>,
-        net: &Net,
-        context: &mut ProbeContext,
-    ) -> Result<Route, Failure> {
-        let known = if self.resolves {
-            let addresses = steps::resolve(destination, net, context).await?;
-            addresses.first().copied()
-        } else {
-            None
-        };
-        if let Some(address) = known {
-            policy::check((address, destination.port).into(), destination.floor)?;
-        }
-        let lookup = context.time(Stage::Resolve);
-        let opened = self.open_proxy(proxy, net, context).await;
-        // The address of the proxy is not the target's, also when the proxy cannot be reached.
-        context.forget(metric::ADDRESS);
-        if let Some(address) = known {
-            context.sample(&metric::DNS_LOOKUP, lookup.as_secs_f64());
-            steps::record_address(address, context);
-        }
-        let opened = opened?;
-        let name = known.map_or_else(|| destination.host.to_string(), bracketed);
-        let authority = format!("{name}:{}", destination.port);
-        let authorization = credentials(proxy, context)?;
-        let mut transport = self.secure(proxy, opened, net, context).await?;
-        let class = known.map(AddressClass::of);
-        if url.scheme() != "https" {
-            let forward = Some(Forward { authorization });
-            return Ok(Route { transport, class, is_to_ourselves: false, forward });
-        }
-        let request = connect_request(
-            &authority,
-            authorization.as_ref(),
-            self.proxies.connect_header,
-            context,
-        );
-        if let Some(hop) = context.hop() {
-            // Until there is a request to the target.
-            hop.keep_request(&sent_text(&request));
-        }
-        let asking = ask(&mut transport, &request);
-        context.stage(Phase::Proxy, Stage::Connect, asking).await?;
-        context.note(format!("the proxy connected us to {authority}"));
-        Ok(Route { transport, class, is_to_ourselves: false, forward: None })
-    }
+/// Connects to the proxy itway.
+async fn open_proxy(
+    way: &Way<'_>,
+    proxy: &Url,
+    net: &Net,
+    context: &mut ProbeContext,
+) -> Result<Opened, Failure> {
+    let (host, port) = endpoint(proxy)?;
+    let destination = Destination { fallback: true, ..way.destination(&host, port, None) };
+    context.note(format!("through the proxy {host}:{port}"));
+    steps::open(&destination, net, context).await.map_err(proxy_failure)
+}
 
-    /// Connects to the proxy itself.
-    async fn open_proxy(
-        &self,
-        proxy: &Url,
-        net: &Net,
-        context: &mut ProbeContext,
-    ) -> Result<Opened, Failure> {
-        let (host, port) = endpoint(proxy)?;
-        let destination = Destination { fallback: true, ..self.destination(&host, port, None) };
-        context.note(format!("through the proxy {host}:{port}"));
-        steps::open(&destination, net, context).await.map_err(proxy_failure)
+/// Makes the TLS handshake with a proxy that is spoken to by https.
+async fn secure(
+    way: &Way<'_>,
+    proxy: &Url,
+    opened: Opened,
+    net: &Net,
+    context: &mut ProbeContext,
+) -> Result<Transport, Failure> {
+    if proxy.scheme() != "https" {
+        return Ok(Transport::Tcp(opened.stream));
     }
-
-    /// Makes the TLS handshake with a proxy that is spoken to by https.
-    async fn secure(
-        &self,
-        proxy: &Url,
-        opened: Opened,
-        net: &Net,
-        context: &mut ProbeContext,
-    ) -> Result<Transport, Failure> {
-        if proxy.scheme() != "https" {
-            return Ok(Transport::Tcp(opened.stream));
-        }
-        // The name that the module gives is the target's.
-        let settings = TlsSettings { server_name: None, ..self.tls.clone() };
-        let name = proxy.host_str().unwrap_or_default();
-        let shake = async |context: &mut ProbeContext| {
-            steps::handshake(&settings, &[b"http/1.1"], name, opened.stream, net, context).await
-        };
-        let shaken = context.aside(shake).await;
-        context.forget(metric::TLS);
-        Ok(Transport::Tls(Box::new(shaken.map_err(proxy_failure)?)))
-    }
+    // The name that the module gives is the target's.
+    let settings = TlsSettings { server_name: None, ..way.tls.clone() };
+    let name = proxy.host_str().unwrap_or_default();
+    let shake = async |context: &mut ProbeContext| {
+        steps::handshake(&settings, &[b"http/1.1"], name, opened.stream, net, context).await
+    };
+    let shaken = context.aside(shake).await;
+    context.forget(metric::TLS);
+    Ok(Transport::Tls(Box::new(shaken.map_err(proxy_failure)?)))
 }
 
 /// A failure on the way to the proxy is one of the proxy, not of the target.
@@ -292,7 +257,7 @@ async fn ask(transport: &mut Transport, request: &[u8]) -> Result<(), Failure> {
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);
     let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse::<u16>().ok());
-    let told = |reason| {
+    let failed = |reason| {
         Failure::new(
             Phase::Proxy,
             reason,
@@ -301,8 +266,8 @@ async fn ask(transport: &mut Transport, request: &[u8]) -> Result<(), Failure> {
     };
     match status {
         Some(200..=299) => Ok(()),
-        Some(407) => Err(told(Reason::Auth)),
-        Some(_) => Err(told(Reason::Connect)),
-        None => Err(told(Reason::BadReply)),
+        Some(407) => Err(failed(Reason::Auth)),
+        Some(_) => Err(failed(Reason::Connect)),
+        None => Err(failed(Reason::BadReply)),
     }
 }

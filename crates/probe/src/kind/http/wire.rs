@@ -1,42 +1,30 @@
 //! The bytes of one connection on their way to the HTTP library: looked at, and cut off where they would never end.
 //!
-//! `head` reads the head of an HTTP/1 answer, `frames` the frame headers of HTTP/2; what both saw is in [`Meter`]. Bodies pass
+//! `head` reads the head of an HTTP/1 answer, `frames` the frame headers of HTTP/2; what both saw is in `seen`. Bodies pass
 //! untouched. Must not know requests or expectations.
 
 mod frames;
 mod head;
+mod seen;
 #[cfg(test)]
 mod tests;
 
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
-use notation::sync::lock;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 
 pub(super) use self::{
     frames::HEADER_LIST_BYTES_MAX,
     head::{HEAD_BYTES_MAX, HEADERS_MAX},
+    seen::Meter,
 };
-use self::{frames::Walker, head::Head};
-use super::request::sent_text;
-use crate::{
-    context::ProbeContext,
-    report::{Failure, HIDDEN, Phase, Reason, Warning},
-};
-
-/// How many informational answers (1xx) may come before the real one.
-const INFORMATIONAL_MAX: usize = 16;
-
-/// How much of the head of an answer is kept for people, in bytes.
-const EVIDENCE_BYTES_MAX: usize = 2048;
-
-/// How much of the head of a request is looked at for people, in bytes: more than is kept of it, because secrets are hidden.
-const SENT_BYTES_MAX: usize = 8 * 1024;
+use self::{frames::Walker, head::Head, seen::Stop};
+use crate::report::Warning;
 
 /// How much is read at once as long as the head is not complete.
 const HEAD_READ_BYTES: usize = 8 * 1024;
@@ -44,128 +32,6 @@ const HEAD_READ_BYTES: usize = 8 * 1024;
 /// How much is read at once of a body. hyper's buffer, which has to have room for the largest head, grows with what one read
 /// brings.
 const BODY_READ_BYTES: u64 = 64 * 1024;
-
-/// Why reading must not go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stop {
-    pub(super) reason: Reason,
-    pub(super) detail: String,
-}
-
-impl Stop {
-    fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
-    }
-
-    fn too_many_informational() -> Self {
-        Self::new(
-            Reason::TooMany1xx,
-            format!("more than {INFORMATIONAL_MAX} informational answers"),
-        )
-    }
-}
-
-/// What came over a connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
-    /// How many bytes came.
-    pub(super) bytes_read: u64,
-    /// The beginning of the head of an HTTP/1 request as it was sent.
-    sent: Vec<u8>,
-    /// The beginning of the head of an HTTP/1 answer as it came, or of what came instead.
-    head: Vec<u8>,
-    /// What is wrong with an answer that is accepted all the same.
-    pub(super) warnings: Vec<Warning>,
-    /// Why reading ended before its time.
-    pub(super) stop: Option<Stop>,
-    /// Whether HTTP/2 was told to go away.
-    pub(super) goaway: bool,
-    /// Whether the head of the answer is complete, to hyper's mind.
-    pub(super) answered: bool,
-    /// Whether a frame of HTTP/2 said that the answer ends with it.
-    pub(super) ended: bool,
-    /// How large the newest header block of HTTP/2 is, as it came.
-    pub(super) block_bytes: u32,
-}
-
-impl Seen {
-    fn warn(&mut self, warning: Warning) {
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
-        }
-    }
-
-    /// Takes in what was sent, up to the end of the head.
-    fn keep_sent(&mut self, bytes: &[u8]) {
-        const END: &[u8] = b"\r\n\r\n";
-        if self.sent.ends_with(END) || self.sent.len() >= SENT_BYTES_MAX {
-            return;
-        }
-        // The end may lie across two pieces.
-        let before = self.sent.len().saturating_sub(END.len());
-        self.sent.extend(bytes.iter().take(SENT_BYTES_MAX.saturating_sub(self.sent.len())));
-        let new = self.sent.get(before..).unwrap_or_default();
-        if let Some(end) = new.windows(END.len()).position(|window| window == END) {
-            self.sent.truncate(before + end + END.len());
-        }
-    }
-
-    fn keep(&mut self, bytes: &[u8]) {
-        let room = EVIDENCE_BYTES_MAX.saturating_sub(self.head.len());
-        self.head.extend(bytes.iter().take(room));
-    }
-}
-
-/// What came over a connection, for those who ask while it is read.
-#[derive(Debug, Default)]
-pub(super) struct Meter(Mutex<Seen>);
-
-impl Meter {
-    /// What came up to now.
-    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
-        lock(&self.0)
-    }
-
-    /// Why reading ended before its time, as a failure of the target.
-    pub(super) fn failure(&self, phase: Phase) -> Option<Failure> {
-        let Stop { reason, detail } = self.seen().stop.clone()?;
-        Some(Failure::new(phase, reason, detail))
-    }
-
-    /// Adds what was seen to the evidence of the request.
-    pub(super) fn tell(&self, context: &mut ProbeContext) {
-        for warning in &self.seen().warnings {
-            context.warn(*warning);
-        }
-        let sent = sent_text(&self.seen().sent);
-        if let Some(hop) = context.hop().filter(|_| !sent.is_empty()) {
-            hop.keep_request(&sent);
-        }
-        let head = self.head_text();
-        if let Some(hop) = context.hop().filter(|_| !head.is_empty()) {
-            hop.keep_head(&head);
-        }
-    }
-
-    /// The beginning of the head as it came; cookies are somebody's secrets.
-    fn head_text(&self) -> Vec<u8> {
-        let mut text = Vec::new();
-        let mut hidden = false;
-        for line in self.seen().head.split_inclusive(|byte| *byte == b'\n') {
-            let folded = matches!(line.first(), Some(b' ' | b'\t'));
-            let cookie = line
-                .get(.."set-cookie".len())
-                .is_some_and(|name| name.eq_ignore_ascii_case(b"set-cookie"));
-            hidden = if folded { hidden } else { cookie };
-            if !hidden {
-                text.extend_from_slice(line);
-            } else if !folded {
-                text.extend_from_slice(format!("set-cookie: {HIDDEN}\n").as_bytes());
-            }
-        }
-        text
-    }
-}
 
 /// A stream whose bytes are looked at on their way.
 pub(super) struct Wire<S> {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder, errors::FrameDecoderError};
 
-use super::decode::{Decoder, cut_off};
+use super::decoder::{Decoder, cut_off};
 
 /// The largest window: servers that speak HTTP may use no larger one.
 const WINDOW_BYTES_MAX: u64 = 8 * 1024 * 1024;

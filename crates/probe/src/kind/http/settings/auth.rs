@@ -8,14 +8,12 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use notation::Diagnostic;
 use serde::{Deserialize, Serialize};
 
-use super::{proxy::ProxyUrl, value::SecretHeaders};
-use crate::{
-    context::ProbeContext,
-    kind::steps,
-    net::{Net, tls::TlsSettings},
-    report::Failure,
-    setting::Secret,
+use super::{
+    proxy::{ProxyUrl, without_password},
+    token::Token,
+    value::SecretHeaders,
 };
+use crate::{net::tls::TlsSettings, setting::Secret};
 
 /// A secret in the modules file itself, or in a file of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,42 +24,22 @@ pub(crate) enum Source<'a> {
 
 impl Source<'_> {
     /// Of a pair of keys; `None` when neither is set.
-    pub(super) fn of<'a>(here: Option<&'a Secret>, file: Option<&'a String>) -> Option<Source<'a>> {
+    pub(crate) fn of<'a>(here: Option<&'a Secret>, file: Option<&'a String>) -> Option<Source<'a>> {
         here.map(|secret| Source::Here(&secret.0)).or(file.map(|path| Source::File(path)))
     }
-
-    /// The secret, without the white space around it when it is from a file. It is hidden from now on.
-    pub(crate) fn read(&self, net: &Net, context: &mut ProbeContext) -> Result<String, Failure> {
-        let secret = match self {
-            Self::Here(secret) => (*secret).to_owned(),
-            Self::File(path) => text_file(path, net, context)?,
-        };
-        context.conceal(&secret);
-        Ok(secret)
-    }
-}
-
-/// What a file holds, as text without the white space around it.
-pub(super) fn text_file(
-    path: &str,
-    net: &Net,
-    context: &mut ProbeContext,
-) -> Result<String, Failure> {
-    let bytes = steps::file(path, net, context)?;
-    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
 /// `basic_auth` (RFC 7617).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct BasicAuth {
-    username: String,
+    pub(crate) username: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    username_file: Option<String>,
+    pub(crate) username_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<Secret>,
+    pub(crate) password: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    password_file: Option<String>,
+    pub(crate) password_file: Option<String>,
 }
 
 impl BasicAuth {
@@ -73,29 +51,6 @@ impl BasicAuth {
             add(exclusive("basic_auth", "password", "password_file"));
         }
     }
-
-    /// The header's value.
-    fn credentials(&self, net: &Net, context: &mut ProbeContext) -> Result<String, Failure> {
-        let user = match &self.username_file {
-            Some(path) => text_file(path, net, context)?,
-            None => self.username.clone(),
-        };
-        let password = match Source::of(self.password.as_ref(), self.password_file.as_ref()) {
-            Some(source) => source.read(net, context)?,
-            None => String::new(),
-        };
-        Ok(basic(&user, &password, context))
-    }
-}
-
-/// The value of an `Authorization` or `Proxy-Authorization` header by the Basic scheme; hidden from now on.
-pub(crate) fn basic(user: &str, password: &str, context: &mut ProbeContext) -> String {
-    use base64::Engine as _;
-
-    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-    context.conceal(password);
-    context.conceal(&encoded);
-    format!("Basic {encoded}")
 }
 
 /// `authorization`: any scheme but Basic, which has a key of its own.
@@ -103,11 +58,11 @@ pub(crate) fn basic(user: &str, password: &str, context: &mut ProbeContext) -> S
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Authorization {
     #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
-    scheme: String,
+    pub(crate) scheme: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    credentials: Option<Secret>,
+    pub(crate) credentials: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    credentials_file: Option<String>,
+    pub(crate) credentials_file: Option<String>,
 }
 
 impl Authorization {
@@ -144,7 +99,7 @@ pub(crate) struct OAuth2 {
     pub(crate) proxy_connect_header: SecretHeaders,
     /// The token in use. Copies of a module share it; a module that was read anew begins without one.
     #[serde(skip)]
-    pub(crate) token: Arc<tokio::sync::Mutex<Option<crate::kind::http::oauth2::Token>>>,
+    pub(crate) token: Arc<tokio::sync::Mutex<Option<Token>>>,
 }
 
 impl OAuth2 {
@@ -174,7 +129,7 @@ pub(crate) struct TokenUrl(pub(crate) url::Url);
 
 impl fmt::Debug for TokenUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&super::proxy::without_password(&self.0))
+        formatter.write_str(&without_password(&self.0))
     }
 }
 
@@ -195,17 +150,17 @@ impl TryFrom<String> for TokenUrl {
 
 impl Serialize for TokenUrl {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&super::proxy::without_password(&self.0))
+        serializer.collect_str(&without_password(&self.0))
     }
 }
 
 /// The keys that say who we are, of which a module may use one.
-pub(super) struct Identity<'a> {
-    pub(super) basic_auth: Option<&'a BasicAuth>,
-    pub(super) authorization: Option<&'a Authorization>,
-    pub(super) bearer_token: Option<&'a Secret>,
-    pub(super) bearer_token_file: Option<&'a String>,
-    pub(super) oauth2: Option<&'a OAuth2>,
+pub(crate) struct Identity<'a> {
+    pub(crate) basic_auth: Option<&'a BasicAuth>,
+    pub(crate) authorization: Option<&'a Authorization>,
+    pub(crate) bearer_token: Option<&'a Secret>,
+    pub(crate) bearer_token_file: Option<&'a String>,
+    pub(crate) oauth2: Option<&'a OAuth2>,
 }
 
 impl Identity<'_> {
@@ -227,31 +182,6 @@ impl Identity<'_> {
         self.basic_auth.into_iter().for_each(|auth| auth.mistakes(add));
         self.authorization.into_iter().for_each(|auth| auth.mistakes(add));
         self.oauth2.into_iter().for_each(|oauth2| oauth2.mistakes(add));
-    }
-
-    /// The value of the `Authorization` header, without that of `oauth2`; `None` when there is none.
-    pub(super) fn header(
-        &self,
-        net: &Net,
-        context: &mut ProbeContext,
-    ) -> Result<Option<String>, Failure> {
-        if let Some(auth) = self.basic_auth {
-            return auth.credentials(net, context).map(Some);
-        }
-        if let Some(auth) = self.authorization {
-            let source = Source::of(auth.credentials.as_ref(), auth.credentials_file.as_ref());
-            let credentials = match source {
-                Some(source) => source.read(net, context)?,
-                None => String::new(),
-            };
-            let scheme = auth.scheme.trim();
-            let scheme = if scheme.is_empty() { "Bearer" } else { scheme };
-            return Ok(Some(format!("{scheme} {credentials}").trim_end().to_owned()));
-        }
-        let source = Source::of(self.bearer_token, self.bearer_token_file);
-        source
-            .map(|source| source.read(net, context).map(|token| format!("Bearer {token}")))
-            .transpose()
     }
 }
 

@@ -3,34 +3,38 @@
 //! Must not know how a request is sent.
 
 mod auth;
-mod body;
-mod prepared;
+mod expectation;
 mod proxy;
+mod token;
 mod value;
+mod wanted;
+mod way;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use http::header;
+use http::{Method, StatusCode, header, response::Parts};
 use notation::Diagnostic;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    auth::{Authorization, BasicAuth, Identity},
+    auth::Authorization,
     proxy::ProxyUrl,
-    value::{HeaderSources, HeaderText, HttpVersion, RequestHeader, RequestMethod, StatusCodes},
+    value::{HeaderText, HttpVersion, RequestMethod, StatusCodes},
+    wanted::is_endless,
 };
 pub(crate) use self::{
-    auth::{OAuth2, basic},
-    prepared::{Prepared, authority},
+    auth::{BasicAuth, Identity, OAuth2, Source},
+    expectation::HeaderMatch,
     proxy::Proxies,
-    value::{SecretHeaders, header_value},
+    token::Token,
+    value::{HeaderSources, RequestHeader, SecretHeaders},
+    wanted::Wanted,
+    way::Way,
 };
 use super::{
     cel::Expression,
     decode::{self, Coding},
-    expect::HeaderMatch,
     json::Assertion,
-    route::Way,
 };
 use crate::{
     net::tls::{Protocols, TlsSettings, TlsVersion},
@@ -53,13 +57,13 @@ pub struct Http {
     pub(super) valid_status_codes: Vec<StatusCodes>,
     /// The versions to accept; any when empty.
     pub(super) valid_http_versions: Vec<HttpVersion>,
-    method: RequestMethod,
-    headers: BTreeMap<RequestHeader, HeaderText>,
-    http_headers: BTreeMap<RequestHeader, HeaderSources>,
+    pub(super) method: RequestMethod,
+    pub(super) headers: BTreeMap<RequestHeader, HeaderText>,
+    pub(super) http_headers: BTreeMap<RequestHeader, HeaderSources>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<Secret>,
+    pub(super) body: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    body_file: Option<String>,
+    pub(super) body_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     basic_auth: Option<BasicAuth>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,7 +188,8 @@ impl Http {
             .filter(|host| !host.is_empty())
     }
 
-    fn identity(&self) -> Identity<'_> {
+    /// Who the probe says it is.
+    pub(super) fn identity(&self) -> Identity<'_> {
         Identity {
             basic_auth: self.basic_auth.as_ref(),
             authorization: self.authorization.as_ref(),
@@ -286,6 +291,49 @@ impl Http {
     pub(super) fn protocols(&self) -> Protocols {
         if self.enable_http2 { &[b"h2", b"http/1.1"] } else { &[] }
     }
+
+    /// What is wanted of the body of this answer; nothing at all when the body has no end and nothing hangs on it.
+    pub(super) fn wanted(&self, head: &Parts) -> Option<Wanted> {
+        // A body that is empty by definition has no coding either.
+        let empty = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || self.method.0 == Method::HEAD;
+        let wanted = Wanted {
+            coding: self.compression.filter(|_| !empty).unwrap_or_default(),
+            bytes: !self.fail_if_body_matches_regexp.is_empty()
+                || !self.fail_if_body_not_matches_regexp.is_empty()
+                || self.wants_json(),
+            hash: self.body_hash,
+            limit: self.body_size_limit.map(|size| size.0).filter(|size| *size > 0),
+        };
+        (wanted.is_strict() || !is_endless(&head.headers)).then_some(wanted)
+    }
+
+    /// Whether there is an expression in CEL to hold the body against.
+    pub(super) fn has_cel(&self) -> bool {
+        self.fail_if_body_json_matches_cel.is_some()
+            || self.fail_if_body_json_not_matches_cel.is_some()
+    }
+
+    /// Whether the body has to be JSON.
+    pub(super) fn wants_json(&self) -> bool {
+        self.has_cel() || !self.fail_if_body_json_not_matches.is_empty()
+    }
+
+    /// What is wrong when a server that heeds the `Accept-Encoding` may not answer as the module wants it to.
+    fn coding_mistake(&self) -> Option<Diagnostic> {
+        let coding = self.compression.unwrap_or(Coding::Identity);
+        let (_, value) =
+            self.headers.iter().find(|(name, _)| name.name == header::ACCEPT_ENCODING)?;
+        let accepted = self.compression.is_none()
+            || value.0.to_str().is_ok_and(|value| coding.is_accepted_by(value));
+        (!accepted).then(|| {
+            let name = coding.name();
+            Diagnostic::new(format!(
+                "the header `Accept-Encoding` does not accept `compression: {name}`"
+            ))
+            .hint(format!("add {name} to the header, or remove one of the two"))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -331,5 +379,40 @@ mod tests {
         )
         .unwrap();
         assert_eq!(http.mistakes(), []);
+    }
+
+    #[test]
+    fn accept_encoding_has_to_accept_the_coding() {
+        for (text, accepted) in [
+            ("{ compression: gzip }", true),
+            ("{ headers: { Accept-Encoding: gzip } }", true),
+            ("{ compression: gzip, headers: { accEpt-enCoding: 'br;q=0.1, gzip' } }", true),
+            ("{ compression: gzip, headers: { accEpt-enCoding: deflate } }", false),
+            ("{ compression: identity, headers: { Accept-Encoding: '*;q=0.0' } }", false),
+            ("{ compression: '', headers: { Accept-Encoding: gzip } }", true),
+        ] {
+            let http: Http = yaml::parse(text).unwrap();
+            assert_eq!(http.coding_mistake().is_none(), accepted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stream_without_end_is_read_only_when_something_hangs_on_it() {
+        let head = |content_type: &str| {
+            let builder = http::Response::builder().header(header::CONTENT_TYPE, content_type);
+            builder.body(()).unwrap().into_parts().0
+        };
+        let plain: Http = yaml::parse("{}").unwrap();
+        let limited: Http = yaml::parse("{ body_size_limit: 1KB }").unwrap();
+        for (content_type, read) in [
+            ("text/event-stream", false),
+            ("Text/Event-Stream; charset=utf-8", false),
+            ("multipart/x-mixed-replace;boundary=a", false),
+            ("text/plain", true),
+            ("", true),
+        ] {
+            assert_eq!(plain.wanted(&head(content_type)).is_some(), read, "{content_type}");
+            assert!(limited.wanted(&head(content_type)).is_some(), "{content_type}");
+        }
     }
 }

@@ -8,18 +8,12 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use notation::Diagnostic;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::auth::text_file;
-use crate::{
-    context::ProbeContext,
-    net::Net,
-    report::{Failure, HIDDEN, Phase, Reason},
-    setting::Secret,
-};
+use crate::{report::HIDDEN, setting::Secret};
 
 /// A method.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct RequestMethod(pub(super) Method);
+pub(crate) struct RequestMethod(pub(crate) Method);
 
 impl TryFrom<String> for RequestMethod {
     type Error = Diagnostic;
@@ -65,7 +59,7 @@ impl TryFrom<String> for RequestHeader {
 /// The value of a header to send. It may be a secret, and is never shown.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct HeaderText(pub(super) HeaderValue);
+pub(crate) struct HeaderText(pub(crate) HeaderValue);
 
 impl TryFrom<String> for HeaderText {
     type Error = String;
@@ -113,10 +107,10 @@ pub(crate) type SecretHeaders = BTreeMap<RequestHeader, Vec<Secret>>;
 /// The values of one header of `http_headers`: plain ones, secret ones, and the contents of files.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct HeaderSources {
-    values: Vec<Secret>,
-    secrets: Vec<Secret>,
-    files: Vec<String>,
+pub(crate) struct HeaderSources {
+    pub(crate) values: Vec<Secret>,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) files: Vec<String>,
 }
 
 /// Headers that have keys of their own, or belong to the connection: `http_headers` cannot set them.
@@ -141,43 +135,6 @@ impl HeaderSources {
             Diagnostic::new(format!("`http_headers` cannot set `{}`", name.text))
                 .hint("use the key for it, or `headers`")
         })
-    }
-
-    /// Every value, in the order of the keys; hidden from now on.
-    pub(super) fn read(
-        &self,
-        net: &Net,
-        context: &mut ProbeContext,
-    ) -> Result<Vec<HeaderValue>, Failure> {
-        let mut texts: Vec<String> =
-            self.values.iter().chain(&self.secrets).map(|secret| secret.0.clone()).collect();
-        for path in &self.files {
-            texts.push(text_file(path, net, context)?);
-        }
-        texts.iter().map(|text| header_value(text, context)).collect()
-    }
-}
-
-/// A text as the value of a header; hidden from now on.
-pub(crate) fn header_value(text: &str, context: &mut ProbeContext) -> Result<HeaderValue, Failure> {
-    context.conceal(text);
-    HeaderValue::from_str(text).map_err(|_| {
-        let detail = "a header's value holds line breaks or other control characters";
-        Failure::new(Phase::Internal, Reason::Config, detail)
-    })
-}
-
-/// Hides the parts of a header's value that are secrets of their own: what stands behind the scheme of an identity, and the
-/// value of each cookie.
-pub(super) fn conceal_parts(name: &HeaderName, text: &str, context: &mut ProbeContext) {
-    if *name == header::COOKIE {
-        text.split(';')
-            .filter_map(|pair| pair.split_once('='))
-            .for_each(|(_, value)| context.conceal(value));
-    } else if let Some((_, rest)) = text.trim().split_once(' ')
-        && [header::AUTHORIZATION, header::PROXY_AUTHORIZATION].contains(name)
-    {
-        context.conceal(rest);
     }
 }
 

@@ -2,7 +2,10 @@
 //!
 //! What a frame says is up to h2. Must not know sockets.
 
-use super::{INFORMATIONAL_MAX, Seen, Stop, head::not_http};
+use super::{
+    head::not_http,
+    seen::{INFORMATIONAL_MAX, Seen, Stop},
+};
 use crate::report::Reason;
 
 /// The length of a frame's header.

@@ -3,7 +3,10 @@
 //! A head is judged line by line and handed on when it is complete, so that it does not matter in which pieces it came. Must
 //! not know sockets.
 
-use super::{super::cookies::COOKIES_MAX, INFORMATIONAL_MAX, Seen, Stop};
+use super::{
+    super::cookies::COOKIES_MAX,
+    seen::{INFORMATIONAL_MAX, Seen, Stop},
+};
 use crate::report::{Reason, Warning};
 
 /// How many bytes all heads of an answer together may have. Browsers take a quarter of it; who sends more has gone wrong.

@@ -3,7 +3,11 @@
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::*;
+use super::{
+    seen::{INFORMATIONAL_MAX, Seen},
+    *,
+};
+use crate::report::Reason;
 
 /// A stream that brings these pieces, and takes whatever is written.
 struct Pieces(std::collections::VecDeque<Vec<u8>>);

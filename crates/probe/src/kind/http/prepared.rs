@@ -7,14 +7,14 @@ use http::{HeaderName, HeaderValue, Method, header};
 use url::Url;
 
 use super::{
-    Http,
-    value::{RequestHeader, conceal_parts, header_value},
+    credentials::{authorization, conceal_parts, header_value, header_values},
+    settings::{Http, RequestHeader},
 };
 use crate::{
     context::ProbeContext, kind::steps, net::Net, report::Failure, target::without_final_dot,
 };
 
-/// What we call ourselves when the module does not say otherwise.
+/// What the program calls itself when the module does not say otherwise.
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("webservice-monitor/", env!("CARGO_PKG_VERSION")));
 
@@ -23,17 +23,17 @@ const BODY_LINES_MAX: usize = 32;
 
 /// What every request to the target's host holds.
 #[derive(Debug, Default)]
-pub(crate) struct Prepared {
-    pub(crate) method: Method,
-    pub(crate) body: Bytes,
+pub(super) struct Prepared {
+    pub(super) method: Method,
+    pub(super) body: Bytes,
     /// The `Host` header, when it is not that of the URL.
-    pub(crate) host: Option<String>,
+    pub(super) host: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Http {
     /// Reads what the request is made of. Every value of a header, and the body, is a secret from now on.
-    pub(crate) fn prepare(
+    pub(super) fn prepare(
         &self,
         hostname: Option<&str>,
         net: &Net,
@@ -49,11 +49,14 @@ impl Http {
             }
         }
         for (RequestHeader { name, .. }, sources) in &self.http_headers {
-            headers
-                .extend(sources.read(net, context)?.into_iter().map(|value| (name.clone(), value)));
+            headers.extend(
+                header_values(sources, net, context)?
+                    .into_iter()
+                    .map(|value| (name.clone(), value)),
+            );
         }
         if !headers.iter().any(|(name, _)| *name == header::AUTHORIZATION)
-            && let Some(text) = self.identity().header(net, context)?
+            && let Some(text) = authorization(&self.identity(), net, context)?
         {
             headers.push((header::AUTHORIZATION, header_value(&text, context)?));
         }
@@ -74,7 +77,7 @@ impl Http {
     }
 }
 
-/// Hides the value of a header, unless it says nothing of who we are.
+/// Hides the value of a header, unless it says nothing of who asks.
 fn conceal(name: &HeaderName, value: &HeaderValue, context: &mut ProbeContext) {
     let harmless =
         [header::ACCEPT, header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::USER_AGENT];
@@ -86,7 +89,7 @@ fn conceal(name: &HeaderName, value: &HeaderValue, context: &mut ProbeContext) {
 
 impl Prepared {
     /// The headers for a hop. The module's own are for the target's host alone: they may hold secrets.
-    pub(crate) fn headers_for(&self, url: &Url, first: &Url) -> Vec<(HeaderName, HeaderValue)> {
+    pub(super) fn headers_for(&self, url: &Url, first: &Url) -> Vec<(HeaderName, HeaderValue)> {
         let own_host =
             url.host() == first.host() && (url.scheme() == "https" || first.scheme() == "http");
         let mut headers = if own_host { self.headers.clone() } else { Vec::new() };
@@ -97,13 +100,13 @@ impl Prepared {
     }
 
     /// The Host header for a hop: that of the request or of the module for the target's host, the URL's own for others.
-    pub(crate) fn host_for(&self, url: &Url, first: &Url) -> String {
+    pub(super) fn host_for(&self, url: &Url, first: &Url) -> String {
         let own = self.host.as_ref().filter(|_| url.host() == first.host());
         own.cloned().unwrap_or_else(|| authority(url))
     }
 
-    /// Says who we are by a token that was got for this probe.
-    pub(crate) fn authorize(&mut self, value: HeaderValue) {
+    /// Uses a token that was fetched for this probe.
+    pub(super) fn authorize(&mut self, value: HeaderValue) {
         if !self.headers.iter().any(|(name, _)| *name == header::AUTHORIZATION) {
             self.headers.push((header::AUTHORIZATION, value));
         }
@@ -111,7 +114,7 @@ impl Prepared {
 }
 
 /// The host and, unless it is the scheme's own, the port.
-pub(crate) fn authority(url: &Url) -> String {
+pub(super) fn authority(url: &Url) -> String {
     let host = without_final_dot(url.host_str().unwrap_or_default());
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
