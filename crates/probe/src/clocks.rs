@@ -52,7 +52,7 @@ mod system {
     }
 }
 
-/// Where the system does not tell how long it slept, it never did.
+/// Where the system does not say how long it slept, it never did.
 #[cfg(not(target_os = "linux"))]
 mod system {
     use std::time::Duration;

@@ -20,7 +20,7 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How many files are remembered. Their paths come from modules, of which there are far fewer.
 const FILES_MAX: usize = 1024;
 
-/// How old a change must be before the metadata is trusted to tell of the next one: time stamps of file systems are coarse, and
+/// How old a change must be before the metadata is trusted to show the next one: time stamps of file systems are coarse, and
 /// two changes within one tick look the same.
 const SETTLED: Duration = Duration::from_secs(2);
 
@@ -79,7 +79,7 @@ impl PartialEq for Known {
     }
 }
 
-/// What tells one state of a file from another without reading it. The time of the last change of status also moves when a
+/// What distinguishes the states of a file without reading it. The time of the last change of status also moves when a
 /// copying tool sets the time of modification back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {

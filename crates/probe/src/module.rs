@@ -15,7 +15,7 @@ use crate::{
     target::Target,
 };
 
-/// The modules that need no file: the stock ones of `blackbox.yml` whose kinds we have.
+/// The modules that need no file: the stock ones of `blackbox.yml` whose kinds there are.
 const BUILTIN: &str = "
 modules:
   http_2xx: { prober: http }
@@ -24,7 +24,7 @@ modules:
   tls_connect: { prober: tcp, tcp: { tls: true } }
 ";
 
-/// Kinds that `blackbox_exporter` has and we do not have yet.
+/// Kinds that `blackbox_exporter` has and this program does not have yet.
 const KINDS_NOT_YET: &[&str] = &["dns", "icmp", "grpc", "unix", "websocket"];
 
 /// The modules of a file.

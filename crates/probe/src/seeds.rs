@@ -1,4 +1,4 @@
-//! Runs the checks of generated input over the inputs that are kept, so that what was found once stays mended.
+//! Runs the checks of generated input over the inputs that are kept, so that what was found once stays fixed.
 //!
 //! Must not know what is checked.
 

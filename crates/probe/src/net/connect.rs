@@ -37,7 +37,7 @@ pub(crate) struct Destination<'a> {
     pub(crate) port: u16,
     pub(crate) preferred: Family,
     pub(crate) fallback: bool,
-    /// The address of ours to connect from.
+    /// The local address to connect from.
     pub(crate) source: Option<IpAddr>,
     /// The class of the address at which the probe began, for a redirect, which must not lead to anything more private.
     pub(crate) floor: Option<AddressClass>,
@@ -145,8 +145,8 @@ where
     }
 }
 
-/// How much a failure says: that of our own most, because nothing is known then; that of a family that this machine does
-/// not have least. Among equals the first counts, which is of the preferred family.
+/// How much a failure says: an internal one most, because nothing is known then; that of a family that this machine does not
+/// have least. Among equals the first counts, which is of the preferred family.
 fn weight(failure: &Failure) -> u8 {
     match (failure.phase, failure.reason) {
         (Phase::Internal, _) => 3,
@@ -166,20 +166,20 @@ async fn dial(address: SocketAddr, source: Option<IpAddr>) -> Result<Opened, Fai
     // A socket that happens to get the port that it asks for is connected to itself: nobody listens there.
     let local = stream.local_addr().ok();
     if local == Some(address) {
-        let detail = format!("{address}: nobody but ourselves is there");
+        let detail = format!("{address}: nobody but this probe is there");
         return Err(Failure::new(Phase::Connect, Reason::Refused, detail));
     }
     Ok(Opened { stream, address, local })
 }
 
-/// A socket with an address of ours.
+/// A socket with a local address.
 fn bound(source: IpAddr) -> Result<TcpSocket, Failure> {
     let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let bound = socket.and_then(|socket| socket.bind(SocketAddr::new(source, 0)).map(|()| socket));
     bound.map_err(|error| unbound(source, &error))
 }
 
-/// Why an address of ours cannot be had.
+/// Why a local address cannot be used.
 pub(super) fn unbound(source: IpAddr, error: &io::Error) -> Failure {
     // A missing address is a mistake of the module, and everything else a shortage: neither is the target's.
     let reason = match error.kind() {
@@ -200,7 +200,7 @@ pub(super) fn failure(address: SocketAddr, error: &io::Error) -> Failure {
         io::ErrorKind::ConnectionRefused => Reason::Refused,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Reason::Reset,
         io::ErrorKind::TimedOut => Reason::Timeout,
-        // No route, an ICMP unreachable, or a route or firewall of ours that forbids it.
+        // No route, an ICMP unreachable, or a local route or firewall that forbids it.
         _ => Reason::Unreachable,
     };
     Failure::new(Phase::Connect, reason, format!("{address}: {error}"))
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_we_lack_is_never_the_targets_fault() {
+    fn what_the_machine_lacks_is_never_the_targets_fault() {
         for code in [12, 23, 24, 98, 99, 105] {
             let failure =
                 failure(SocketAddr::from(([127, 0, 0, 1], 1)), &io::Error::from_raw_os_error(code));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_says_most_is_told() {
+    async fn what_says_most_is_reported() {
         let refusing = SocketAddr::from(([127, 0, 0, 2], 1));
         // No connection can be made to the broadcast address, of which the system says so at once.
         let nowhere = SocketAddr::from(([255, 255, 255, 255], 1));
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_of_ours_is_used_or_is_our_fault() {
+    async fn a_local_address_is_used_or_is_an_internal_failure() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let here = listener.local_addr().unwrap();
         let opened = try_all(&[here], None, Some(IpAddr::from([127, 0, 0, 7]))).await.unwrap();

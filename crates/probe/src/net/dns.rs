@@ -23,7 +23,7 @@ use crate::report::{Failure, Phase, Reason};
 /// How many aliases are followed from one name; resolvers have similar limits.
 pub(super) const ALIASES_MAX: usize = 16;
 
-/// How many addresses of one answer are kept: a name server must not keep us busy.
+/// How many addresses of one answer are kept: a name server must not keep the probe busy.
 pub(super) const ADDRESSES_MAX: usize = 32;
 
 /// The bits in a message's third byte that say "answer" and "truncated" (RFC 1035 §4.1.1).
@@ -46,7 +46,7 @@ pub(super) enum Answer {
 /// Asks one server for the addresses of a name, of the family of the record type.
 ///
 /// # Errors
-/// What the server did instead of answering, or a fault of ours. Waits for ever for a server that is silent.
+/// What the server did instead of answering, or an internal failure. Waits for ever for a server that is silent.
 pub(super) async fn ask(
     port: &Port,
     server: SocketAddr,
@@ -140,18 +140,18 @@ impl Question {
             && bytes.get(2).is_some_and(|flags| flags & IS_ANSWER != 0)
     }
 
-    /// The message; `None` when it is about another question. A server that could not read ours need not repeat it.
+    /// The message; `None` when it is about another question. A server that could not read the question need not repeat it.
     fn read(&self, bytes: &[u8]) -> Result<Option<Message>, Failure> {
         let message = Message::from_vec(bytes)
             .map_err(|error| failure(Reason::Malformed, error.to_string()))?;
-        let is_ours = match message.queries.as_slice() {
+        let is_answer = match message.queries.as_slice() {
             [] => message.metadata.response_code != ResponseCode::NoError,
             [query] => {
                 query.name() == self.query.name() && query.query_type() == self.query.query_type()
             }
             _ => false,
         };
-        Ok(is_ours.then_some(message))
+        Ok(is_answer.then_some(message))
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 
 use crate::report::{Failure, Phase, Reason};
 
-/// The fault of our own behind an error of the system: no descriptor, port, buffer or memory left. It says nothing about the
+/// The internal fault behind an error of the system: no descriptor, port, buffer or memory left. It says nothing about the
 /// target.
 pub(crate) fn local_fault(error: &io::Error) -> Option<Failure> {
     // ENOMEM, ENFILE, EMFILE, EADDRINUSE, EADDRNOTAVAIL, ENOBUFS of Linux (errno(3)).

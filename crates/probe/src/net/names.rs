@@ -1,6 +1,6 @@
 //! What the system says about names: its name servers and search list, and the names that it knows by itself.
 //!
-//! Read as resolv.conf(5) and hosts(5) describe, as far as it concerns us. Must not know how a question is asked.
+//! Read as resolv.conf(5) and hosts(5) describe, as far as it concerns probes. Must not know how a question is asked.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -164,7 +164,7 @@ mod tests {
                 .or_domain_of(|| Some(hostname.as_bytes().into()));
             assert_eq!(asked(&found, "web"), expected, "{text:?} on {hostname:?}");
         }
-        let hosts = b"127.0.0.1 localhost\n10.1.1.1 Web.example web # ours\nfd00::1\tweb.example\n#10.2.2.2 web.example\n";
+        let hosts = b"127.0.0.1 localhost\n10.1.1.1 Web.example web # here\nfd00::1\tweb.example\n#10.2.2.2 web.example\n";
         let expected: [IpAddr; 2] = ["10.1.1.1".parse().unwrap(), "fd00::1".parse().unwrap()];
         assert_eq!(in_hosts(hosts, "web.example"), expected);
         assert_eq!(in_hosts(hosts, "example"), [] as [IpAddr; 0]);

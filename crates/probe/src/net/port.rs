@@ -18,7 +18,7 @@ use tokio::{
     net::UdpSocket,
 };
 
-/// The longest datagram that is read. Without EDNS, which we do not offer, a server may send 512 bytes (RFC 1035 §2.3.4).
+/// The longest datagram that is read. Without EDNS, which is not offered, a server may send 512 bytes (RFC 1035 §2.3.4).
 const DATAGRAM_BYTES_MAX: usize = 4096;
 
 /// How many datagrams that answer no question are passed over: whoever guesses identifiers needs thousands.
@@ -29,7 +29,7 @@ const RECEIVED_MAX: usize = 4;
 
 /// A socket for each family of name servers, opened when it is first needed.
 pub(super) struct Port {
-    /// The only server there is. The system then listens to nobody else, and tells when nobody is there.
+    /// The only server there is. The system then listens to nobody else, and reports when nobody is there.
     only: Option<SocketAddr>,
     ipv4: OnceLock<UdpSocket>,
     ipv6: OnceLock<UdpSocket>,
@@ -98,7 +98,7 @@ impl State {
         self.waiting.iter_mut().find(|waiting| waiting.server == server && waiting.id == id)
     }
 
-    /// Tells every question of an error of the socket, which is not known to belong to any.
+    /// Reports an error of the socket to every question, which is not known to belong to any.
     fn fail(&mut self, error: &io::Error) {
         for waiting in &mut self.waiting {
             waiting.received.push_back(Err(error.raw_os_error().unwrap_or_default()));
@@ -117,7 +117,7 @@ impl State {
         if self.strays < STRAYS_MAX {
             Ok(())
         } else {
-            Err(io::Error::other(format!("{STRAYS_MAX} messages that answer no question of ours")))
+            Err(io::Error::other(format!("{STRAYS_MAX} messages that answer no question")))
         }
     }
 }

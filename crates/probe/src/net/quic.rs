@@ -28,13 +28,13 @@ use crate::report::{Failure, Phase, Reason};
 /// The errors that TLS has in QUIC: an alert's number above this one (RFC 9001 §4.8).
 const ALERTS: std::ops::Range<u64> = 0x100..0x200;
 
-/// After so many errors in a row the socket counts as broken; each says that a datagram of ours was refused.
+/// After so many errors in a row the socket counts as broken; each says that a datagram that was sent is refused.
 const ERRORS_MAX: usize = 16;
 
-/// How many streams a server may open: HTTP/3 has three (RFC 9114 §6.2), and some to keep us on our toes.
+/// How many streams a server may open: HTTP/3 has three (RFC 9114 §6.2), and some send others that must be ignored.
 const UNI_STREAMS_MAX: u32 = 16;
 
-/// How many bytes may be on their way to us, on one stream and on all of them.
+/// How many bytes may be on their way, on one stream and on all of them.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 512 * 1024;
 
@@ -91,7 +91,7 @@ pub(crate) async fn first_answer(
     connect::first(permitted, time_left, notes, begin).await
 }
 
-/// What a server may send before we have read it, and nothing that we have no use for.
+/// What a server may send before it was read, and nothing that is of no use.
 fn transport() -> TransportConfig {
     let mut config = TransportConfig::default();
     config
@@ -202,7 +202,7 @@ async fn attempt(
     }
 }
 
-/// Waits until the system says that our datagrams are refused.
+/// Waits until the system says that datagrams are refused.
 async fn refused(seen: &mut watch::Receiver<Seen>) -> Arc<io::Error> {
     let waited = seen.wait_for(|seen| seen.error.is_some()).await;
     match waited.ok().and_then(|seen| seen.error.clone()) {

@@ -1,6 +1,6 @@
 //! What a probe saw, for people who ask why: requests, heads of answers, the first bytes of bodies, certificates.
 //!
-//! Bounded in size, free of control characters and of every secret that the probe was told to conceal. Never a label. Must
+//! Bounded in size, free of control characters and of every secret that the probe conceals. Never a label. Must
 //! not know how it is shown.
 
 use std::{net::SocketAddr, time::Duration};
@@ -49,7 +49,7 @@ pub struct Hop {
 }
 
 closed_set! {
-    /// Something wrong with an answer that is accepted all the same, because browsers do.
+    /// Something wrong with an answer that is accepted nevertheless, because browsers do.
     Warning {
         /// A minor version of HTTP/1 above 1.
         HttpVersion => "http_version",

@@ -37,7 +37,7 @@ closed_set! {
         Body => "body",
         /// Comparing the answer with what the module expects.
         Check => "check",
-        /// A fault of our own.
+        /// An internal fault.
         Internal => "internal",
     }
 }
@@ -69,7 +69,7 @@ closed_set! {
         NoResponse => "no_response",
         /// What came is not the protocol.
         Malformed => "malformed",
-        /// The status line and headers are larger or more than we read.
+        /// The status line and headers are larger or more than is read.
         HeaderLimit => "header_limit",
         /// Endless informational responses.
         TooMany1xx => "too_many_1xx",
@@ -107,11 +107,11 @@ closed_set! {
         Version => "version",
         /// No common cipher suite, group or signature scheme.
         NoCommonParams => "no_common_params",
-        /// The server wants a certificate from us.
+        /// The server wants a client certificate.
         ClientCert => "client_cert",
-        /// The server refused our application protocols.
+        /// The server refused the offered application protocols.
         Alpn => "alpn",
-        /// The server does not know the name that we asked for.
+        /// The server does not know the name that was asked for.
         UnrecognizedName => "unrecognized_name",
         /// What came is not TLS.
         NotTls => "not_tls",
@@ -155,13 +155,13 @@ closed_set! {
         NotSsl => "not_ssl",
         /// The proxy cannot be connected to.
         Connect => "connect",
-        /// The proxy wants other credentials, or the authorization server refused ours.
+        /// The proxy wants other credentials, or the authorization server refused the client.
         Auth => "auth",
         /// What came is not the answer of a proxy.
         BadReply => "bad_reply",
         /// A redirect leads from https to http against the module's wish.
         Downgrade => "downgrade",
-        /// The address is more private than where the probe began (redirect), or is our own (policy).
+        /// The address is more private than where the probe began (redirect), or is of this program (policy).
         DeniedAddress => "denied_address",
         /// Too much was going on at once.
         Overload => "overload",
@@ -169,7 +169,7 @@ closed_set! {
         NoFds => "no_fds",
         /// The probe was cancelled, for example by a shutdown.
         Cancelled => "cancelled",
-        /// A file, a name server or an address of ours that the probe was told to use is not there.
+        /// A file, a name server or a local address that the module names is not there.
         Config => "config",
         /// A programming error.
         Bug => "bug",

@@ -14,7 +14,7 @@ pub struct MetricDef {
     pub help: &'static str,
 }
 
-/// A label: its name and its value. Only users choose names that are not ours.
+/// A label: its name and its value. Only users choose names beyond those of this file.
 pub type Label = (Cow<'static, str>, Cow<'static, str>);
 
 /// A number that a probe measured.
@@ -40,7 +40,7 @@ metrics! {
     DURATION = "probe_duration_seconds", "Returns how long the probe took to complete in seconds.";
     TIMEOUT = "probe_timeout_seconds", "How long the probe was allowed to take in seconds.";
     FAILURE = "probe_failure_info", "Why the probe failed: the stage and the reason, both from closed lists; always 1.";
-    WARNING = "probe_warning_info", "What is wrong with an answer that is accepted all the same; always 1.";
+    WARNING = "probe_warning_info", "What is wrong with an answer that is accepted nevertheless; always 1.";
     ATTEMPTS = "probe_attempts", "How many times the target was asked, when the module allows retries.";
     ADDRESS_SUCCESS = "probe_address_success", "Whether the target is up at each of its addresses, when the module asks for all of them.";
     DNS_LOOKUP = "probe_dns_lookup_time_seconds", "Returns the time taken for probe dns lookup in seconds.";

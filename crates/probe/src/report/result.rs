@@ -32,6 +32,6 @@ pub enum Outcome {
     Up,
     /// The target failed.
     Down(Failure),
-    /// We failed: nothing can be said about the target, and nothing must be recorded about it.
+    /// The probe itself failed: nothing can be said about the target, and nothing must be recorded about it.
     Fault(Failure),
 }

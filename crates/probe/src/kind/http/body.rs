@@ -128,7 +128,7 @@ impl Reading {
     }
 
     /// Counts a frame: a body of next to empty ones would cost processor time until the deadline.
-    /// Tells whether to go on.
+    /// Says whether to go on.
     fn count(&mut self, data: &Bytes) -> Result<bool, Failure> {
         self.frames += 1;
         let wire = self.decoder.sink().wire + data.len() as u64;

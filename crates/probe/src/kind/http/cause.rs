@@ -32,18 +32,18 @@ pub(super) fn failure(error: &hyper::Error, meter: &Meter, phase: Phase) -> Fail
     if let Some(failure) = meter.failure(phase) {
         return failure;
     }
-    let told = |reason| Failure::new(phase, reason, text(error));
+    let failed = |reason| Failure::new(phase, reason, text(error));
     let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
     while let Some(inner) = cause {
         if let Some(error) = inner.downcast_ref::<io::Error>() {
             if error.kind() == io::ErrorKind::UnexpectedEof && error.get_ref().is_none() {
                 break;
             }
-            // hyper tells of chunks that are none as of invalid input or data; so does the TLS library of its own troubles.
+            // hyper reports chunks that are none as invalid input or data; so does the TLS library its own errors.
             let invalid =
                 matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
             if invalid && !tls::is_from_tls(error) {
-                return told(Reason::Malformed);
+                return failed(Reason::Malformed);
             }
             return io_failure(error, meter, phase);
         }
@@ -52,16 +52,16 @@ pub(super) fn failure(error: &hyper::Error, meter: &Meter, phase: Phase) -> Fail
         }
         cause = inner.source();
     }
-    // hyper has no better way to tell these apart.
+    // hyper has no better way to distinguish these.
     let says = |words: &[&str]| words.iter().any(|word| error.to_string().contains(word));
     if !error.is_parse() {
-        closed(told(Reason::Closed), meter)
+        closed(failed(Reason::Closed), meter)
     } else if says(&["too large"]) {
-        told(Reason::HeaderLimit)
+        failed(Reason::HeaderLimit)
     } else if says(&["content-length", "transfer-encoding"]) {
-        told(Reason::BadFraming)
+        failed(Reason::BadFraming)
     } else {
-        told(Reason::Malformed)
+        failed(Reason::Malformed)
     }
 }
 

@@ -48,7 +48,7 @@ static EVALUATIONS: Semaphore = Semaphore::const_new(4);
 /// The stack of a thread that parses or evaluates: the library recurses with large frames. Only what is touched is used.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
 
-/// How much of the library's words is told.
+/// How much of the library's words is quoted.
 const DETAIL_BYTES_MAX: usize = 200;
 
 /// The variable that stands for the step counter; no expression can name it.
@@ -310,22 +310,22 @@ fn evaluate(expressions: &[(Expression, bool)], body: Value, steps: &Steps) -> R
     context.add_variable_from_value("body", converted(body));
     context.set_variable_resolver(steps);
     for (expression, unwanted) in expressions {
-        let told = brief(&expression.text);
+        let quoted = brief(&expression.text);
         let result = Cel::resolve(&expression.tree, &context);
         if steps.taken.load(Ordering::Relaxed) > steps.max {
-            return Err(failure(format!("`{told}` takes more than {} steps", steps.max)));
+            return Err(failure(format!("`{quoted}` takes more than {} steps", steps.max)));
         }
         match result {
             Ok(Cel::Bool(found)) if found == *unwanted => {
-                return Err(failure(format!("`{told}` is {found}")));
+                return Err(failure(format!("`{quoted}` is {found}")));
             }
             Ok(Cel::Bool(_)) => {}
             Ok(other) => {
                 let kind = other.type_of();
-                return Err(failure(format!("`{told}` is neither true nor false, but {kind}")));
+                return Err(failure(format!("`{quoted}` is neither true nor false, but {kind}")));
             }
             Err(error) => {
-                return Err(failure(format!("`{told}` cannot be evaluated: {}", brief(&error))));
+                return Err(failure(format!("`{quoted}` cannot be evaluated: {}", brief(&error))));
             }
         }
     }

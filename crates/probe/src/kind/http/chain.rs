@@ -160,7 +160,7 @@ impl Chain<'_> {
         }
         let route = opened?;
         if url.path() == OWN_PROBE_PATH && route.is_to_ourselves {
-            let detail = "a probe of our own /probe would go on for ever";
+            let detail = "a probe of this program's own /probe would go on for ever";
             return Err(Failure::new(Phase::Policy, Reason::DeniedAddress, detail));
         }
         *floor = floor.or(route.class);

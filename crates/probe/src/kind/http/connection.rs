@@ -145,7 +145,7 @@ impl Connection {
                 "the server switches protocols unasked",
             ));
         }
-        // Such a body would have no end that can be told (RFC 9112 §6.3); HTTP/2 has none of this.
+        // Such a body would have no end that can be recognised (RFC 9112 §6.3); HTTP/2 has none of this.
         let last_coding = answer.headers().get_all(header::TRANSFER_ENCODING).iter().next_back();
         let chunked = |coding: &HeaderValue| {
             coding.as_bytes().trim_ascii_end().to_ascii_lowercase().ends_with(b"chunked")

@@ -73,7 +73,7 @@ impl Coding {
             let (name, quality) = entry.rsplit_once(';').unwrap_or((entry, "1"));
             let quality = quality.trim();
             let quality: f32 = quality.strip_prefix("q=").unwrap_or(quality).parse().unwrap_or(0.0);
-            // Servers tell thousandths apart and no more.
+            // Servers distinguish thousandths and no more.
             (name.trim() == self.name() || name.trim() == "*") && quality >= 0.0005
         };
         accept_encoding.is_empty() || accept_encoding.split(',').any(accepts)
@@ -266,7 +266,7 @@ mod tests {
             }
             let mut twice = encoded(coding, b"{}");
             twice.extend_from_slice(b"more");
-            // Deflate has no frame that could tell what follows from it.
+            // Deflate has no frame that could distinguish what follows from it.
             let refused = coding != Coding::Deflate;
             assert_eq!(decoded(coding, &[&twice]).is_err(), refused, "{coding:?}");
         }

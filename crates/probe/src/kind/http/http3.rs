@@ -200,7 +200,7 @@ fn stream_failure(opened: &Opened, error: &StreamError) -> Failure {
     Failure::new(Phase::Http, reason, error.to_string())
 }
 
-/// What an error of the connection says. The transport knows best how it ended, unless we ended it for what came over it.
+/// What an error of the connection says. The transport knows best how it ended, unless it was ended here for what came over it.
 fn connection_failure(opened: &Opened, error: &ConnectionError) -> Failure {
     use quinn::ConnectionError as Transport;
 

@@ -23,7 +23,7 @@ use crate::{
 const WEIGHT_MAX: u32 = 256 * 1024;
 const OBJECT_WEIGHT: u32 = 15;
 
-/// How much of a value is told.
+/// How much of a value is quoted.
 const VALUE_BYTES_MAX: usize = 64;
 
 pub(super) fn failure(detail: impl Into<String>) -> Failure {
@@ -215,13 +215,13 @@ impl Assertion {
             };
         };
         let wrong = |what: String| {
-            Err(failure(format!("the value at `{}` is {}, {what}", self.pointer.0, told(value))))
+            Err(failure(format!("the value at `{}` is {}, {what}", self.pointer.0, quoted(value))))
         };
         if self.exists == Some(false) {
             return wrong("and not absent".to_owned());
         }
         if let Some(wanted) = self.equals.as_ref().filter(|wanted| !equal(value, wanted)) {
-            return wrong(format!("not {}", told(wanted)));
+            return wrong(format!("not {}", quoted(wanted)));
         }
         let number = value.as_f64();
         if let Some(min) = self.min.filter(|min| number.is_none_or(|number| number < *min)) {
@@ -265,9 +265,9 @@ fn equal(left: &Value, right: &Value) -> bool {
 }
 
 /// The beginning of a value, as JSON.
-fn told(value: &Value) -> String {
+fn quoted(value: &Value) -> String {
     let mut text = match value {
-        // No more of it than is told; what is longer is cut again below.
+        // No more of it than is quoted; what is longer is cut again below.
         Value::String(text) => Value::from(beginning(text, VALUE_BYTES_MAX)).to_string(),
         Value::Array(values) => return format!("an array of {}", values.len()),
         Value::Object(values) => return format!("an object of {}", values.len()),
@@ -334,7 +334,7 @@ mod tests {
             assert_eq!(holds(text).as_deref(), Some(detail), "{text}");
         }
         let long = Value::from("ä\u{0}".repeat(1000));
-        assert!(told(&long).len() <= VALUE_BYTES_MAX + '…'.len_utf8(), "{}", told(&long));
+        assert!(quoted(&long).len() <= VALUE_BYTES_MAX + '…'.len_utf8(), "{}", quoted(&long));
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl OAuth2 {
     /// The `Authorization` header: by the token in use, or by a new one.
     ///
     /// # Errors
-    /// A failure of the phase `token`, or a fault of our own.
+    /// A failure of the phase `token`, or an internal one.
     pub(crate) async fn header(
         &self,
         net: &Net,

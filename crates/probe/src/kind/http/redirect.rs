@@ -1,6 +1,6 @@
 //! Redirects: where to next, with which method, and when to give up.
 //!
-//! Follows the Go client, as `blackbox_exporter` does, but tells why it stopped. Must not know connections.
+//! Follows the Go client, as `blackbox_exporter` does, but says why it stopped. Must not know connections.
 
 use std::collections::HashSet;
 
@@ -73,7 +73,7 @@ pub(super) fn next(hop: &Hop, answer: &Parts) -> Result<Option<Hop>, Failure> {
         ));
     }
     let had_user = !url.username().is_empty() || url.password().is_some();
-    // A server must not make us answer for somebody: the parts cannot be set on URLs without a host, and these have one.
+    // A server must not make the probe answer for somebody: the parts cannot be set on URLs without a host, and these have one.
     let _without_user = (url.set_username(""), url.set_password(None));
     if url.fragment().is_none() {
         url.set_fragment(hop.url.fragment());

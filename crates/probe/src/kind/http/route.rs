@@ -129,7 +129,7 @@ async fn through(
     }
     let asking = ask(&mut transport, &request);
     context.stage(Phase::Proxy, Stage::Connect, asking).await?;
-    context.note(format!("the proxy connected us to {authority}"));
+    context.note(format!("the proxy connected the probe to {authority}"));
     Ok(Route { transport, class, is_to_ourselves: false, forward: None })
 }
 

@@ -75,7 +75,7 @@ impl<S: AsyncRead> Wire<S> {
     }
 
     /// Takes in that something was asked, and what became of it. A server may answer and close before it has read the request
-    /// (RFC 9112 §9.6): then reading tells more than the error of writing.
+    /// (RFC 9112 §9.6): then reading says more than the error of writing.
     fn asked<T>(&mut self, outcome: Poll<io::Result<T>>, as_if: T) -> Poll<io::Result<T>> {
         self.asked = true;
         if let Some(waker) = self.early.take() {
@@ -116,7 +116,7 @@ impl<S: AsyncRead + Unpin> Wire<S> {
             && buffer.remaining() > 0
             && let Some(io::ErrorKind::ConnectionReset) = self.write_error
         {
-            // The system tells of a reset once, and writing has had it.
+            // The system reports a reset once, and writing has had it.
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         self.meter.seen().bytes_read += read as u64;

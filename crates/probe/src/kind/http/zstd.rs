@@ -51,7 +51,7 @@ impl<S: Write> Zstd<S> {
         Self { frame, pending: Vec::new(), next: Next::Frame, begun: false, sink }
     }
 
-    /// Takes one header or block from the front of `bytes`, and tells how long it was; `None` when it is not there as a whole.
+    /// Takes one header or block from the front of `bytes`, and says how long it was; `None` when it is not there as a whole.
     fn step(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
         match self.next {
             Next::Frame => self.begin_frame(bytes),
@@ -99,8 +99,8 @@ impl<S: Write> Zstd<S> {
         self.frame.decode_blocks(block, BlockDecodingStrategy::UptoBlocks(1)).map_err(error)?;
         self.frame.collect_to_writer(&mut self.sink)?;
         if last {
-            let told = self.frame.get_checksum_from_data();
-            if told.is_some() && told != self.frame.get_calculated_checksum() {
+            let declared = self.frame.get_checksum_from_data();
+            if declared.is_some() && declared != self.frame.get_calculated_checksum() {
                 return Err(io::Error::other("the checksum does not match"));
             }
             self.next = Next::Frame;

@@ -46,7 +46,7 @@ where
 /// Records what is known of a connection, whatever the verdict is.
 pub(super) fn record(facts: TlsFacts, context: &mut ProbeContext) {
     if facts.asks_for_certificate {
-        context.note("the server asks for a certificate of ours");
+        context.note("the server asks for a client certificate");
     }
     record_certificates(&facts, context);
     let summary = facts.summary;

@@ -25,8 +25,8 @@ use crate::{
 /// The longest value of a label that a service fills, in bytes.
 const LABEL_BYTES_MAX: usize = 1024;
 
-/// How much of a line is told in a failure, in bytes.
-const TOLD_BYTES_MAX: usize = 160;
+/// How much of a line is quoted in a failure, in bytes.
+const QUOTED_BYTES_MAX: usize = 160;
 
 /// A dialogue in progress.
 pub(super) struct Dialogue<'a> {
@@ -37,8 +37,8 @@ pub(super) struct Dialogue<'a> {
     reader: Reader,
     /// What was sent, as it may be shown.
     sent: String,
-    /// The labels that `probe_expect_info` has already: a series is told once.
-    told: Vec<Vec<SampleLabel>>,
+    /// The labels that `probe_expect_info` has already: a series is recorded once.
+    recorded: Vec<Vec<SampleLabel>>,
 }
 
 /// What a line has to be, and what it was.
@@ -66,7 +66,7 @@ impl Match<'_> {
 impl<'a> Dialogue<'a> {
     pub(super) fn new(tls: &'a TlsSettings, name: &'a str, stream: Transport) -> Self {
         let reader = Reader::new(stream);
-        Self { tls, name, reader, sent: String::new(), told: Vec::new() }
+        Self { tls, name, reader, sent: String::new(), recorded: Vec::new() }
     }
 
     /// Carries the steps out, and reports what was seen.
@@ -113,7 +113,7 @@ impl<'a> Dialogue<'a> {
             None => None,
         };
         if let Some((found, labels)) = found.as_ref().zip(step.labels.as_ref()) {
-            self.tell(context, found, labels);
+            self.record_labels(context, found, labels);
         }
         if !step.expect_bytes.0.is_empty() {
             self.expect_bytes(context, &step.expect_bytes.0).await?;
@@ -157,7 +157,7 @@ impl<'a> Dialogue<'a> {
                 return Ok(Match { pattern, line });
             }
             Ok(None) => "the service closed the connection",
-            // It has spoken, so that it is not slow: it waits for us, or has something else to say.
+            // It has spoken, so that it is not slow: it waits for the client, or has something else to say.
             Err(failure) if failure.reason == Reason::Timeout && last.is_some() => {
                 "the time was over"
             }
@@ -242,16 +242,16 @@ impl<'a> Dialogue<'a> {
         Ok(())
     }
 
-    /// Reports what a line holds, as labels.
-    fn tell(&mut self, context: &mut ProbeContext, found: &Match<'_>, labels: &[Label]) {
+    /// Records what a line holds, as labels.
+    fn record_labels(&mut self, context: &mut ProbeContext, found: &Match<'_>, labels: &[Label]) {
         let filled = |label: &Label| {
             let mut value = String::from_utf8_lossy(&found.expand(&label.value)).into_owned();
             cut(&mut value, LABEL_BYTES_MAX);
             (Cow::Owned(label.name.0.clone()), Cow::Owned(value))
         };
         let labels: Vec<SampleLabel> = labels.iter().map(filled).collect();
-        if !self.told.contains(&labels) {
-            self.told.push(labels.clone());
+        if !self.recorded.contains(&labels) {
+            self.recorded.push(labels.clone());
             context.labelled(&metric::EXPECT_INFO, labels, 1.0);
         }
     }
@@ -279,10 +279,10 @@ fn conceal(context: &mut ProbeContext, steps: &[Step]) {
 
 /// Bytes for people, in quotation marks.
 fn shown(bytes: &[u8]) -> String {
-    format!("\"{}\"", printable(bytes, TOLD_BYTES_MAX))
+    format!("\"{}\"", printable(bytes, QUOTED_BYTES_MAX))
 }
 
 fn short(mut text: String) -> String {
-    cut(&mut text, TOLD_BYTES_MAX);
+    cut(&mut text, QUOTED_BYTES_MAX);
     text
 }

@@ -1,8 +1,8 @@
-//! The first bytes that a server sent, which tell whether it speaks TLS.
+//! The first bytes that a server sent, which show whether it speaks TLS.
 //!
 //! Must not know a connection.
 
-/// As many bytes as tell what a server speaks: a record's head and that of a handshake message (RFC 8446 §5.1 and §4).
+/// As many bytes as show what a server speaks: a record's head and that of a handshake message (RFC 8446 §5.1 and §4).
 const HEAD_BYTES: usize = 9;
 
 /// The first bytes that a server sent.

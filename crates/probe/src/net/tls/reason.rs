@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What an error of a connection that may be TLS says, after the handshake. An alert can come even then: in TLS 1.3 the
-/// server tells only then that it does not like our certificate.
+/// server says only then that it does not accept the client certificate.
 pub(crate) fn failure(error: &io::Error, phase: Phase) -> Failure {
     if let Some(fault) = local_fault(error) {
         return fault;
@@ -74,7 +74,7 @@ fn tls_cause(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// `asked` tells whether the server asked for a certificate of ours.
+/// `asked` says whether the server asked for a client certificate.
 pub(super) fn reason(error: &Error, asked: bool) -> Reason {
     match error {
         Error::NoApplicationProtocol => Reason::Alpn,

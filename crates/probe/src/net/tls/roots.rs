@@ -69,7 +69,7 @@ impl Roots {
     }
 
     /// When the path from the leaf to one of these expires that holds for longest: a path holds as long as the first of its
-    /// certificates. The chain as a whole is known to be trusted; this only tells its paths apart, by names and key
+    /// certificates. The chain as a whole is known to be trusted; this only distinguishes its paths, by names and key
     /// identifiers.
     pub(super) fn expiry(&self, chain: &[Certificate], now: i64) -> Option<i64> {
         let presented = chain.get(..PRESENTED_MAX.min(chain.len()))?;

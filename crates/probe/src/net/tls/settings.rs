@@ -1,4 +1,4 @@
-//! `tls_config`: whom to trust and how to present ourselves.
+//! `tls_config`: whom to trust, and which certificate to present.
 //!
 //! What can be judged without a file is judged when the module is loaded; files are read when a probe needs them. Must not
 //! know how a handshake is made.
@@ -13,10 +13,10 @@ use crate::setting::Secret;
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub(crate) enum TlsVersion {
-    /// TLS 1.0, which we do not speak: as a lower bound it means TLS 1.2.
+    /// TLS 1.0, which is not spoken: as a lower bound it means TLS 1.2.
     #[serde(rename = "TLS10")]
     Tls10,
-    /// TLS 1.1, which we do not speak: as a lower bound it means TLS 1.2.
+    /// TLS 1.1, which is not spoken: as a lower bound it means TLS 1.2.
     #[serde(rename = "TLS11")]
     Tls11,
     /// TLS 1.2.
@@ -61,13 +61,13 @@ pub(crate) struct TlsSettings {
     /// The same in a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ca_file: Option<String>,
-    /// Our certificate in PEM.
+    /// The client certificate in PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cert: Option<String>,
     /// The same in a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cert_file: Option<String>,
-    /// Our private key in PEM.
+    /// Its private key in PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<Secret>,
     /// The same in a file.
@@ -169,7 +169,7 @@ impl TlsSettings {
                 return Err(Diagnostic::new("`min_version` is above `max_version`"));
             }
         }
-        // These are our own keys: one that nothing would come of is a misunderstanding.
+        // Only this program has these keys: one that nothing would come of is a misunderstanding.
         let idle = [
             ("insecure_skip_verify", self.insecure_skip_verify),
             ("ca", self.ca.is_some()),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_told_when_it_is_loaded() {
+    fn what_cannot_work_is_refused_when_it_is_loaded() {
         let one = "11".repeat(32);
         for (text, needle) in [
             ("{ ca: no PEM }", "`ca` holds no certificate in PEM format"),
@@ -243,9 +243,9 @@ mod tests {
             ("{ crl_file: x, insecure_skip_verify: true }", "`crl_file` means nothing"),
             ("{ ca_fil: x }", "did you mean `ca_file`"),
         ] {
-            let told = read(text).unwrap_err();
-            assert!(told.contains(needle), "{text}: {needle} is not in {told}");
-            assert!(!told.contains("hunter2"), "{told}");
+            let error = read(text).unwrap_err();
+            assert!(error.contains(needle), "{text}: {needle} is not in {error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 
@@ -264,7 +264,7 @@ mod tests {
             "{ min_version: TLS12, max_version: TLS13 }",
             &pins,
         ] {
-            read(text).unwrap_or_else(|told| panic!("{text}: {told}"));
+            read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         }
         let pins = read(&pins).unwrap().fingerprint_sha256;
         assert_eq!([&*pins[0].0, &*pins[1].0], ["ab".repeat(32), "cd".repeat(32)]);

@@ -34,8 +34,8 @@ impl<S> Tapped<S> {
     }
 }
 
-/// A connection with TLS. When the peer closes it without `close_notify`, it ends as if with one: whether something is missing is
-/// told by what is spoken over it, which knows where messages end.
+/// A connection with TLS. When the peer closes it without `close_notify`, it ends as if with one: whether something is missing
+/// is for the protocol above to say, which knows where messages end.
 #[derive(Debug)]
 pub(crate) struct Stream<S> {
     /// Boxed, because it is large and is handed on several times.

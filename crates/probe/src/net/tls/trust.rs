@@ -106,7 +106,7 @@ impl Anchors {
     }
 
     /// Whether a certificate that calls itself an authority is served by one that trusts exactly it: what Go and `OpenSSL`
-    /// accept and `openssl req -x509` makes. Its dates and names count all the same.
+    /// accept and `openssl req -x509` makes. Its dates and names count anyway.
     fn is_trusted_itself(&self, error: &CertificateError, leaf: &Certificate) -> bool {
         matches!(error, CertificateError::Other(_)) && leaf.is_authority && self.roots.is_root(leaf)
     }
@@ -143,14 +143,14 @@ impl Anchors {
         leaf: &Certificate,
     ) -> Failure {
         let certificates = &presented.chain.certificates;
-        let told = |reason, detail: String| Failure::new(Phase::Tls, reason, detail);
+        let failed = |reason, detail: String| Failure::new(Phase::Tls, reason, detail);
         let cause = match error {
             rustls::Error::InvalidCertificate(cause) => cause,
             rustls::Error::InvalidCertRevocationList(_) => {
                 let detail = format!("the revocation lists cannot be used: {error}");
                 return Failure::new(Phase::Internal, Reason::Config, detail);
             }
-            other => return told(Reason::BadCert, other.to_string()),
+            other => return failed(Reason::BadCert, other.to_string()),
         };
         match cause {
             CertificateError::Expired
@@ -158,21 +158,21 @@ impl Anchors {
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. } => {
                 let now = i64::try_from(presented.now.as_secs()).unwrap_or(i64::MAX);
-                // An authority of our own may be what expired.
+                // A trusted authority may be what expired.
                 check_dates(certificates, now)
                     .err()
-                    .unwrap_or_else(|| told(Reason::Expired, cause.to_string()))
+                    .unwrap_or_else(|| failed(Reason::Expired, cause.to_string()))
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                told(Reason::NameMismatch, other_names(presented.name, leaf))
+                failed(Reason::NameMismatch, other_names(presented.name, leaf))
             }
             CertificateError::UnknownIssuer => self.unknown_issuer(presented, leaf),
-            CertificateError::Revoked => told(Reason::Revoked, cause.to_string()),
+            CertificateError::Revoked => failed(Reason::Revoked, cause.to_string()),
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-                told(Reason::WrongPurpose, cause.to_string())
+                failed(Reason::WrongPurpose, cause.to_string())
             }
             // What the library does not verify is too weak by today's rules, or unheard of.
-            _ if let Some(weak) = weakness(certificates) => told(Reason::Weak, weak),
+            _ if let Some(weak) = weakness(certificates) => failed(Reason::Weak, weak),
             // An authority that was made anew has its old name and another key.
             CertificateError::BadSignature => {
                 let failure = self.unknown_issuer(presented, leaf);
@@ -185,12 +185,12 @@ impl Anchors {
                 } else if leaf.is_authority {
                     let detail =
                         format!("{} is the certificate of an authority", leaf.summary.subject);
-                    told(Reason::WrongPurpose, detail)
+                    failed(Reason::WrongPurpose, detail)
                 } else {
-                    told(Reason::BadCert, cause.to_string())
+                    failed(Reason::BadCert, cause.to_string())
                 }
             }
-            _ => told(Reason::BadCert, cause.to_string()),
+            _ => failed(Reason::BadCert, cause.to_string()),
         }
     }
 
@@ -231,7 +231,7 @@ impl Anchors {
 }
 
 impl Trust {
-    /// The verdict on what a server presented. `is_unverified` tells that it has not proved to have the key.
+    /// The verdict on what a server presented. `is_unverified` says that it has not proved to have the key.
     pub(super) fn judge(
         &self,
         presented: &Presented<'_>,

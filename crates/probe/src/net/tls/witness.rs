@@ -1,4 +1,4 @@
-//! What is seen during one handshake: the certificates, and whether a certificate of ours was asked for.
+//! What is seen during one handshake: the certificates, and whether a client certificate was asked for.
 //!
 //! Nothing is judged here but the signature of the handshake itself. Must not know whom to trust.
 
@@ -55,12 +55,12 @@ impl Witness {
         self.unverified.load(Ordering::Relaxed)
     }
 
-    /// Whether there is a certificate of ours.
+    /// Whether there is a client certificate.
     pub(super) fn has_certificate(&self) -> bool {
         self.own_certificate.is_some()
     }
 
-    /// Whether the server asked for a certificate of ours.
+    /// Whether the server asked for a client certificate.
     pub(super) fn was_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }

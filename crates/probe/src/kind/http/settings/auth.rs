@@ -1,4 +1,4 @@
-//! Who we are to the target: the keys `basic_auth`, `authorization`, `bearer_token`, `bearer_token_file` and `oauth2`.
+//! Who the probe says it is: the keys `basic_auth`, `authorization`, `bearer_token`, `bearer_token_file` and `oauth2`.
 //!
 //! Their meaning is that of `prometheus/common` (<https://prometheus.io/docs/prometheus/latest/configuration/configuration/>).
 //! Must not know requests.
@@ -154,7 +154,7 @@ impl Serialize for TokenUrl {
     }
 }
 
-/// The keys that say who we are, of which a module may use one.
+/// The keys that say who asks, of which a module may use one.
 pub(crate) struct Identity<'a> {
     pub(crate) basic_auth: Option<&'a BasicAuth>,
     pub(crate) authorization: Option<&'a Authorization>,

@@ -80,7 +80,7 @@ pub struct Http {
     no_proxy: String,
     proxy_from_environment: bool,
     proxy_connect_header: SecretHeaders,
-    /// Whether the proxy resolves the target's name, instead of us.
+    /// Whether the proxy resolves the target's name, instead of this program.
     skip_resolve_phase_with_proxy: bool,
     follow_redirects: bool,
     /// The older spelling, which wins.
@@ -111,7 +111,7 @@ pub struct Http {
     body_hash: bool,
     preferred_ip_protocol: Family,
     ip_protocol_fallback: bool,
-    /// The address of ours to connect from.
+    /// The local address to connect from.
     #[serde(skip_serializing_if = "Option::is_none")]
     source_ip_address: Option<IpAddr>,
     tls_config: TlsSettings,

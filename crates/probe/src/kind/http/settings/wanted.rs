@@ -47,7 +47,8 @@ impl Wanted {
 
 /// Whether a body with these headers has no end by design.
 pub(super) fn is_endless(headers: &HeaderMap) -> bool {
-    let told = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = told.and_then(|told| told.split(';').next()).unwrap_or_default().trim();
+    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type =
+        declared.and_then(|declared| declared.split(';').next()).unwrap_or_default().trim();
     ENDLESS.iter().any(|endless| media_type.eq_ignore_ascii_case(endless))
 }

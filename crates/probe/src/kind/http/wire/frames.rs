@@ -11,7 +11,7 @@ use crate::report::Reason;
 /// The length of a frame's header.
 const FRAME_HEADER_BYTES: usize = 9;
 
-/// The largest frame that we announce to take, which is the smallest maximum of RFC 9113 §4.2.
+/// The largest frame that is announced to be taken, which is the smallest maximum of RFC 9113 §4.2.
 const FRAME_BYTES_MAX: u32 = 16 * 1024;
 
 /// How large the header list may be, in bytes: twice what browsers take.
@@ -56,7 +56,7 @@ pub(super) struct Walker {
     filled: usize,
     /// How much of the payload is still to come.
     payload: u32,
-    /// Whether the next byte tells the padding of a DATA frame that does not end its stream.
+    /// Whether the next byte is the length of the padding of a DATA frame that does not end its stream.
     padding_follows: bool,
     begun: bool,
     answers: usize,
@@ -94,7 +94,7 @@ impl Walker {
         Ok(())
     }
 
-    /// Takes in a frame whose header is complete; what follows it is needed only to tell what is no frame.
+    /// Takes in a frame whose header is complete; what follows it is needed only to recognise what is no frame.
     fn frame(&mut self, following: &[u8], seen: &mut Seen) -> Result<(), Stop> {
         let [high, middle, low, kind, flags, ..] = self.header;
         let length = u32::from_be_bytes([0, high, middle, low]);
@@ -142,7 +142,7 @@ impl Walker {
                 }
                 Ok(())
             }
-            PUSH_PROMISE => Err(violation("a PUSH_PROMISE, which we do not allow")),
+            PUSH_PROMISE => Err(violation("a PUSH_PROMISE, which is not allowed")),
             GOAWAY => {
                 seen.goaway = true;
                 self.idle(kind)

@@ -1,4 +1,4 @@
-//! The head of an HTTP/1 answer: told from what is no HTTP, bounded, and mended where browsers forgive.
+//! The head of an HTTP/1 answer: recognised, bounded, and corrected where browsers forgive.
 //!
 //! A head is judged line by line and handed on when it is complete, so that it does not matter in which pieces it came. Must
 //! not know sockets.
@@ -22,7 +22,7 @@ const EMPTY_LINES_MAX: usize = 16;
 /// How a status line begins, up to the minor version.
 const STATUS_LINE: &[u8] = b"HTTP/1.";
 
-/// How other protocols begin, and what they are called. A banner is enough: their servers may say no more before we do.
+/// How other protocols begin, and what they are called. A banner is enough: their servers may say no more before the client does.
 const OTHERS: [(&[u8], &str); 17] = [
     (b"SSH-", "SSH"),
     (&[0x15, 3], "TLS"),
@@ -113,7 +113,7 @@ impl Head {
         }
     }
 
-    /// Takes in how many bytes came after the head; tells whether they are more than it announced.
+    /// Takes in how many bytes came after the head; says whether they are more than it announced.
     pub(super) fn body_bytes(&mut self, bytes: u64) -> bool {
         if self.bodiless || matches!(self.message.status, Some(204 | 304)) {
             return false;
@@ -237,7 +237,7 @@ impl Head {
 }
 
 impl Message {
-    /// Takes in a line without its end, mends what must be mended, and warns of what is forgiven. Tells whether the line is
+    /// Takes in a line without its end, corrects what must be corrected, and warns of what is forgiven. Says whether the line is
     /// handed on: cookies that nobody would keep are not.
     fn take_line(&mut self, line: &mut [u8], seen: &mut Seen) -> Result<bool, Stop> {
         if self.status.is_none() {

@@ -46,11 +46,11 @@ pub(in super::super) struct Seen {
     pub(in super::super) sent: Vec<u8>,
     /// The beginning of the head of an HTTP/1 answer as it came, or of what came instead.
     pub(super) head: Vec<u8>,
-    /// What is wrong with an answer that is accepted all the same.
+    /// What is wrong with an answer that is accepted nevertheless.
     pub(in super::super) warnings: Vec<Warning>,
     /// Why reading ended before its time.
     pub(in super::super) stop: Option<Stop>,
-    /// Whether HTTP/2 was told to go away.
+    /// Whether the server sent an HTTP/2 GOAWAY.
     pub(in super::super) goaway: bool,
     /// Whether the head of the answer is complete, to hyper's mind.
     pub(in super::super) answered: bool,
