@@ -17,7 +17,7 @@ use std::{
 use alerting::{AlertEvent as Notice, Destinations};
 use series::{
     Database as _, Timestamp,
-    rule::{AlertChange, External, Group, GroupState, GroupView, Transition},
+    rule::{AlertChange, External, Group, GroupState, GroupView, Transition, alert_names},
     store::Store,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -183,10 +183,8 @@ impl Evaluator {
             published.publish(states.iter().map(GroupView::of));
             let views = published.views();
             // Where a rule of the name is left, it is the evaluations that say whether the alert goes on.
-            let names = account::rule_names(&views);
-            changes.retain(|change| {
-                !names.contains(change.alert.labels.get("alertname").unwrap_or(""))
-            });
+            let names = alert_names(&views);
+            changes.retain(|change| !names.contains(change.alert.name()));
             report(&views, &monitor.config(), &changes)
         })
         .await;
