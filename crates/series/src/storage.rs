@@ -9,13 +9,13 @@ use crate::model::{Labels, Matcher, Sample, Series, Timestamp, is_stale};
 #[error("{0}")]
 pub struct StorageError(pub String);
 
-/// How far back an instant selector looks for a sample, in milliseconds, unless a source or a query says otherwise: Prometheus's
+/// How far back an instant selector looks for a sample, in milliseconds, unless a storage or a query sets another span: Prometheus's
 /// own five minutes.
 pub const LOOKBACK_MS: i64 = 5 * 60_000;
 
 /// Something that queries can be put to.
 pub trait Queryable: Sync {
-    /// How far back an instant selector looks for a sample, in milliseconds: for queries that do not say so themselves, as
+    /// How far back an instant selector looks for a sample, in milliseconds: for queries that do not set it themselves, as
     /// those of rules and of their templates.
     fn lookback_ms(&self) -> i64 {
         LOOKBACK_MS
@@ -35,7 +35,7 @@ pub trait Queryable: Sync {
     ) -> Result<Vec<Series>, StorageError>;
 
     /// The latest sample of every series that satisfies all `matchers`, in the left-open interval (`after`, `until`]; with
-    /// `numbers` the latest that is no staleness marker. What a single moment is answered from: a source may know it without
+    /// `numbers` the latest that is no staleness marker. What a single moment is answered from: a storage may know it without
     /// reading the samples before.
     ///
     /// Series without such a sample are left out. The order of the series is unspecified.
@@ -58,7 +58,7 @@ pub trait Queryable: Sync {
     }
 }
 
-/// A source that also takes samples: what rules are evaluated against.
+/// A storage that also takes samples: what rules are evaluated against.
 pub trait Appender: Queryable {
     /// Appends one sample at `at` to each of the given series. A sample that is not newer than the last one of its series
     /// is dropped.
@@ -68,7 +68,7 @@ pub trait Appender: Queryable {
     fn append(&self, at: Timestamp, samples: &[(Labels, f64)]) -> Result<(), StorageError>;
 }
 
-/// A source without series: it shows of what kind a query's answer is.
+/// A storage without series: it shows of what kind a query's answer is.
 #[derive(Clone, Copy, Debug)]
 pub struct NoSamples;
 

@@ -66,6 +66,10 @@ fn refuse(_: &File) -> io::Result<()> {
     Err(io::ErrorKind::StorageFull.into())
 }
 
+fn set_flush(store: &mut Store, flush: fn(&File) -> io::Result<()>) {
+    store.wal.as_mut().unwrap().get_mut().unwrap().flush = flush;
+}
+
 fn segments(directory: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
     let mut found: Vec<_> = files
@@ -135,14 +139,10 @@ fn apply(
         }
         Operation::Sync => store.sync().unwrap(),
         Operation::FailedSync => {
-            let flush = |store: &mut Store, flush| {
-                let wal = store.wal.as_mut().unwrap().get_mut().unwrap();
-                std::mem::replace(&mut wal.flush, flush)
-            };
-            let sound = flush(&mut store, refuse);
+            set_flush(&mut store, refuse);
             let waiting = !store.pending.get_mut().unwrap().rounds.is_empty();
             assert_eq!(store.sync().is_err(), waiting);
-            flush(&mut store, sound);
+            set_flush(&mut store, File::sync_data);
         }
         Operation::Expire(after) => store.expire(now.saturating_add(after)),
         Operation::Read(minutes) => {
@@ -204,7 +204,7 @@ fn stall(file: &File) -> io::Result<()> {
 fn nothing_but_the_writer_waits_for_a_disk_that_stands_still() {
     let directory = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(options(directory.path(), None)).unwrap();
-    store.wal.as_mut().unwrap().get_mut().unwrap().flush = stall;
+    set_flush(&mut store, stall);
     let labels = Labels::new([("__name__", "a")]);
     let append = |at| store.append(at, &[(labels.clone(), 1.0)]).unwrap();
     append(1);
@@ -234,4 +234,19 @@ fn nothing_but_the_writer_waits_for_a_disk_that_stands_still() {
     // What came while the disk stood still is in no file yet: only what was there before counts as written.
     let store = reopened(store, |_| {});
     assert_eq!(store.statistics().samples, 1);
+}
+
+#[test]
+fn what_a_failed_flush_left_open_is_written_by_the_next_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(options(directory.path(), None)).unwrap();
+    let labels = Labels::new([("__name__", "a")]);
+    for (at, flush) in [(1, File::sync_data as fn(&File) -> _), (2, refuse), (3, File::sync_data)] {
+        set_flush(&mut store, flush);
+        store.append(at, &[(labels.clone(), 1.0)]).unwrap();
+        assert_eq!(store.sync().is_ok(), at != 2);
+    }
+    // A file whose flush failed is not written to again.
+    assert_eq!(segments(directory.path()).len(), 2);
+    assert_eq!(reopened(store, |_| {}).statistics().samples, 3);
 }
