@@ -16,7 +16,7 @@ use std::{
 
 use alerting::{AlertEvent as Notice, Destinations};
 use series::{
-    Database as _, Timestamp,
+    Appender as _, Timestamp,
     rule::{AlertChange, External, Group, GroupState, GroupView, Transition, alert_names},
     store::Store,
 };

@@ -118,6 +118,6 @@ fn to_api_error(error: QueryError) -> ApiError {
     match error {
         QueryError::Parse(message) => ApiError::parameter("query", message),
         QueryError::Evaluate(message) | QueryError::Limit(message) => ApiError::execution(message),
-        QueryError::Source(error) => ApiError::internal(error.to_string()),
+        QueryError::Storage(error) => ApiError::internal(error.to_string()),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use series::{Matcher, Source as _, Timestamp, is_stale, labels::METRIC_NAME, store::Store};
+use series::{Matcher, Queryable as _, Timestamp, is_stale, labels::METRIC_NAME, store::Store};
 use tracing::error;
 
 use crate::ingest::UP;
@@ -40,7 +40,7 @@ fn is_scraped(store: &Store, after: Timestamp, before: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use series::{Database as _, LOOKBACK_MS, Labels, stale_marker};
+    use series::{Appender as _, LOOKBACK_MS, Labels, stale_marker};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use series::{
-    Labels, Matcher, Source as _, SourceError, Timestamp, is_stale, labels::METRIC_NAME,
+    Labels, Matcher, Queryable as _, StorageError, Timestamp, is_stale, labels::METRIC_NAME,
     store::Store,
 };
 
@@ -42,7 +42,7 @@ pub(super) fn find(
     store: &Store,
     targets: &[Arc<Target>],
     now: Timestamp,
-) -> Result<Earlier, SourceError> {
+) -> Result<Earlier, StorageError> {
     let present: HashMap<Identity, &Labels> =
         targets.iter().map(|target| (target.identity(), &target.labels)).collect();
     let mut earlier = Earlier::default();
@@ -69,7 +69,7 @@ pub(super) fn find(
 }
 
 /// The series of targets that queries see at a time.
-fn live(store: &Store, matcher: Matcher, now: Timestamp) -> Result<Vec<Labels>, SourceError> {
+fn live(store: &Store, matcher: Matcher, now: Timestamp) -> Result<Vec<Labels>, StorageError> {
     let matchers = [Matcher::equal("job", JOB), matcher];
     let found = store.select(&matchers, now.saturating_sub(store.lookback_ms()), now)?;
     let last = |series: &series::Series| series.samples.last().map(|sample| sample.value);

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use probe::{Outcome, ProbeResult};
-use series::{Database as _, Labels, Timestamp, stale_marker, store::Store};
+use series::{Appender as _, Labels, Timestamp, stale_marker, store::Store};
 use tracing::{debug, error};
 
 use super::{
@@ -153,7 +153,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use probe::{Failure, MetricDef, Phase, Reason, Sample};
-    use series::{Matcher, Source as _, is_stale};
+    use series::{Matcher, Queryable as _, is_stale};
 
     use super::*;
     use crate::config::Promises;

@@ -10,7 +10,7 @@ use std::{
 
 use regex::Regex;
 use series::{
-    Labels, Matcher, Matching, Series, Source as _, SourceError, Timestamp, is_stale,
+    Labels, Matcher, Matching, Queryable as _, Series, StorageError, Timestamp, is_stale,
     labels::METRIC_NAME,
     rule::{self, AlertState, GroupView, RuleView},
     store::Store,
@@ -56,7 +56,7 @@ impl Embedded {
         targets: &[&Target],
         window: &Window,
         mut take: impl FnMut(&Identity, &Series),
-    ) -> Result<(), SourceError> {
+    ) -> Result<(), StorageError> {
         let instances: BTreeSet<&str> =
             targets.iter().map(|target| target.instance.as_str()).collect();
         let matchers = matchers(metric, &instances);
@@ -101,8 +101,8 @@ fn own_label<'a>(series: &'a Series, name: &str) -> &'a str {
     labels.get(&format!("exported_{name}")).or_else(|| labels.get(name)).unwrap_or("")
 }
 
-impl From<SourceError> for Unreadable {
-    fn from(error: SourceError) -> Self {
+impl From<StorageError> for Unreadable {
+    fn from(error: StorageError) -> Self {
         Self(error.to_string())
     }
 }

@@ -5,7 +5,7 @@ mod rules;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use probe::{Failure, Outcome, Phase, ProbeResult, Reason, metric};
-use series::{Database as _, Labels, Timestamp, store::Store};
+use series::{Appender as _, Labels, Timestamp, store::Store};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},

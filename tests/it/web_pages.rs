@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use probe::{Failure, Outcome, Phase, Reason};
 use series::{
-    Database as _, Labels,
+    Appender as _, Labels,
     rule::{External, GroupState, GroupView},
 };
 use webservice_monitor::config::Diagnostic;

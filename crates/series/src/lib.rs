@@ -20,5 +20,3 @@ pub use model::{
     Labels, Matcher, Matching, Sample, Series, Timestamp, is_stale, labels, stale_marker,
 };
 pub use storage::{Appender, LOOKBACK_MS, NoSamples, Queryable, StorageError};
-// The names until now, for those who still use them.
-pub use storage::{Appender as Database, Queryable as Source, StorageError as SourceError};

@@ -8,7 +8,7 @@ use notation::sync::{into_inner, lock};
 use regex::Regex;
 use serde_json::Value;
 use series::{
-    Matcher, Series, Source, SourceError, Timestamp,
+    Matcher, Queryable, Series, StorageError, Timestamp,
     labels::{METRIC_NAME, Matching},
     promql::{Options, Query},
 };
@@ -107,13 +107,13 @@ struct Recorder {
     names: Mutex<BTreeSet<String>>,
 }
 
-impl Source for Recorder {
+impl Queryable for Recorder {
     fn select(
         &self,
         matchers: &[Matcher],
         _after: Timestamp,
         _until: Timestamp,
-    ) -> Result<Vec<Series>, SourceError> {
+    ) -> Result<Vec<Series>, StorageError> {
         let name = matchers.iter().find_map(|matcher| match &matcher.matching {
             Matching::Equal(value) if &*matcher.name == METRIC_NAME => Some(value.to_string()),
             _ => None,

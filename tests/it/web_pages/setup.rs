@@ -9,7 +9,7 @@ use std::{
 };
 
 use probe::{Failure, MetricDef, Module, Outcome, Phase, ProbeResult, Reason, Sample};
-use series::{Database as _, Labels, Timestamp, store::Store};
+use series::{Appender as _, Labels, Timestamp, store::Store};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},

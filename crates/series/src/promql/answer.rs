@@ -18,7 +18,7 @@ pub enum QueryError {
     Limit(String),
     /// The source could not be read.
     #[error(transparent)]
-    Source(#[from] StorageError),
+    Storage(#[from] StorageError),
 }
 
 /// The limits and defaults of an evaluation.
