@@ -41,7 +41,6 @@ const CIRCLES: &[Circle] = &[
         files: &["lib", "node"],
         reason: "A module and the parts that share its type.",
     },
-    Circle { folder: "src/", files: &["app", "app/storage"], reason: "Two halves of one type." },
     Circle {
         folder: "src/cli/",
         files: &["alert_log", "check", "healthcheck", "mod", "serve", "test_rules", "validate"],
@@ -51,16 +50,6 @@ const CIRCLES: &[Circle] = &[
         folder: "src/config/",
         files: &["identity", "mod"],
         reason: "A module and the parts that share its type.",
-    },
-    Circle {
-        folder: "src/",
-        files: &["evaluate", "evaluate/outbox"],
-        reason: "Two halves of one type.",
-    },
-    Circle {
-        folder: "src/",
-        files: &["ingest", "ingest/earlier"],
-        reason: "Two halves of one type.",
     },
     Circle {
         folder: "src/notify/",

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a sync takes and how many slots of a second are looked at, where the environment names no others.
-const SYNC_SECONDS: u64 = 2;
+const SYNC_SECONDS: u64 = 3;
 const SLOTS: u64 = 6;
 
 /// How long an answer may take on a machine that is busy with other tests. Where the disk is waited for, it takes seconds.
@@ -32,6 +32,8 @@ const ANSWER_MAX_ALONE: Duration = Duration::from_millis(100);
 struct Play {
     sync_seconds: u64,
     slots: u64,
+    /// Which files are slow; all of them in the long version, which takes longer to start and to end for it.
+    only: Option<&'static str>,
     answer_max: Duration,
 }
 
@@ -46,6 +48,7 @@ impl Play {
         Self {
             sync_seconds: sync_seconds.unwrap_or(SYNC_SECONDS),
             slots: number("SLOW_DISK_SLOTS").unwrap_or(SLOTS),
+            only: sync_seconds.is_none().then_some("/wal-"),
             answer_max: if sync_seconds.is_some() { ANSWER_MAX_ALONE } else { ANSWER_MAX },
         }
     }
@@ -63,7 +66,7 @@ fn compile(folder: &Path) -> PathBuf {
     library
 }
 
-fn start(folder: &Path, address: SocketAddr, slow: Option<(&Path, u64)>) -> Running {
+fn start(folder: &Path, address: SocketAddr, slow: Option<(&Path, &Play)>) -> Running {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_webservice-monitor"));
     command
@@ -72,9 +75,10 @@ fn start(folder: &Path, address: SocketAddr, slow: Option<(&Path, u64)>) -> Runn
         .current_dir(folder)
         .stdout(Stdio::null())
         .stderr(log.unwrap());
-    if let Some((library, seconds)) = slow {
+    if let Some((library, Play { sync_seconds, only, .. })) = slow {
         command.env("LD_PRELOAD", library);
-        command.env("SLOW_SYNC_MILLISECONDS", (seconds * 1000).to_string());
+        command.env("SLOW_SYNC_MILLISECONDS", (sync_seconds * 1000).to_string());
+        command.envs(only.map(|only| ("SLOW_SYNC_ONLY", only)));
     }
     Running(command.spawn().unwrap())
 }
@@ -116,7 +120,7 @@ async fn a_slow_disk_stops_no_probe_and_is_named() {
         "groups:\n- name: test\n  rules:\n  - alert: Up\n    expr: probe_success == 1\n",
     );
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let program = start(folder.path(), address, Some((&library, play.sync_seconds)));
+    let program = start(folder.path(), address, Some((&library, &play)));
 
     // The first probe is out of turn; the slots are counted from the middle between two later ones.
     let second = "/api/v1/query?query=timestamp(probe_success)+and+count_over_time(probe_success%5B1m%5D)%3E1";
