@@ -67,11 +67,11 @@ const MISTAKES: [(&str, &str); 30] = [
     ),
     (
         "{record: a-b, expr: up}",
-        "line 4 column 18: `a-b` is not a metric name (hint: letters, digits, `_` and `:`, not beginning with a digit)",
+        "line 4 column 18: `a-b` is not a metric name (hint: use letters, digits, `_` and `:`, not beginning with a digit)",
     ),
     (
         "{record: 1a, expr: up}",
-        "line 4 column 18: `1a` is not a metric name (hint: letters, digits, `_` and `:`, not beginning with a digit)",
+        "line 4 column 18: `1a` is not a metric name (hint: use letters, digits, `_` and `:`, not beginning with a digit)",
     ),
     ("{alert: '', expr: up}", "line 4 column 17: the alert needs a name"),
     ("{alert: A, exp: up}", "line 4 column 20: unknown key `exp` (hint: did you mean `expr`?)"),
@@ -109,11 +109,11 @@ const MISTAKES: [(&str, &str); 30] = [
     ("{record: a, expr: 'unknown_function(up)'}", "line 4 column 27: "),
     (
         "{record: a, expr: up, labels: {b-c: d}}",
-        "line 4 column 45: `b-c` is not a name for a label (hint: letters, digits and `_`, not beginning with a digit)",
+        "line 4 column 45: `b-c` is not a name for a label (hint: use letters, digits and `_`, not beginning with a digit)",
     ),
     (
         "{alert: A, expr: up, annotations: {1: d}}",
-        "line 4 column 47: `1` is not a name for an annotation (hint: letters, digits and `_`, not beginning with a digit)",
+        "line 4 column 47: `1` is not a name for an annotation (hint: use letters, digits and `_`, not beginning with a digit)",
     ),
     (
         "{alert: A, expr: up, labels: {alertname: B}}",
