@@ -26,6 +26,7 @@ use axum::{
     response::Response,
     routing::post,
 };
+use notation::sync::lock;
 use series::Timestamp;
 use tokio::{
     sync::Semaphore,
@@ -42,7 +43,6 @@ use crate::{
         limits::{ALERTS_AT_ONCE, ALERTS_BYTES_MAX, HEARTBEAT_BYTES_MAX, HEARTBEATS_AT_ONCE},
         plain,
     },
-    state::lock,
     telemetry::{Collect, OwnSample, names, seconds, value},
 };
 

@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("state", &["clock", "telemetry", "config"]),
     ("schedule", &["clock", "telemetry", "config"]),
     ("ingest", &["telemetry", "config", "state", "schedule"]),
-    ("webhook", &["clock", "telemetry", "http", "state"]),
+    ("webhook", &["clock", "telemetry", "http"]),
     ("exporter", &["explain", "telemetry", "http", "config", "state", "ingest"]),
     ("evaluate", &["config", "state", "schedule", "ingest"]),
     ("query", &["config", "evaluate"]),
