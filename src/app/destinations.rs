@@ -24,10 +24,10 @@ impl Collect for Destinations {
     fn collect(&self, samples: &mut Vec<OwnSample>) {
         type Count = fn(&Statistics) -> u64;
         let metrics: [(&'static OwnMetric, Count); 4] = [
-            (&names::NOTICES, |of| of.delivered_total),
-            (&names::NOTICE_ERRORS, |of| of.errors_total),
-            (&names::NOTICES_DROPPED, |of| of.dropped_total + of.given_up_total),
-            (&names::NOTICES_QUEUED, |of| of.queued as u64),
+            (&names::NOTIFICATIONS, |of| of.delivered_total),
+            (&names::NOTIFICATION_ERRORS, |of| of.errors_total),
+            (&names::NOTIFICATIONS_DROPPED, |of| of.dropped_total + of.given_up_total),
+            (&names::NOTIFICATIONS_QUEUED, |of| of.queued as u64),
         ];
         let statistics = self.statistics();
         for (metric, count) in metrics {

@@ -16,6 +16,7 @@ mod options;
 mod serve;
 mod test_rules;
 mod validate;
+mod value;
 
 use std::process::ExitCode;
 

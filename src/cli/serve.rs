@@ -72,8 +72,7 @@ pub(super) fn exporter(options: ExporterOptions) -> anyhow::Result<ExitCode> {
         return Ok(validate::validate(&sources));
     }
     let AlertOptions { heartbeat_timeout, alert_stdout, command, .. } = &options.alerts;
-    let wants_alerts =
-        heartbeat_timeout.is_some() || *alert_stdout || command.command_program.is_some();
+    let wants_alerts = heartbeat_timeout.is_some() || *alert_stdout || command.program.is_some();
     if options.alert_log.is_none() && wants_alerts {
         anyhow::bail!(
             "--heartbeat.timeout, --alert-log.stdout and --alert-command.program are about an alert log, and the exporter has none\n\

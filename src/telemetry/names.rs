@@ -48,12 +48,12 @@ own_metrics! {
         "How long the disk took for the last round of samples or, when that is longer, has taken for the present one.";
     DISK_SLOW_SYNCS = Counter "webservice_monitor_disk_slow_syncs_total",
         "Rounds of samples for which the disk took longer than a second.";
-    NOTICES = Counter "webservice_monitor_notifications_total", "Notifications delivered, by notifier.";
-    NOTICE_ERRORS = Counter "webservice_monitor_notification_errors_total",
+    NOTIFICATIONS = Counter "webservice_monitor_notifications_total", "Notifications delivered, by notifier.";
+    NOTIFICATION_ERRORS = Counter "webservice_monitor_notification_errors_total",
         "Attempts to deliver that failed; the notifications are kept and tried again.";
-    NOTICES_DROPPED = Counter "webservice_monitor_notifications_dropped_total",
+    NOTIFICATIONS_DROPPED = Counter "webservice_monitor_notifications_dropped_total",
         "Notifications given up because too many waited, or because the notifier took them at no attempt.";
-    NOTICES_QUEUED = Gauge "webservice_monitor_notifications_queued", "Notifications that wait for delivery.";
+    NOTIFICATIONS_QUEUED = Gauge "webservice_monitor_notifications_queued", "Notifications that wait for delivery.";
     COMMAND_EXIT_CODE = Gauge "webservice_monitor_command_exit_code",
         "The exit code of the program that was run last for an alert; -1 before the first run and where it had none.";
     WEBHOOKS = Counter "webservice_monitor_webhook_requests_total",

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     echo::Echo,
-    file::{Place, STANDARD_OUTPUT, open_file, read_tail, rotated_sibling},
+    file::{Place, STANDARD_OUTPUT, file_beside, open_file, read_tail, rotated_sibling},
 };
 use crate::{
     destination::{DeliveryError, Destination, Manner, Memory, OpenError, Opened, Stop},
@@ -77,16 +77,6 @@ fn open_place(path: &Path) -> Result<(Place, NotificationLog), OpenError> {
     let lines = rotated.iter().chain(&recent).filter_map(|line| read(line));
     lines.for_each(|line| log.replay(&line));
     Ok((Place::File { path: path.to_owned(), file: Some(file) }, log))
-}
-
-/// A file hidden beside the alert log, so that patterns for the log and its rotated files do not match it; `None` where the log is
-/// none.
-pub(super) fn file_beside(log: &Path, what: &str) -> Option<PathBuf> {
-    if log == Path::new(STANDARD_OUTPUT) {
-        return None;
-    }
-    let name = log.file_name()?.to_str()?;
-    Some(log.with_file_name(format!(".{name}.{what}")))
 }
 
 impl AlertLog {

@@ -7,7 +7,7 @@ use std::{
     ffi::OsString,
     io::{self, ErrorKind, Read as _, Write as _},
     os::unix::process::CommandExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdin, Command as Process, ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
@@ -21,7 +21,7 @@ use rustix::{
 };
 use tracing::info;
 
-use super::{Settings, alert_log::file_beside};
+use super::file::file_beside;
 use crate::{
     destination::{DeliveryError, Destination, Manner, Memory, Opened, Stop, Uptime},
     escape::harmless,
@@ -66,19 +66,18 @@ struct Command {
     exit_code: i32,
 }
 
-/// The program, if the settings name one. It is not looked at before the first line: it may be replaced at any time.
-pub(super) fn open(settings: &Settings, uptime: &Uptime) -> Option<Opened> {
-    let command = settings.command.clone()?;
+/// The program, whose notification log is beside the alert log. It is not looked at before the first line: it may be replaced at any time.
+pub(super) fn open(settings: &CommandSettings, alert_log: &Path, uptime: &Uptime) -> Opened {
     // The alert log is locked, so that what is beside it is of this program alone.
-    let file = file_beside(&settings.alert_log.path, "command.known");
+    let file = file_beside(alert_log, "command.known");
     let destination = Box::new(Command {
-        settings: command,
+        settings: settings.clone(),
         uptime: Arc::clone(uptime),
         memory: if file.is_some() { Memory::Kept { is_planned: false } } else { Memory::Lost },
         exit_code: NO_EXIT_CODE,
     });
     let log = file.map_or_else(NotificationLog::default, NotificationLog::open);
-    Some(Opened { destination, log, format: Format::Json })
+    Opened { destination, log, format: Format::Json }
 }
 
 impl Destination for Command {

@@ -262,3 +262,13 @@ pub(super) fn rotated_sibling(path: &Path) -> Option<PathBuf> {
         .max()
         .map(|(_, path)| path)
 }
+
+/// A file hidden beside the alert log, so that patterns for the log and its rotated files do not match it; `None` where the log is
+/// none.
+pub(super) fn file_beside(log: &Path, what: &str) -> Option<PathBuf> {
+    if log == Path::new(STANDARD_OUTPUT) {
+        return None;
+    }
+    let name = log.file_name()?.to_str()?;
+    Some(log.with_file_name(format!(".{name}.{what}")))
+}

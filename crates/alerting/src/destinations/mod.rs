@@ -39,7 +39,10 @@ type Open = fn(&Settings, &Uptime) -> Result<Option<Opened>, OpenError>;
 /// Every destination there is: its name in metrics, and how it is opened.
 const DESTINATIONS: &[(&str, Open)] = &[
     ("alert_log", |settings, _| alert_log::open(&settings.alert_log).map(Some)),
-    ("command", |settings, uptime| Ok(command::open(settings, uptime))),
+    ("command", |settings, uptime| {
+        let open = |command| command::open(command, &settings.alert_log.path, uptime);
+        Ok(settings.command.as_ref().map(open))
+    }),
 ];
 
 /// Opens every destination that the settings ask for, each under its name.

@@ -11,6 +11,9 @@ use crate::{
     notification_log::NotificationLog,
 };
 
+/// How long a test waits for what should come at once; it fails loudly after that.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Names of alerts.
 type Names = Vec<String>;
 
@@ -89,14 +92,18 @@ fn alerts(from: usize, count: usize) -> Vec<AlertEvent> {
 fn deliver(destinations: &Destinations, events: Vec<AlertEvent>) -> Result<(), String> {
     let (done, answer) = channel();
     destinations.deliver(events, move |result| drop(done.send(result)));
-    answer.recv().unwrap()
+    answer.recv_timeout(PATIENCE).unwrap()
 }
 
 #[test]
 fn rules_hand_over_and_go_on_while_an_awaited_destination_hangs() {
     let (destinations, gate) = start(true);
     destinations.enqueue(alerts(0, 1));
-    assert_eq!(gate.handed.recv().unwrap().len(), 1, "it is at work, so nothing waits");
+    assert_eq!(
+        gate.handed.recv_timeout(PATIENCE).unwrap().len(),
+        1,
+        "it is at work, so nothing waits"
+    );
     // One batch may be larger than what may wait; the next is refused, for a sender at once.
     destinations.enqueue(alerts(1, WAITING_MAX));
     assert!(!destinations.wants_present());
@@ -106,7 +113,7 @@ fn rules_hand_over_and_go_on_while_an_awaited_destination_hangs() {
     gate.leave.send(()).unwrap();
     let mut handed = 0;
     while handed < WAITING_MAX {
-        handed += gate.handed.recv().unwrap().len();
+        handed += gate.handed.recv_timeout(PATIENCE).unwrap().len();
         gate.leave.send(()).unwrap();
     }
     // Answered once all of that is done, so that there is room again.
@@ -126,7 +133,7 @@ fn rules_hand_over_and_go_on_while_an_awaited_destination_hangs() {
     }
     assert_eq!(destinations.statistics()[0].1.dropped_total, 5);
     drop(gate);
-    destinations.close(Duration::from_secs(30));
+    destinations.close(PATIENCE);
     assert!(deliver(&destinations, alerts(30_000, 1)).is_err(), "nothing is taken any more");
 }
 
@@ -135,7 +142,7 @@ fn a_destination_that_hangs_is_given_up_in_the_end() {
     for is_awaited in [true, false] {
         let (destinations, gate) = start(is_awaited);
         destinations.enqueue(alerts(0, 1));
-        assert_eq!(gate.handed.recv().unwrap().len(), 1);
+        assert_eq!(gate.handed.recv_timeout(PATIENCE).unwrap().len(), 1);
         destinations.close(Duration::ZERO);
         drop(gate);
     }
@@ -161,18 +168,22 @@ fn a_neighbour_that_hangs_delays_no_line_of_the_alert_log() {
         assert_eq!(deliver(&destinations, alerts(number, 1)), Ok(()));
         assert_eq!(lines(&path), number + 1);
     }
-    assert_eq!(gate.handed.recv().unwrap(), ["Alert0"], "it has hung since the first");
+    assert_eq!(
+        gate.handed.recv_timeout(PATIENCE).unwrap(),
+        ["Alert0"],
+        "it has hung since the first"
+    );
 
     // Ends that wait are kept and released without it, and so is what the rules say.
     let end =
         AlertEvent { transition: crate::Transition::Resolved, at: 9_000, ..alerts(0, 1).remove(0) };
     let (done, answer) = channel();
     destinations.hold(vec![end], move |held| drop(done.send(held)));
-    assert_eq!(answer.recv().unwrap(), Ok(Held { waiting: 1, new: 1, kept: true }));
+    assert_eq!(answer.recv_timeout(PATIENCE).unwrap(), Ok(Held { waiting: 1, new: 1, kept: true }));
     for _ in 0..3 {
         let (done, answer) = channel();
         destinations.release(10_000, move |result| drop(done.send(result)));
-        assert_eq!(answer.recv().unwrap(), Ok(()));
+        assert_eq!(answer.recv_timeout(PATIENCE).unwrap(), Ok(()));
     }
     assert_eq!((destinations.held(), lines(&path)), (0, COUNT + 1));
     destinations.present(Present { firing: alerts(0, COUNT), at: 20_000, ..Present::default() });
@@ -182,11 +193,11 @@ fn a_neighbour_that_hangs_delays_no_line_of_the_alert_log() {
     // Once it takes lines again it gets each of them, in their order.
     gate.leave.send(()).unwrap();
     for number in 1..COUNT {
-        assert_eq!(gate.handed.recv().unwrap(), [format!("Alert{number}")]);
+        assert_eq!(gate.handed.recv_timeout(PATIENCE).unwrap(), [format!("Alert{number}")]);
         gate.leave.send(()).unwrap();
     }
     drop(gate);
-    destinations.close(Duration::from_secs(30));
+    destinations.close(PATIENCE);
     let [(_, hanging), (_, alert_log)] = &destinations.statistics()[..] else { panic!() };
     assert_eq!((hanging.errors_total, alert_log.errors_total), (0, 0));
     assert!(hanging.delivered_total >= COUNT as u64, "{hanging:?}");

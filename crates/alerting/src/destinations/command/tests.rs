@@ -14,15 +14,17 @@ use crate::{delivery::Delivery, event::AlertEvent};
 
 const SHELL: &str = "/bin/sh";
 
-fn settings(folder: &Path, program: &str, arguments: &[&str]) -> Settings {
-    Settings {
-        command: Some(CommandSettings {
-            program: program.into(),
-            arguments: arguments.iter().map(Into::into).collect(),
-            timeout: Duration::from_secs(10),
-        }),
-        ..Settings::alert_log(folder.join("alerts.jsonl"), Format::Json)
+fn settings(program: &str, arguments: &[&str]) -> CommandSettings {
+    CommandSettings {
+        program: program.into(),
+        arguments: arguments.iter().map(Into::into).collect(),
+        timeout: Duration::from_secs(10),
     }
+}
+
+/// The alert log that the program has its notification log beside.
+fn alert_log(folder: &Path) -> PathBuf {
+    folder.join("alerts.jsonl")
 }
 
 /// A clock that a test sets, in milliseconds.
@@ -32,8 +34,8 @@ fn clock() -> (Arc<AtomicU64>, Uptime) {
     (time, Arc::new(move || Duration::from_millis(read.load(Ordering::SeqCst))))
 }
 
-fn delivery(settings: &Settings, uptime: &Uptime) -> Delivery {
-    let opened = open(settings, uptime).unwrap();
+fn delivery(settings: &CommandSettings, folder: &Path, uptime: &Uptime) -> Delivery {
+    let opened = open(settings, &alert_log(folder), uptime);
     Delivery::new("command", opened, Arc::clone(uptime))
 }
 
@@ -60,8 +62,8 @@ fn the_line_is_on_its_standard_input_and_no_shell_reads_its_arguments() {
     let file = folder.path().join("$(exit 3); 'taken'");
     let path = file.display().to_string();
     let (_, uptime) = clock();
-    let settings = settings(folder.path(), "tee", &["-a", &path]);
-    let mut command = delivery(&settings, &uptime);
+    let settings = settings("tee", &["-a", &path]);
+    let mut command = delivery(&settings, folder.path(), &uptime);
     assert_eq!(command.statistics().exit_code, Some(-1), "none yet");
     command.notify(&[alert("A"), alert("B"), alert("A")]).unwrap();
     assert_eq!((command.statistics().queued, read(&file).as_str()), (2, ""), "nobody waits for it");
@@ -75,7 +77,7 @@ fn the_line_is_on_its_standard_input_and_no_shell_reads_its_arguments() {
 
     // After a restart it knows what the program took.
     drop(command);
-    let mut command = delivery(&settings, &uptime);
+    let mut command = delivery(&settings, folder.path(), &uptime);
     command.notify(&[alert("A"), alert("C")]).unwrap();
     while command.is_due() {
         command.tick().unwrap();
@@ -92,8 +94,8 @@ fn a_program_that_fails_is_run_again_after_pauses_that_grow_and_then_has_the_nex
     let (there, file) = (folder.path().join("there"), folder.path().join("taken"));
     let paths = [there.display().to_string(), file.display().to_string()];
     let (time, uptime) = clock();
-    let settings = settings(folder.path(), SHELL, &["-c", PICKY, "sh", &paths[0], &paths[1]]);
-    let mut command = delivery(&settings, &uptime);
+    let settings = settings(SHELL, &["-c", PICKY, "sh", &paths[0], &paths[1]]);
+    let mut command = delivery(&settings, folder.path(), &uptime);
     command.notify(&[alert("A"), alert("B")]).unwrap();
     let error = command.tick().unwrap_err().to_string();
     assert_eq!(error, r"`/bin/sh` ended with exit status: 7: no\tway");
@@ -154,9 +156,8 @@ fn a_program_that_hangs_is_ended_with_its_children() {
             }
             Duration::from_secs(if hangs && !stops { 10 } else { 0 })
         });
-        let settings =
-            settings(folder.path(), SHELL, &["-c", HANGS, "sh", &file.display().to_string()]);
-        let mut opened = open(&settings, &uptime).unwrap();
+        let settings = settings(SHELL, &["-c", HANGS, "sh", &file.display().to_string()]);
+        let mut opened = open(&settings, &alert_log(folder.path()), &uptime);
         let stop = if stops { &wished } else { &stop };
         let (delivered, result) = opened.destination.deliver(&["line\n"], stop);
         let why = if stops {
@@ -213,8 +214,8 @@ fn what_else_a_program_does_is_no_harm_and_what_it_writes_is_bounded() {
             -1,
         ),
     ] {
-        let settings = settings(folder.path(), program, &arguments);
-        let mut opened = open(&settings, &uptime).unwrap();
+        let settings = settings(program, &arguments);
+        let mut opened = open(&settings, &alert_log(folder.path()), &uptime);
         // Longer than any line: it does not fit into a pipe.
         let (_, result) = opened.destination.deliver(&[&long], &Stop::default());
         let result = result.map_err(|error| error.to_string());
