@@ -287,7 +287,11 @@ impl Worker {
             return false;
         };
         self.state.waiting.fetch_add(weight, Ordering::AcqRel);
-        works.send(work).is_ok()
+        let taken = works.send(work).is_ok();
+        if !taken {
+            self.state.refused.fetch_add(weight as u64, Ordering::AcqRel);
+        }
+        taken
     }
 
     fn is_full(&self) -> bool {
