@@ -103,7 +103,7 @@ fn metrics(rules: &[Rule]) -> BTreeSet<String> {
     found.extend(names::ALL.iter().map(|metric| metric.name.to_owned()));
     // What the targets were promised.
     let promises = Regex::new("\"(probe_target_[a-z_]+)\"").unwrap();
-    let flow = read(&root().join("src/ingest.rs"));
+    let flow = read(&root().join("src/ingest/promises.rs"));
     found.extend(promises.captures_iter(&flow).map(|captures| captures[1].to_owned()));
     found.extend(probe::metric::COMMON.iter().map(|metric| metric.name.to_owned()));
     for module in probe::Module::builtin().values() {

@@ -122,7 +122,7 @@ fn queries_of_runbooks_parse_and_name_what_exists() {
     let mut known: BTreeSet<String> = names::ALL.iter().map(|own| own.name.to_owned()).collect();
     let literal = Regex::new("\"(probe_[a-z0-9_]+)\"").unwrap();
     // What probes find, and what the targets were promised.
-    for file in ["crates/probe/src/report/metric.rs", "src/ingest.rs"] {
+    for file in ["crates/probe/src/report/metric.rs", "src/ingest/promises.rs"] {
         let source = read(&root().join(file));
         known.extend(literal.captures_iter(&source).map(|found| found[1].to_owned()));
     }
