@@ -18,11 +18,11 @@ use crate::{
     telemetry::{Kind, names},
 };
 
-/// The release of Prometheus whose API this is: clients such as Grafana choose by it what they ask for, so that our own
-/// version would make them take us for a Prometheus of 2015.
+/// The release of Prometheus whose API this is: clients such as Grafana choose by it what they ask for, so that this
+/// program's version would make them take it for a Prometheus of 2015.
 const API_VERSION: &str = "3.0.0";
 
-/// What a metric means. Prometheus's lists have one of these for each meaning that its targets report; we know one each.
+/// What a metric means. Prometheus's lists have one of these for each meaning that its targets report; here it is one each.
 #[derive(Debug, Serialize)]
 struct Meaning {
     #[serde(rename = "type")]

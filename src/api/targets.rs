@@ -45,9 +45,9 @@ struct ActiveTarget {
     health: &'static str,
     scrape_interval: String,
     scrape_timeout: String,
-    /// Ours: whether the service is up; null while nothing is known.
+    /// An addition to Prometheus's API: whether the service is up; null while nothing is known.
     probe_success: Option<bool>,
-    /// Ours: why it is not.
+    /// An addition to Prometheus's API: why it is not.
     failure: Option<Cause>,
 }
 

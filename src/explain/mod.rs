@@ -65,7 +65,7 @@ const FAILURES: &[Entry] = &[
     entry("tls", "unrecognized_name", "the server does not know the name", "Look whether the site is configured on this server, and at the module's server name."),
     entry("tls", "not_tls", "the server does not speak TLS on this port", "Look at the port, and whether the target should begin with http:// instead."),
     entry("tls", "alert", "the server ended the TLS handshake with an alert", "The server's log says why; the detail names the alert."),
-    entry("tls", "violation", "what the server sends breaks the rules of TLS", "Look at the server's TLS library and at whatever stands between."),
+    entry("tls", "violation", "what the server sends breaks the rules of TLS", "Look at the server's TLS library and at whatever is between."),
     entry("tls", "timeout", "the TLS handshake took too long", "The server accepts connections but does not serve them: look at its load."),
     entry("http", "no_response", "the connection was closed without an answer", "Look in the log of the service, or of the proxy before it, for a crash or a limit."),
     entry("http", "timeout", "no answer in time", "The service accepted the request but is too slow: look at its load and at what it waits for."),
@@ -115,18 +115,18 @@ const FAILURES: &[Entry] = &[
     entry("", "malformed", "what came breaks the protocol", "Look at the first bytes in the evidence: another protocol may be spoken on this port."),
 ];
 
-/// What is wrong with an answer that is accepted all the same, and why it matters.
+/// What is wrong with an answer that is accepted anyway, and why it matters.
 #[rustfmt::skip]
 const WARNINGS: &[(&str, &str)] = &[
     ("http_version", "The answer names a version of HTTP/1 that does not exist; it was read as HTTP/1.1."),
     ("obsolete_folding", "A header goes on in the next line, which RFC 9112 forbids: proxies may refuse the answer."),
-    ("space_before_colon", "A space stands between a header's name and its colon: proxies may refuse the answer, or be deceived by it."),
+    ("space_before_colon", "A space is between a header's name and its colon: proxies may refuse the answer, or be deceived by it."),
     ("empty_header_name", "A header has no name; it was skipped."),
     ("bare_line_feed", "Lines of the head end with LF alone instead of CR LF: some clients will not read it."),
     ("carriage_return", "A header's value has a carriage return in it: this is how headers are injected, so look where the value comes from."),
     ("length_and_chunks", "The answer has both Content-Length and Transfer-Encoding, which is the shape of request smuggling: proxies may refuse it."),
     ("excess_body", "More bytes came than Content-Length announced; the rest was not read."),
-    ("no_close_notify", "The server ended TLS without saying so: a cut answer could not be told from a whole one."),
+    ("no_close_notify", "The server ended TLS without saying so: a cut answer could not be distinguished from a whole one."),
     ("downgrade", "A redirect leads from https to http, where anybody on the way can read and change the traffic."),
     ("user_in_location", "A redirect names a user or a password in its address: it ends up in logs and histories."),
     ("name_server", "The first name server did not answer; the next one did, after a delay."),
@@ -201,7 +201,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for entry in FAILURES {
             assert!(entry.phase.is_empty() || phases.contains(entry.phase), "{entry:?}");
-            assert!(seen.insert((entry.phase, entry.reason)), "{entry:?} stands twice");
+            assert!(seen.insert((entry.phase, entry.reason)), "duplicate: {entry:?}");
             let fragment =
                 entry.meaning.starts_with(char::is_uppercase) && !entry.meaning.starts_with("TLS");
             assert!(!fragment && !entry.meaning.ends_with('.'), "{entry:?}");
@@ -246,7 +246,7 @@ mod tests {
         }
     }
 
-    /// A reader must never be told that the cause of a failure is not known.
+    /// A reader must never be left without the cause of a failure.
     #[test]
     fn nothing_is_unknown() {
         let failures =

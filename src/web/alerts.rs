@@ -18,38 +18,29 @@ use crate::{
 
 /// The page `/alerts`.
 pub(super) fn page(facts: &Facts, _asked: &Asked) -> Page {
-    let now = facts.monitor.now();
-    let Some(query) = &facts.query else {
-        return titled(
-            0,
-            &html! {
-                p.empty {
-                    "This is the exporter: your Prometheus evaluates the rules. Started without the word "
-                    code { "exporter" } ", the program evaluates them itself and shows the alerts here."
-                }
-            },
-        );
-    };
+    let alerts = facts.query.as_ref().map(|query| query.alerts()).unwrap_or_default();
     let (heartbeats, alerts): (Vec<Alert>, Vec<Alert>) =
-        query.alerts().into_iter().partition(Alert::is_heartbeat);
+        alerts.into_iter().partition(Alert::is_heartbeat);
     let firing = alerts.iter().filter(|alert| alert.firing).count();
-    titled(
-        firing,
-        &html! {
+    let body = html! {
+        h1 { "Alerts" }
+        @if let Some(query) = &facts.query {
             p { (firing) " firing, " (alerts.len() - firing) " pending" }
             @if alerts.is_empty() {
                 p.empty { "Nothing is wrong: no alert is firing or pending." }
             } @else {
                 (table(&alerts, facts, false))
             }
-            @for heartbeat in &heartbeats { (beat(heartbeat, now)) }
+            @for heartbeat in &heartbeats { (beat(heartbeat, facts.monitor.now())) }
             (rule_list(&query.rules()))
-        },
-    )
-}
-
-fn titled(firing: usize, body: &Markup) -> Page {
-    Page::new(format!("Alerts ({firing} firing)"), html! { h1 { "Alerts" } (body) })
+        } @else {
+            p.empty {
+                "This is the exporter: your Prometheus evaluates the rules. Started without the word "
+                code { "exporter" } ", the program evaluates them itself and shows the alerts here."
+            }
+        }
+    };
+    Page::new(format!("Alerts ({firing} firing)"), body)
 }
 
 /// The state of an alert in a word with a sign, so that it reads without colours.

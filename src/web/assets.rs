@@ -13,7 +13,7 @@ const STYLE: &str = include_str!("../../web/style.css");
 const SCRIPT: &str = include_str!("../../web/app.js");
 const ICON: &str = include_str!("../../web/favicon.svg");
 
-/// Browsers ask again after a while, and are told that nothing has changed: an update of the program shows soon.
+/// Browsers ask again after a while and are answered that nothing has changed: an update of the program shows soon.
 const CACHE: &str = "public, max-age=300";
 
 /// The routes of the files.

@@ -29,7 +29,7 @@ pub(super) fn target(identity: &Identity) -> String {
     format!("/targets/{}{separator}{query}", encoded(&identity.instance))
 }
 
-/// What tells a target from others of its address, as parameters of its page.
+/// What distinguishes a target from others of its address, as parameters of its page.
 pub(super) fn target_parameters(identity: &Identity) -> String {
     let module = Some(("module", &identity.module)).filter(|(_, name)| *name != MODULE_DEFAULT);
     let prober = Some((PROBER, &identity.prober)).filter(|(_, name)| !name.is_empty());

@@ -23,7 +23,7 @@ pub(super) struct Facts {
 
 /// What is asked for.
 pub(super) struct Asked {
-    /// What stands for the variable part of the page's path; empty where it has none.
+    /// The variable part of the page's path; empty where it has none.
     pub(super) name: String,
     /// The parameters of the address; of several values the last one counts.
     pub(super) parameters: Parameters,
@@ -35,7 +35,7 @@ pub(super) struct Page {
     pub(super) status: StatusCode,
     /// The title in the browser's tab.
     pub(super) title: String,
-    /// What stands in `<main>`.
+    /// The content of `<main>`.
     pub(super) body: Markup,
 }
 
@@ -60,7 +60,7 @@ impl Page {
     }
 }
 
-/// What stands in place of data that cannot be read.
+/// Shown instead of data that cannot be read.
 pub(super) fn unreadable(error: &Unreadable) -> Markup {
     html! { p.banner role="alert" { "The stored data cannot be read: " (error) } }
 }

@@ -10,7 +10,7 @@ const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// What stands where nothing is known.
+/// Shown where nothing is known.
 pub(super) const NOTHING: &str = "–";
 
 /// A number of things.

@@ -2,6 +2,7 @@
 //! targets.
 
 mod evidence;
+mod plain_words;
 mod setup;
 mod twins;
 
