@@ -7,10 +7,12 @@ FUZZ_SECONDS ?= 60
 BEFORE ?= HEAD~1
 # Options of tests/torture/torture.py, such as --seed.
 TORTURE ?=
+# Options of scripts/bench-pages, such as --beside.
+PAGES ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test unit lint fmt fmt-check doc rules scenarios story collectors demo-rules dashboards \
-	dashboards-check kubernetes test-compose torture torture-sample slow-disk bench bench-rules bench-build \
+	dashboards-check kubernetes test-compose torture torture-sample slow-disk bench bench-rules bench-pages bench-build \
 	first-build fuzz parts
 
 help: ## Show the tasks
@@ -99,6 +101,10 @@ bench-rules: ## Measure what the rules cost beside those of the revision BEFORE,
 	scripts/bench-rules slow --before $(BEFORE)
 	$(CARGO) build --release --locked
 	scripts/bench-rules run --before $(BEFORE)
+
+bench-pages: ## Measure the pages of `run` while it probes 10,000 targets every 10 s; PAGES="--beside BINARY" for two builds in turn
+	$(CARGO) build --profile dist --locked
+	scripts/bench-pages target/dist/webservice-monitor $(PAGES)
 
 bench-build: ## Measure a cold build from a fresh clone beside that of the revision BEFORE, in turn
 	scripts/bench-build --before $(BEFORE)

@@ -318,7 +318,7 @@ fn report(groups: &[GroupView], config: &Config, changes: &[AlertChange]) -> (Ve
     account::notices(groups, config, changes)
 }
 
-/// Tells the operator what the alert log tells machines. A heartbeat always fires, and is no news.
+/// Logs for the operator what the alert log records for machines. A heartbeat always fires, and is no news.
 fn log_change(change: &AlertChange) {
     if account::is_heartbeat(&change.alert.labels) {
         return;

@@ -20,6 +20,8 @@ use tokio_rustls::{
     },
 };
 
+use crate::clock::{Clock as _, SystemClock};
+
 /// How long the slow service thinks: below the demo's timeout, above what it was promised.
 const SLOW: Duration = Duration::from_millis(650);
 
@@ -135,7 +137,7 @@ pub fn certificate() -> Result<Certificate, Box<dyn std::error::Error + Send + S
     let ca_pem = authority.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(authority, authority_key);
     let mut leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
-    let now = jiff::Timestamp::now();
+    let now = jiff::Timestamp::from_millisecond(SystemClock.now())?;
     leaf.not_before = date(now, -80)?;
     leaf.not_after = date(now, CERTIFICATE_LEFT_DAYS)?;
     let leaf_key = KeyPair::generate()?;

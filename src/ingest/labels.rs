@@ -9,7 +9,7 @@ use series::{Labels, labels::METRIC_NAME};
 
 use crate::telemetry::OwnSample;
 
-/// Whether the scrape worked, as Prometheus writes it: 0 only when the fault is ours.
+/// Whether the scrape worked, as Prometheus writes it: 0 only when the fault is internal.
 pub const UP: &str = "up";
 
 /// How long the scrape took, as Prometheus writes it.
@@ -41,7 +41,7 @@ pub fn sample_labels<N: AsRef<str>>(
 /// The `job` of the program's own metrics.
 pub const OWN_JOB: &str = "webservice-monitor";
 
-/// The samples of a scrape of ourselves, as Prometheus would write them for `job="webservice-monitor"`: the rules about the
+/// The samples of a scrape of the program itself, as Prometheus would write them for `job="webservice-monitor"`: the rules about the
 /// exporter then hold in both modes.
 pub fn own_round(instance: &str, samples: &[OwnSample]) -> Vec<(Labels, f64)> {
     let target = Labels::new([("job", OWN_JOB), ("instance", instance)]);

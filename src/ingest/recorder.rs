@@ -38,7 +38,7 @@ pub struct Writer {
 }
 
 /// A recorder and its writer for a monitor with a store, from before whose start the store may have series: those of targets that
-/// were removed while the program stood still end now, those of labels that were edited with the first probe.
+/// were removed while the program was stopped end now, those of labels that were edited with the first probe.
 pub fn channel(monitor: &Monitor, store: Arc<Store>) -> (Recorder, Arc<Writer>) {
     let now = monitor.now();
     let found = earlier::find(&store, &monitor.config().targets, now);
@@ -130,7 +130,7 @@ impl Collect for Writer {
     }
 }
 
-/// Says what a probe found. A target that is down is no error of ours, and a flaky one must not fill the log: that is what
+/// Says what a probe found. A target that is down is no error of the program, and a flaky one must not fill the log: that is what
 /// alerts are for.
 fn log_outcome(record: &ProbeRecord) {
     let instance = &*record.instance;
@@ -323,7 +323,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_was_removed_or_edited_while_the_program_stood_still_ends_too() {
+    fn what_was_removed_or_edited_while_the_program_was_stopped_ends_too() {
         let (recorder, store) = recorder();
         let [kept, edited, removed] = ["kept", "edited", "removed"].map(|instance| Target {
             instance: instance.to_owned(),

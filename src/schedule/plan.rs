@@ -43,7 +43,7 @@ pub struct Plan {
     targets: BTreeMap<Arc<Identity>, Arc<Target>>,
     /// The next slot of each target; entries of removed or changed targets are skipped when they come up.
     queue: BinaryHeap<Reverse<(Instant, Arc<Identity>)>>,
-    /// The slot that counts for each target, to tell stale queue entries.
+    /// The slot that counts for each target, to recognise stale queue entries.
     slots: BTreeMap<Arc<Identity>, Instant>,
 }
 

@@ -16,6 +16,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+use crate::clock::{Clock as _, SystemClock};
+
 /// The log target of what probes found, which `--log.prober` sets the level of.
 pub const PROBE_LOG: &str = "probe_outcome";
 
@@ -96,7 +98,8 @@ struct Utc;
 
 impl FormatTime for Utc {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        write!(writer, "{:.3}", jiff::Timestamp::now())
+        let now = jiff::Timestamp::from_millisecond(SystemClock.now());
+        write!(writer, "{:.3}", now.unwrap_or_default())
     }
 }
 

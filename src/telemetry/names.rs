@@ -24,7 +24,7 @@ own_metrics! {
     CONFIG_RELOAD_TIME = Gauge "webservice_monitor_config_last_reload_success_timestamp_seconds",
         "When the configuration in force was loaded.";
     TARGETS = Gauge "webservice_monitor_targets", "How many targets the configuration in force has.";
-    PROBES = Counter "webservice_monitor_probes_total", "Probes by outcome: up, down, or fault when the fault was ours.";
+    PROBES = Counter "webservice_monitor_probes_total", "Probes by outcome: up, down, or fault when the fault was internal.";
     PROBES_IN_FLIGHT = Gauge "webservice_monitor_probes_in_flight", "Probes that are running or waiting for their turn.";
     SLOTS_MISSED = Counter "webservice_monitor_probe_slots_missed_total",
         "Slots that passed unused: the previous probe of the target had not ended, or the program was held up.";

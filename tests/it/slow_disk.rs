@@ -124,12 +124,13 @@ async fn a_slow_disk_stops_no_probe_and_is_named() {
 
     // The first probe is out of turn; the slots are counted from the middle between two later ones.
     let second = "/api/v1/query?query=timestamp(probe_success)+and+count_over_time(probe_success%5B1m%5D)%3E1";
-    // It syncs several files before it listens.
+    // It syncs several files before it answers.
     let started = async {
         let mut ticks = interval(Duration::from_millis(50));
         while TcpStream::connect(address).await.is_err() {
             ticks.tick().await;
         }
+        request(address, "GET", "/-/healthy", "").await
     };
     timeout(Duration::from_secs(30 + 10 * play.sync_seconds), started).await.unwrap();
     let body = wait_for(address, second, "the second probe", |body| number(body).is_some()).await;

@@ -21,7 +21,7 @@ const NOT_SOURCE: &[&str] = &[".git", ".parts", "data", "node_modules", "target"
 const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("explain", &[]),
-    ("telemetry", &[]),
+    ("telemetry", &["clock"]),
     ("http", &[]),
     ("config", &[]),
     ("state", &["clock", "telemetry", "config"]),
@@ -51,7 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("demo", &[]),
+    ("demo", &["clock"]),
     ("cli", &["clock", "explain", "telemetry", "config", "app", "demo"]),
 ];
 
@@ -283,6 +283,31 @@ fn names_crate(code: &str, name: &str) -> bool {
         let begins = !before.is_alphanumeric() && !matches!(before, '_' | ':' | '.' | '"' | '`');
         begins && (after.starts_with("::") || code[..start].ends_with("use "))
     })
+}
+
+#[test]
+fn the_time_of_day_is_read_in_one_place_of_the_program_and_one_of_the_probes() {
+    let readers = [
+        "SystemTime::now(",
+        "SystemTime::now)",
+        "Timestamp::now(",
+        "Zoned::now(",
+        "Utc::now(",
+        "UNIX_EPOCH.elapsed(",
+        "clock_gettime(",
+    ];
+    let mut found = BTreeSet::new();
+    for (path, text) in files(&[".rs"]) {
+        let is_source = path.starts_with("src/") || path.contains("/src/");
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(&text);
+        let code = code(text);
+        let is_test = path.contains("tests") || path.starts_with("crates/testkit/");
+        if is_source && !is_test && readers.iter().any(|reader| code.contains(reader)) {
+            found.insert(path);
+        }
+    }
+    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+    assert_eq!(found, ["crates/probe/src/clocks.rs", "src/clock.rs"]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ struct Entry {
     holders: usize,
 }
 
-/// What tells the rings of one address apart: why it was probed, by which module, from which place.
+/// What distinguishes the rings of one address: why it was probed, by which module, from which place.
 type Key<'a> = (Origin, &'a str, &'a str);
 
 /// The remembered probes of one target.
