@@ -37,3 +37,32 @@ impl Rules {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use series::{
+        rule::{External, GroupState},
+        store::Store,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_reader_keeps_what_it_has_while_a_group_is_published_anew() {
+        let file =
+            "groups:\n- {name: a, rules: [{alert: A, expr: vector(1)}]}\n- {name: b, rules: []}\n";
+        let groups = series::rule::load(file).unwrap().groups;
+        let mut states: Vec<GroupState> = groups.into_iter().map(GroupState::new).collect();
+        let rules = Rules::default();
+        rules.publish(states.iter().map(GroupView::of));
+        let before = rules.views();
+        states[0].evaluate(&Store::in_memory(), 1000, &External::default());
+        rules.publish_one(0, &GroupView::of(&states[0]));
+        let evaluated = |views: &[GroupView]| -> Vec<_> {
+            views.iter().map(|view| (view.group().name.clone(), view.last_evaluation())).collect()
+        };
+        let group = |name: &str, at| (name.to_owned(), at);
+        assert_eq!(evaluated(&before), [group("a", None), group("b", None)]);
+        assert_eq!(evaluated(&rules.views()), [group("a", Some(1000)), group("b", None)]);
+    }
+}
