@@ -10,7 +10,7 @@ use std::{
 use series::Timestamp;
 use tokio::time::Instant;
 
-/// Tells the time of day.
+/// The time of day.
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since the Unix epoch.
     fn now(&self) -> Timestamp;

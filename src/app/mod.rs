@@ -62,7 +62,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The outside world, which tests replace.
 pub struct World {
-    /// Tells the time.
+    /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Name resolution and trusted roots for probes.
     pub net: Arc<Net>,

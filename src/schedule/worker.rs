@@ -90,7 +90,7 @@ pub struct Scheduler {
     pub net: Arc<Net>,
     /// Takes the results.
     pub sink: Arc<dyn Sink>,
-    /// Tells the time of day for the samples.
+    /// The time of day, for the samples.
     pub clock: Arc<dyn Clock>,
     /// The bounds.
     pub settings: Settings,

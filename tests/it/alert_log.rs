@@ -260,9 +260,9 @@ fn more_than_may_wait_is_written_whole_where_it_can_be() {
     assert_eq!(events(&path).len(), 12_000);
 }
 
-/// What is refused because too much waits is not taken for written when it is told again.
+/// What is refused because too much waits is not taken for written when it is sent again.
 #[test]
-fn what_is_refused_can_be_told_again() {
+fn what_is_refused_can_be_sent_again() {
     let (_folder, path) = log_file();
     let mut log = open(&path);
     fs::remove_file(&path).unwrap();

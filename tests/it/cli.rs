@@ -131,7 +131,7 @@ fn mistakes_are_answered_with_what_to_do() {
 }
 
 #[test]
-fn check_tells_by_its_exit_code_whether_all_is_up() {
+fn the_exit_code_of_check_says_whether_all_is_up() {
     let up = service();
     let directory = project(&format!("- targets: [\"{up}\"]\n"));
     let output = run(directory.path(), &["check"]);
@@ -155,7 +155,7 @@ fn check_tells_by_its_exit_code_whether_all_is_up() {
 }
 
 #[test]
-fn check_tells_what_it_saw_when_asked() {
+fn check_shows_what_it_saw_when_asked() {
     let up = service();
     let directory = project("[]\n");
     let output = run(directory.path(), &["check", "--verbose", &up]);

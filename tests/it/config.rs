@@ -48,7 +48,7 @@ fn good_files_load() {
 }
 
 #[test]
-fn bad_files_are_told_as_written_beside_them() {
+fn bad_files_are_reported_as_written_beside_them() {
     for path in cases(".bad.yml").unwrap() {
         let reported = load(&path).expect_err("a bad file");
         let golden = path.with_extension("txt");

@@ -1,4 +1,4 @@
-//! The real program, killed without a warning again and again: it starts again, keeps its samples, and tells no alert twice.
+//! The real program, killed without a warning again and again: it starts again, keeps its samples, and reports no alert twice.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! What is told of a probe afterwards: `debug=true`, `/logs`, and what a reload does to what is remembered.
+//! What is shown of a probe afterwards: `debug=true`, `/logs`, and what a reload does to what is remembered.
 
 use crate::program::{Program, Service};
 
@@ -17,7 +17,7 @@ fn assert_sections(text: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_probe_tells_what_it_did_and_saw() {
+async fn a_probe_shows_what_it_did_and_saw() {
     let service = Service::start(0, "200 OK").await;
     let url = service.url();
     let program = Program::exporter().await;

@@ -106,7 +106,7 @@ async fn an_edit_takes_effect_and_a_broken_one_does_not() {
         })
         .await;
 
-    // A mended edit without the first target ends its series at once.
+    // A corrected edit without the first target ends its series at once.
     std::fs::write(program.path("targets.yml"), targets(&[&two.url()])).unwrap();
     assert_eq!(program.post("/-/reload").await.0, 200);
     assert!(program.get("/metrics").await.1.contains(&format!("\n{metric} 1\n")));
@@ -120,7 +120,7 @@ async fn an_edit_takes_effect_and_a_broken_one_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_keeps_history_and_tells_no_alert_twice() {
+async fn a_restart_keeps_history_and_reports_no_alert_twice() {
     let program = Program::all_in_one(&targets(&["http://127.0.0.1:1/"]), RULES).await;
     let firing = |text: &str| text.contains("\"event.action\":\"firing\"") && text.ends_with('\n');
     program.wait_for_file("alerts.jsonl", "a firing alert", firing).await;

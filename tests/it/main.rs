@@ -76,3 +76,5 @@ mod tidy;
 mod web_api;
 #[cfg(test)]
 mod web_pages;
+#[cfg(test)]
+mod words;

@@ -46,7 +46,7 @@ pub(crate) fn skip(what: &str, why: &str) {
         "{test} needs {what}: {why}"
     );
     // Not by the macro: what it prints is kept back when a test passes.
-    let _told = writeln!(std::io::stderr(), "SKIPPED: {test} needs {what}: {why}");
+    let _reported = writeln!(std::io::stderr(), "SKIPPED: {test} needs {what}: {why}");
 }
 
 /// The repository's root folder.

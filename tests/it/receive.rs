@@ -1,5 +1,5 @@
-//! Alerts that an Alertmanager tells: each transition is one line, however often, in whatever batches and across whatever
-//! restarts it is told.
+//! Alerts that an Alertmanager sends: each transition is one line, however often, in whatever batches and across whatever
+//! restarts it is sent.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -112,13 +112,13 @@ pub(crate) async fn post(address: SocketAddr, path: &str, body: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn each_transition_is_one_line_however_it_is_told() {
+async fn each_transition_is_one_line_however_it_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("logs/alerts.jsonl");
     let app = start(&log, None).await;
-    let told: &[&[(&str, &str, u32)]] = &[
+    let sent: &[&[(&str, &str, u32)]] = &[
         &[("a", "firing", 0)],
-        // Told again: alone, with a change of its group, and twice in one batch.
+        // Sent again: alone, with a change of its group, and twice in one batch.
         &[("a", "firing", 0)],
         &[("a", "firing", 0), ("b", "firing", 1), ("b", "firing", 1)],
         &[("b", "firing", 1), ("a", "resolved", 0)],
@@ -126,7 +126,7 @@ async fn each_transition_is_one_line_however_it_is_told() {
         // The next disruption of the first.
         &[("a", "firing", 9), ("b", "resolved", 1)],
     ];
-    for alerts in told {
+    for alerts in sent {
         assert_eq!(post(app.address(), WEBHOOK, &body(alerts)).await, 200);
     }
     let expected = ["firing a 00", "firing b 01", "resolved a 00", "firing a 09", "resolved b 01"];
@@ -175,7 +175,7 @@ async fn what_is_no_webhook_is_refused_for_good() {
     for (headers, body) in [
         ("", "not JSON".to_owned()),
         ("", "{\"alerts\": 1}".to_owned()),
-        // What is wrong is told in short, however long it is.
+        // What is wrong is said in short, however long it is.
         ("", format!("{{\"alerts\": [{{\"status\": \"{}\"}}]}}", "x".repeat(1_000_000))),
         ("Origin: http://evil.example\r\n", body(&[("a", "firing", 0)])),
     ] {
@@ -192,7 +192,7 @@ async fn what_is_no_webhook_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn an_alert_that_fires_for_long_is_not_told_again_after_its_line_is_gone() {
+async fn an_alert_that_fires_for_long_is_not_reported_again_after_its_line_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("alerts.jsonl");
     let app = start(&log, None).await;
@@ -209,7 +209,7 @@ async fn an_alert_that_fires_for_long_is_not_told_again_after_its_line_is_gone()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_heartbeat_is_told_and_its_return_too() {
+async fn a_missing_heartbeat_is_reported_and_its_return_too() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("alerts.jsonl");
     let missing =
@@ -224,7 +224,7 @@ async fn a_missing_heartbeat_is_told_and_its_return_too() {
     );
     app.stop().await;
 
-    // A restart changes nothing: told once, and over with the first heartbeat.
+    // A restart changes nothing: reported once, and over with the first heartbeat.
     let app = start(&log, Some(Duration::from_hours(1))).await;
     assert_eq!(post(app.address(), HEARTBEAT, &body(&[("watchdog", "resolved", 0)])).await, 200);
     assert_eq!(read(&log).len(), 1);
@@ -259,7 +259,7 @@ async fn a_kill_between_two_deliveries_doubles_and_loses_nothing() {
     for round in 0..3_u32 {
         let mut running = start_process(folder.path(), address, &[]);
         wait_for(address, "/-/ready", "that it is ready", |body| body == "Ready\n").await;
-        // All that was told before is told again, as after a lost answer.
+        // All that was sent before is sent again, as after a lost answer.
         let mut printed = String::new();
         let mut output = BufReader::new(running.0.stdout.take().unwrap());
         for past in 0..=round {
@@ -306,14 +306,14 @@ async fn a_kill_in_the_middle_of_many_lines_doubles_and_loses_nothing() {
         let running = start_process(folder.path(), address, &[]);
         wait_for(address, "/-/ready", "that it is ready", |body| body == "Ready\n").await;
         let mut posts = tokio::task::JoinSet::new();
-        let told = Arc::clone(&many);
+        let sent = Arc::clone(&many);
         posts.spawn(async move {
             let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
             let head = format!(
                 "POST {WEBHOOK} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
-                told.len()
+                sent.len()
             );
-            let _killed = stream.write_all(format!("{head}{told}").as_bytes()).await;
+            let _killed = stream.write_all(format!("{head}{sent}").as_bytes()).await;
             // Open until the kill.
             std::future::pending::<()>().await;
         });
@@ -331,7 +331,7 @@ async fn a_kill_in_the_middle_of_many_lines_doubles_and_loses_nothing() {
 }
 
 #[test]
-fn a_health_check_tells_by_its_exit_code() {
+fn a_health_check_answers_by_its_exit_code() {
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_webservice-monitor"));
         command.arg("healthcheck").args(arguments).output().unwrap()

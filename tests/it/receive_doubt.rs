@@ -193,19 +193,19 @@ async fn an_end_has_the_reason_that_the_files_give() {
     let path = |path: &Path| path.display().to_string();
     let watched = files(&[path(&targets)], &[path(&rules)]);
     let app = start_watching(&log, None, watched).await;
-    let told = async |name, status| {
+    let sent = async |name, status| {
         assert_eq!(post(app.address(), WEBHOOK, &body(&[alert(name, status, 60)])).await, 200);
     };
     for name in ["a", "b", "c", "d"] {
-        told(name, "firing").await;
+        sent(name, "firing").await;
     }
-    told("a", "resolved").await;
-    told("c", "resolved").await;
+    sent("a", "resolved").await;
+    sent("c", "resolved").await;
     // A mistake in a file: nothing is known of targets, but of rules.
     std::fs::write(&targets, "- targets: 7\n").unwrap();
-    told("d", "resolved").await;
+    sent("d", "resolved").await;
     std::fs::write(&rules, rule("Other")).unwrap();
-    told("b", "resolved").await;
+    sent("b", "resolved").await;
     assert_eq!(
         lines(&log)[4..],
         [
@@ -229,13 +229,13 @@ async fn an_edit_of_labels_during_a_disruption_writes_nothing() {
         alert["labels"]["severity"] = severity.into();
         alert
     };
-    let told: &[&[serde_json::Value]] = &[
+    let sent: &[&[serde_json::Value]] = &[
         &[edited("critical", "firing")],
         &[edited("critical", "resolved"), edited("warning", "firing")],
         &[edited("info", "firing")],
         &[edited("warning", "resolved")],
     ];
-    for alerts in told {
+    for alerts in sent {
         assert_eq!(post(app.address(), WEBHOOK, &body(alerts)).await, 200);
         assert_eq!(lines(&log), ["firing http://a/ -"]);
     }

@@ -24,7 +24,7 @@ fn sources(directory: &Path) -> Sources {
     }
 }
 
-/// Runs the watcher beside `edit` and tells whether a reload was asked for within 5 s of it.
+/// Runs the watcher beside `edit` and returns whether a reload was asked for within 5 s of it.
 async fn seen(directory: &Path, edit: impl FnOnce()) -> bool {
     let (sender, mut reloads) = mpsc::channel(4);
     let stop = CancellationToken::new();
@@ -85,7 +85,7 @@ async fn swaps_of_a_config_map_are_seen_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_edit_is_seen_and_told() {
+async fn a_broken_edit_is_seen_and_reported() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("targets.yml");
     fs::write(&file, FIRST).unwrap();

@@ -468,7 +468,7 @@ async fn targets_tell_whether_they_could_be_probed_and_whether_they_are_up() {
 }
 
 #[tokio::test]
-async fn metadata_tells_the_meaning_of_own_metrics_and_of_those_of_the_modules() {
+async fn metadata_has_the_meaning_of_own_metrics_and_of_those_of_the_modules() {
     let server = Server::start(monitor(Some(store()), Vec::new())).await;
     let meaning = |name: &str, kind, help| {
         success(&format!(r#"{{"{name}":[{{"type":"{kind}","help":"{help}","unit":""}}]}}"#))

@@ -166,7 +166,7 @@ async fn the_exporter_shows_its_probes_and_how_to_ask_for_them() {
 }
 
 #[tokio::test]
-async fn newcomers_are_told_what_to_do() {
+async fn newcomers_see_what_to_do() {
     let server = Server::start(&monitor(&[], true)).await;
     assert_shows(
         &server.get("/").await.body,

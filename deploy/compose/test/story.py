@@ -109,7 +109,7 @@ def reported(alert, action, subject=""):
     return sum(map(found, lines()))
 
 
-def wait_told(alert, action, seconds, subject=""):
+def wait_reported(alert, action, seconds, subject=""):
     wait(f"{action} {alert} is in the alert log", seconds + SLACK, lambda: reported(alert, action, subject))
 
 
@@ -246,19 +246,19 @@ def live_edits():
 def outage():
     """The shop is down for long and comes back; the receiver is killed while the alert fires."""
     compose("stop", "shop")
-    wait_told("WebserviceDown", "firing", 5.5 * 60 / FACTOR, SHOP)
+    wait_reported("WebserviceDown", "firing", 5.5 * 60 / FACTOR, SHOP)
     check(reported("WebserviceDown", "firing", "shop") == 1, "the line names no service")
     compose("kill", "--signal", "KILL", "alert-log")
     compose("start", "alert-log")
     compose("start", "shop")
-    wait_told("WebserviceDown", "resolved", 8 * 60 / FACTOR, SHOP)
+    wait_reported("WebserviceDown", "resolved", 8 * 60 / FACTOR, SHOP)
 
 
 def exporter_lost():
     compose("stop", "exporter")
-    wait_told("WebserviceExporterDown", "firing", 5.5 * 60 / FACTOR)
+    wait_reported("WebserviceExporterDown", "firing", 5.5 * 60 / FACTOR)
     compose("start", "exporter")
-    wait_told("WebserviceExporterDown", "resolved", 10 * 60 / FACTOR)
+    wait_reported("WebserviceExporterDown", "resolved", 10 * 60 / FACTOR)
 
 
 def nothing_else():
@@ -269,9 +269,9 @@ def nothing_else():
 
 def heartbeat_lost():
     compose("stop", "alertmanager")
-    wait_told("WebserviceMonitorHeartbeatMissing", "firing", HEARTBEAT)
+    wait_reported("WebserviceMonitorHeartbeatMissing", "firing", HEARTBEAT)
     compose("start", "alertmanager")
-    wait_told("WebserviceMonitorHeartbeatMissing", "resolved", 60 / FACTOR)
+    wait_reported("WebserviceMonitorHeartbeatMissing", "resolved", 60 / FACTOR)
 
 
 def long_term():

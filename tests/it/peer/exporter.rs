@@ -67,7 +67,7 @@ impl Peer {
     pub(super) fn start(modules: &Path) -> Option<Self> {
         let program = part("prometheus-blackbox-exporter")?;
         let version = version(&program);
-        let _told = writeln!(std::io::stderr(), "peer: {version}");
+        let _reported = writeln!(std::io::stderr(), "peer: {version}");
         let mut child = Command::new(program)
             .arg(format!("--config.file={}", modules.display()))
             .args(["--web.listen-address=127.0.0.1:0", "--log.prober=error"])

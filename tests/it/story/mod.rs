@@ -58,10 +58,10 @@ async fn a_long_outage_is_reported_once_and_nothing_else_is() {
     lost_exporter(&mut stack).await;
     all_at_once(&mut stack, &mut services).await;
 
-    let mut expected = told_alone();
+    let mut expected = reported_alone();
     expected.push(("WebserviceExporterDown", ""));
-    each_was_told_once(&stack, &expected);
-    the_truth_was_told(&stack, &outage);
+    each_was_reported_once(&stack, &expected);
+    the_truth_was_reported(&stack, &outage);
     let failures = "sum(prometheus_rule_evaluation_failures_total) > 0";
     assert!(stack.query(failures, None).await.is_empty(), "rules failed");
     dashboards_have_data(&stack, begun.elapsed()).await;
@@ -70,19 +70,19 @@ async fn a_long_outage_is_reported_once_and_nothing_else_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes three minutes: make story"]
-async fn the_all_in_one_mode_tells_the_same() {
+async fn the_all_in_one_mode_reports_the_same() {
     let begun = Instant::now();
     let mut services = Services::start().await;
     let mut alone = Alone::start(&services.targets(), &services.modules());
     let outage = outages(&mut alone, &mut services).await;
     all_at_once(&mut alone, &mut services).await;
-    each_was_told_once(&alone, &told_alone());
-    the_truth_was_told(&alone, &outage);
+    each_was_reported_once(&alone, &reported_alone());
+    the_truth_was_reported(&alone, &outage);
     println!("the story of `run` took {:.0?}", begun.elapsed());
 }
 
 /// The alerts, by name and service, that have one beginning and one end in both stories.
-fn told_alone() -> Vec<(&'static str, &'static str)> {
+fn reported_alone() -> Vec<(&'static str, &'static str)> {
     vec![
         ("WebserviceDown", "crashing"),
         ("WebserviceDown", "edited"),
@@ -205,7 +205,7 @@ fn may_be_reported(alert: &str, service: &str) -> bool {
 }
 
 /// The alerts of a story have one beginning and one end, and there are no others.
-fn each_was_told_once(monitor: &impl Monitor, expected: &[(&str, &str)]) {
+fn each_was_reported_once(monitor: &impl Monitor, expected: &[(&str, &str)]) {
     let mut reported = events(&monitor.lines());
     println!("{reported:#?}");
     reported.retain(|(alert, service), _| !may_be_reported(alert, service));
@@ -228,7 +228,7 @@ fn line<'lines>(lines: &'lines [Value], service: &str, action: &str) -> &'lines 
 }
 
 /// The log says when the disruption began and ended, and why it was one.
-fn the_truth_was_told(monitor: &impl Monitor, outage: &Outage) {
+fn the_truth_was_reported(monitor: &impl Monitor, outage: &Outage) {
     let lines = monitor.lines();
     let time = |line: &Value, field: &str| -> Timestamp {
         line[field].as_str().unwrap_or_default().parse().unwrap_or_else(|_| panic!("{line}"))

@@ -107,7 +107,7 @@ async fn the_last_failures_of_a_target_are_shown_whatever_others_do() {
     assert!(!page.contains("tls/expired"), "what was asked for is not what is watched");
 }
 
-/// A reader must never be told that the cause of a failure is not known.
+/// A reader must never read that the cause of a failure is not known.
 #[tokio::test]
 async fn no_failure_is_unknown_on_any_page() {
     let failures: Vec<(Phase, Reason)> = Phase::ALL

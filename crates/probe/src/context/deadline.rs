@@ -44,7 +44,7 @@ impl Deadline {
         Instant::now() + self.time_left() / parts.max(1)
     }
 
-    /// Sets when what is running now has to end, and gives back what it was.
+    /// Sets when what is running now has to end, and returns what it was.
     pub(super) fn set_end(&mut self, end: Instant) -> Instant {
         std::mem::replace(&mut self.until, end)
     }

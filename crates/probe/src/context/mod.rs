@@ -182,7 +182,7 @@ impl ProbeContext {
         self.recorder.hop()
     }
 
-    /// Watches the end of another TLS connection, which is worth a warning when the flag is set: it came without a farewell.
+    /// Watches the end of another TLS connection, which is worth a warning when the flag is set: it came without `close_notify`.
     pub(crate) fn watch_tls_end(&mut self, cut_short: Arc<AtomicBool>) {
         self.recorder.watch_tls_end(cut_short);
     }

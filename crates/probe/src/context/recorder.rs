@@ -29,7 +29,7 @@ pub(super) struct Recorder {
     samples: Vec<Sample>,
     notes: Vec<(Duration, String)>,
     evidence: Evidence,
-    /// Set when the latest TLS connection ends without a farewell.
+    /// Set when the latest TLS connection ends without `close_notify`.
     tls_end: Option<Arc<AtomicBool>>,
 }
 

@@ -42,8 +42,8 @@ const NUMBERS: std::ops::RangeInclusive<u32> = 1..=120;
 
 /// Numbers that a test outside of the catalogue holds, because it needs a network, a file or a scheduler of its own.
 const ELSEWHERE: &[(u32, &str)] = &[
-    (22, "crates/probe/tests/it/namespace.rs::routes_and_ports_are_told_apart"),
-    (30, "crates/probe/tests/it/namespace.rs::routes_and_ports_are_told_apart"),
+    (22, "crates/probe/tests/it/namespace.rs::routes_and_ports_are_distinguished"),
+    (30, "crates/probe/tests/it/namespace.rs::routes_and_ports_are_distinguished"),
     (
         101,
         "crates/probe/tests/it/tls_trust.rs::files_are_read_again_when_they_change_and_serve_on_when_they_break",

@@ -81,7 +81,7 @@ pub(crate) fn rows() -> Vec<Row> {
             async move { Ok(served(&certificates, leaf, &TlsSettings::default()).await) }
         })
         .and(move |result| {
-            is_told(result, *expiry, *expected == "up")?;
+            is_reported(result, *expiry, *expected == "up")?;
             says(result, detail)
         })
     });
@@ -97,7 +97,7 @@ async fn served(certificates: &Certificates, leaf: Leaf, settings: &TlsSettings)
 }
 
 /// What is known of a certificate whatever the verdict is.
-fn is_told(result: &ProbeResult, expiry: f64, trusted: bool) -> Result<(), String> {
+fn is_reported(result: &ProbeResult, expiry: f64, trusted: bool) -> Result<(), String> {
     let value = |name: &str| {
         result.samples.iter().find(|sample| sample.metric.name == name).map(|sample| sample.value)
     };
@@ -148,7 +148,7 @@ fn made_here(certificates: &Arc<Certificates>) -> Vec<Row> {
         row("89a", "revoked, not asked for", "up", Leaf::Revoked, plain()),
         row("89b", "revoked", "tls/revoked", Leaf::Revoked, plain())
             .module(module(&lists))
-            .and(|result| is_told(result, Y2049, false)),
+            .and(|result| is_reported(result, Y2049, false)),
         row("89c", "not revoked", "up", Leaf::Good, plain()).module(module(&lists)),
         row("89d", "no list of its issuer", "up", Leaf::WithIntermediate, plain())
             .module(module(&lists)),
@@ -245,8 +245,8 @@ fn by_openssl() -> Vec<Row> {
             let expiry =
                 result.samples.iter().any(|sample| sample.metric.name.contains("earliest"));
             // Without a version or parameters in common the certificate is not sent.
-            let is_told = expiry || matches!(*expected, "tls/version" | "tls/no_common_params");
-            if is_told { says(result, words) } else { Err("no expiry".to_owned()) }
+            let is_reported = expiry || matches!(*expected, "tls/version" | "tls/no_common_params");
+            if is_reported { says(result, words) } else { Err("no expiry".to_owned()) }
         })
     });
     refused.chain(taken).collect()

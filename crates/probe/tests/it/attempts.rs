@@ -70,7 +70,7 @@ async fn an_attempt_that_hangs_leaves_time_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_fault_of_ours_is_not_tried_again() {
+async fn an_internal_error_is_not_tried_again() {
     let server = Server::start(fine()).await;
     let settings = "{ prober: http, http: { retries: 3, method: POST, body_file: /no/such/file } }";
     let result = run_plain(settings, &server.url("/")).await;

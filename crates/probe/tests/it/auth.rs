@@ -119,7 +119,7 @@ async fn files_are_read_again_and_a_missing_one_is_our_fault() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_target_is_told() {
+async fn secrets_are_sent_to_the_target_alone() {
     let files = folder(&[("it", "hunter2")]);
     let names = ["one.test", "two.site.test"];
     let here = names.map(|name| (name, DnsAnswer::addresses(&["127.0.0.1"])));

@@ -74,7 +74,7 @@ async fn json_is_held_against_pointers_and_expressions() {
 }
 
 #[tokio::test]
-async fn lengths_and_the_hash_are_told() {
+async fn lengths_and_the_hash_are_reported() {
     let mut table = Table::default();
     let hash = "body_hash: true";
     // SHA-256 of \"abc\" begins with ba7816bf8f01 (FIPS 180-4).

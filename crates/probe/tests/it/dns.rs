@@ -59,7 +59,7 @@ async fn a_name_server_that_makes_no_sense_ends_in_the_resolve_phase() {
 }
 
 #[tokio::test]
-async fn the_address_is_told() {
+async fn the_address_is_reported() {
     let dns = DnsServer::start([("here.test", DnsAnswer::addresses(&["127.0.0.1"]))]).await;
     let net = Net::for_tests(Some(dns.address()), &[]).unwrap();
     let server = Server::start(Behaviour::answer(200, "", "ok")).await;

@@ -271,7 +271,7 @@ async fn handshakes_that_fail() {
     let certificates = Certificates::new();
     let net = net(&certificates);
     let mut table = Table::default();
-    let wants_ours = TlsSettings {
+    let wants_one = TlsSettings {
         alpn: vec!["h3"],
         demands_client_certificate: true,
         ..TlsSettings::default()
@@ -279,7 +279,7 @@ async fn handshakes_that_fail() {
     let h3 = TlsSettings { alpn: vec!["h3"], ..TlsSettings::default() };
     let hq = TlsSettings { alpn: vec!["hq-interop"], ..TlsSettings::default() };
     for (settings, act, timeout, expected) in [
-        (&wants_ours, Act::Serve, LONG, "tls/client_cert"),
+        (&wants_one, Act::Serve, LONG, "tls/client_cert"),
         (&hq, Act::Serve, LONG, "tls/alpn"),
         (&h3, Act::Refuse, LONG, "connect/refused"),
         (&h3, Act::Ignore, SHORT, "connect/timeout"),

@@ -32,7 +32,7 @@ const SETUP: &str = "ip link set lo up && \
 const WAYS: [&str; 2] = ["-rn", "-n"];
 
 #[test]
-fn routes_and_ports_are_told_apart() {
+fn routes_and_ports_are_distinguished() {
     // Where this is not allowed, even the first step fails.
     let allows = |way: &&str| {
         let first = Command::new("unshare").args([*way, "ip", "link", "set", "lo", "up"]).output();
@@ -41,7 +41,7 @@ fn routes_and_ports_are_told_apart() {
     let Some(way) = WAYS.into_iter().find(allows) else {
         let strict = std::env::var(NO_SKIP).is_ok_and(|value| value == "1");
         assert!(!strict, "no network namespace can be made; unshare and ip have to be there");
-        eprintln!("SKIPPED routes_and_ports_are_told_apart: no network namespace can be made");
+        eprintln!("SKIPPED routes_and_ports_are_distinguished: no network namespace can be made");
         return;
     };
     let this = std::env::current_exe().unwrap();
@@ -54,7 +54,7 @@ fn routes_and_ports_are_told_apart() {
 }
 
 #[tokio::test]
-#[ignore = "run by routes_and_ports_are_told_apart in its namespace"]
+#[ignore = "run by routes_and_ports_are_distinguished in its namespace"]
 async fn inside() {
     assert!(std::env::var(INSIDE).is_ok(), "this test is for a namespace of its own");
     let mut table = Table::default();

@@ -121,7 +121,7 @@ async fn a_token_that_the_target_does_not_take_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn each_failure_of_the_endpoint_is_told_as_such() {
+async fn each_failure_of_the_endpoint_is_reported_as_such() {
     let answer = |status| Behaviour::answer(status, "", "{\"error\":\"hunter2\"}");
     let body = |text: &str| Behaviour::answer(200, "", text);
     let mut table = Table::default();

@@ -241,7 +241,7 @@ async fn a_token_endpoint_that_sends_it_back_does_not_make_it_known() {
 }
 
 #[tokio::test]
-async fn cookies_of_the_server_are_not_told() {
+async fn cookies_of_the_server_are_not_shown() {
     let mut table = Table::default();
     let files = files();
     for attributes in ["", "; Path=/; HttpOnly", "; Max-Age=0", "; Domain=other.test"] {
@@ -260,7 +260,7 @@ async fn cookies_of_the_server_are_not_told() {
 }
 
 #[tokio::test]
-async fn keys_of_certificates_are_not_told() {
+async fn keys_of_certificates_are_not_shown() {
     let mut table = Table::default();
     let files = files();
     let certificates = Certificates::new();

@@ -195,7 +195,7 @@ async fn versions_are_negotiated_within_the_bounds_of_the_module() {
 }
 
 #[tokio::test]
-async fn a_server_may_want_a_certificate_of_ours() {
+async fn a_server_may_want_a_client_certificate() {
     let certificates = Certificates::new();
     let net = net(&certificates);
     let (certificate, key) = (certificates.file("client.pem"), certificates.file("client.key"));

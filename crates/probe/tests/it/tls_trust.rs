@@ -117,7 +117,7 @@ async fn files_are_read_again_when_they_change_and_serve_on_when_they_break() {
 }
 
 #[tokio::test]
-async fn evidence_tells_of_the_connection_and_its_certificates() {
+async fn evidence_shows_the_connection_and_its_certificates() {
     let certificates = Certificates::new();
     let net = Net::for_tests(None, &[certificates.authority()]).unwrap();
     let (server, _) = serve(&certificates, Leaf::WithIntermediate).await;

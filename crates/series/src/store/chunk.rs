@@ -54,7 +54,7 @@ impl Chunk {
         self.bits.bytes.capacity()
     }
 
-    /// Gives back the memory that a closed chunk will not need.
+    /// Releases the memory that a closed chunk will not need.
     pub(super) fn close(&mut self) {
         self.bits.bytes.shrink_to_fit();
     }

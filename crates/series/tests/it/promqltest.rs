@@ -63,7 +63,7 @@ fn the_scripts_of_prometheus_pass() {
     let scripts = scripts();
     if scripts.is_empty() {
         // Not by the macro: what it prints is kept back when a test passes.
-        let _told = writeln!(
+        let _reported = writeln!(
             std::io::stderr(),
             "SKIPPED: Prometheus's PromQL test scripts are not here; set PROMQLTEST_DIR to run them"
         );

@@ -155,7 +155,7 @@ const MISTAKES: [(&str, &str); 30] = [
 ];
 
 #[test]
-fn mistakes_are_told_with_their_places() {
+fn mistakes_are_reported_with_their_places() {
     for (rule, expected) in MISTAKES {
         let text = format!("groups:\n  - name: g\n    rules:\n      - {rule}\n");
         let problems = load(&text).expect_err(rule);
@@ -170,7 +170,7 @@ fn mistakes_are_told_with_their_places() {
 }
 
 #[test]
-fn all_mistakes_of_a_file_are_told_at_once() {
+fn all_mistakes_of_a_file_are_reported_at_once() {
     let problems = load(
         "groups:
   - name: g

@@ -104,7 +104,7 @@ tests:
 }
 
 #[test]
-fn expectations_that_do_not_hold_are_told_with_what_came_out() {
+fn expectations_that_do_not_hold_are_reported_with_what_came_out() {
     let report = run_tests(
         "  - name: wrong
     interval: 1m
@@ -175,7 +175,7 @@ fn a_rule_that_fails_ends_its_test() {
 }
 
 #[test]
-fn mistakes_in_a_test_file_are_told_with_their_places() {
+fn mistakes_in_a_test_file_are_reported_with_their_places() {
     let text = "rule_files: [missing.yml, bad.yml]
 evaluation_interval: 0s
 group_eval_order: [a, a]

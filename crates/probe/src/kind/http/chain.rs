@@ -285,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_told_from_its_port() {
+    fn a_name_and_its_port_are_distinguished() {
         for (host, name) in [
             ("a.example:8443", "a.example"),
             ("a.example", "a.example"),

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_what_to_do() {
+    fn mistakes_are_reported_with_what_to_do() {
         for (text, message, hint) in [
             (
                 "{ pointer: status, exists: true }",

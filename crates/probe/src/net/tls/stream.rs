@@ -1,4 +1,4 @@
-//! The streams below and above TLS: the first bytes that came, and an end without a farewell.
+//! The streams below and above TLS: the first bytes that came, and an end without `close_notify`.
 //!
 //! Must not know what is spoken.
 
