@@ -1,16 +1,14 @@
 //! The answers of the embedded store and of the published rule groups.
 //!
-//! One selection for each metric serves all targets, so that ten thousand of them are no harder on the store than one. Must not know
-//! how samples come into the store, nor when rules are evaluated.
+//! Must not know how samples come into the store, nor when rules are evaluated.
 
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
-use regex::Regex;
 use series::{
-    Labels, Matcher, Matching, Queryable as _, Series, StorageError, Timestamp, is_stale,
+    Labels, Matcher, Queryable as _, Series, StorageError, Timestamp, is_stale,
     labels::METRIC_NAME,
     rule::{self, AlertState, GroupView, RuleView},
     store::Store,
@@ -20,7 +18,7 @@ use super::{
     Query, Unreadable,
     alert::{Alert, RuleSummary},
     past::{Past, ResponseTimes},
-    window::{SPANS, Window},
+    window::Window,
 };
 use crate::{
     config::{Identity, JOB, Target},
@@ -32,9 +30,6 @@ const FRESH_MS: i64 = 5 * 60_000;
 
 /// How far back it is looked for when an address was probed last.
 const REMOVED_MS: i64 = 7 * 86_400_000;
-
-/// About how many samples are read at once: it bounds the memory that a page with many targets takes.
-const SAMPLES_MAX: i64 = 2_000_000;
 
 /// Answers from the embedded store and the published rule groups.
 pub struct Embedded {
@@ -48,8 +43,8 @@ impl Embedded {
         Self { store, rules }
     }
 
-    /// Hands every series of a metric of the wanted targets' addresses to `take`, with the target that it is of, in pieces of
-    /// bounded size.
+    /// Hands every series of a metric of the wanted targets' addresses to `take`, with the target that it is of. One address at a
+    /// time, which the store finds by its index: it bounds the memory that a page with many targets takes.
     fn scan(
         &self,
         metric: &str,
@@ -59,40 +54,23 @@ impl Embedded {
     ) -> Result<(), StorageError> {
         let instances: BTreeSet<&str> =
             targets.iter().map(|target| target.instance.as_str()).collect();
-        let matchers = matchers(metric, &instances);
-        let interval_ms = targets.iter().map(|target| target.interval.as_millis()).min();
-        let interval_ms = i64::try_from(interval_ms.unwrap_or(1)).unwrap_or(i64::MAX).max(1);
-        let count = i64::try_from(instances.len()).unwrap_or(i64::MAX);
-        let samples_a_span = (window.step_ms / interval_ms).saturating_mul(count).max(1);
-        let stride = (SAMPLES_MAX / samples_a_span).clamp(1, SPANS);
-        let mut first = 0;
-        while first < SPANS {
-            let until = (first + stride).min(SPANS);
-            for series in self.store.select(&matchers, window.begin(first), window.begin(until))? {
-                if instances.contains(series.labels.get("instance").unwrap_or("")) {
-                    take(&Identity::of(&series.labels), &series);
-                }
+        for instance in instances {
+            let matchers = of_address(metric, instance);
+            for series in self.store.select(&matchers, window.start, window.end())? {
+                take(&Identity::of(&series.labels), &series);
             }
-            first = until;
         }
         Ok(())
     }
 }
 
-/// What selects a metric of some addresses.
-fn matchers(metric: &str, instances: &BTreeSet<&str>) -> Vec<Matcher> {
-    let mut matchers = vec![Matcher::equal(METRIC_NAME, metric), Matcher::equal("job", JOB)];
-    let one = instances.first().filter(|name| instances.len() == 1 && !name.is_empty());
-    if let Some(instance) = one {
-        matchers.push(Matcher::equal("instance", instance));
-        return matchers;
-    }
-    let names: Vec<String> = instances.iter().map(|instance| regex::escape(instance)).collect();
-    // Names that are too long for one expression are picked from the whole answer instead.
-    if let Ok(regex) = Regex::new(&format!("^(?s:{})$", names.join("|"))) {
-        matchers.push(Matcher { name: "instance".into(), matching: Matching::Regex(regex) });
-    }
-    matchers
+/// What selects a metric of an address.
+fn of_address(metric: &str, instance: &str) -> [Matcher; 3] {
+    [
+        Matcher::equal(METRIC_NAME, metric),
+        Matcher::equal("job", JOB),
+        Matcher::equal("instance", instance),
+    ]
 }
 
 /// The probe's own label of a series: a target with a label of the same name has pushed it aside.
@@ -172,11 +150,7 @@ impl Query for Embedded {
     }
 
     fn is_waiting(&self, target: &Target, now: Timestamp) -> Result<bool, Unreadable> {
-        let matchers = [
-            Matcher::equal(METRIC_NAME, "target:waiting"),
-            Matcher::equal("job", JOB),
-            Matcher::equal("instance", &target.instance),
-        ];
+        let matchers = of_address("target:waiting", &target.instance);
         let own = target.identity();
         let found = self.store.latest(&matchers, now.saturating_sub(FRESH_MS), now, false)?;
         let of_target = |labels: &Labels| Identity::of(labels) == own;
@@ -184,11 +158,7 @@ impl Query for Embedded {
     }
 
     fn last_probed(&self, instance: &str, now: Timestamp) -> Result<Option<Timestamp>, Unreadable> {
-        let matchers = [
-            Matcher::equal(METRIC_NAME, "probe_success"),
-            Matcher::equal("job", JOB),
-            Matcher::equal("instance", instance),
-        ];
+        let matchers = of_address("probe_success", instance);
         let found = self.store.latest(&matchers, now.saturating_sub(REMOVED_MS), now, true)?;
         Ok(found.iter().map(|(_, sample)| sample.timestamp).max())
     }
