@@ -65,7 +65,7 @@ impl Opened {
 }
 
 /// The addresses that may be connected to, or why there is none.
-pub(super) fn permitted(
+pub(crate) fn permitted(
     addresses: &[SocketAddr],
     destination: &Destination<'_>,
     notes: &mut Vec<String>,
@@ -106,7 +106,7 @@ pub(crate) async fn connect(
 
 /// The first attempt that succeeds. Those at the other addresses start 250 ms apart, or at once when one fails; closer
 /// together where half of the time would not be enough for all of them.
-pub(super) async fn first<T, F>(
+pub(crate) async fn first<T, F>(
     addresses: Vec<SocketAddr>,
     time_left: Duration,
     notes: &mut Vec<String>,
@@ -180,7 +180,7 @@ fn bound(source: IpAddr) -> Result<TcpSocket, Failure> {
 }
 
 /// Why a local address cannot be used.
-pub(super) fn unbound(source: IpAddr, error: &io::Error) -> Failure {
+pub(crate) fn unbound(source: IpAddr, error: &io::Error) -> Failure {
     // A missing address is a mistake of the module, and everything else a shortage: neither is the target's.
     let reason = match error.kind() {
         io::ErrorKind::AddrNotAvailable => Reason::Config,
@@ -190,7 +190,7 @@ pub(super) fn unbound(source: IpAddr, error: &io::Error) -> Failure {
 }
 
 /// What an error of the system says about an address that was to be connected to.
-pub(super) fn failure(address: SocketAddr, error: &io::Error) -> Failure {
+pub(crate) fn failure(address: SocketAddr, error: &io::Error) -> Failure {
     // Without IPv6 on this machine, an IPv6 address cannot be assigned, which is no shortage: the address is unreachable.
     let no_family = address.is_ipv6() && error.kind() == io::ErrorKind::AddrNotAvailable;
     if let Some(fault) = local_fault(error).filter(|_| !no_family) {

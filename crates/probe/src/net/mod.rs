@@ -5,10 +5,11 @@
 pub(crate) mod cert;
 pub(crate) mod connect;
 mod dns;
+pub(crate) mod exchange;
 mod fault;
 mod names;
 pub(crate) mod policy;
-mod port;
+pub(crate) mod port;
 pub(crate) mod proxies;
 #[cfg(feature = "http3")]
 pub(crate) mod quic;

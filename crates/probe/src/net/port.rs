@@ -28,9 +28,11 @@ const STRAYS_MAX: usize = 100;
 const RECEIVED_MAX: usize = 4;
 
 /// A socket for each family of name servers, opened when it is first needed.
-pub(super) struct Port {
-    /// The only server there is. The system then listens to nobody else, and reports when nobody is there.
+pub(crate) struct Port {
+    /// The only server there is. The system then listens to nobody else, and tells when nobody is there.
     only: Option<SocketAddr>,
+    /// The local address to ask from.
+    source: Option<IpAddr>,
     ipv4: OnceLock<UdpSocket>,
     ipv6: OnceLock<UdpSocket>,
     state: Mutex<State>,
@@ -51,10 +53,20 @@ struct Waiting {
 }
 
 impl Port {
-    /// Sockets for questions to these servers.
-    pub(super) fn new(servers: &[SocketAddr]) -> Self {
+    /// Sockets for questions to these servers, from a local address where that matters.
+    pub(crate) fn new(servers: &[SocketAddr], source: Option<IpAddr>) -> Self {
         let only = if let [only] = servers { Some(*only) } else { None };
-        Self { only, ipv4: OnceLock::new(), ipv6: OnceLock::new(), state: Mutex::default() }
+        Self { only, source, ipv4: OnceLock::new(), ipv6: OnceLock::new(), state: Mutex::default() }
+    }
+
+    /// How many datagrams came that answer no question.
+    pub(crate) fn strays(&self) -> usize {
+        self.state().strays
+    }
+
+    /// Counts a datagram that only looked like an answer.
+    pub(super) fn pass_over(&self) -> io::Result<()> {
+        self.state().pass_over()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -69,7 +81,7 @@ impl Port {
         if let Some(socket) = cell.get() {
             return Ok(socket);
         }
-        let socket = std::net::UdpSocket::bind((any, 0))?;
+        let socket = std::net::UdpSocket::bind((self.source.unwrap_or(any), 0))?;
         if let Some(only) = self.only {
             socket.connect(only)?;
         }
@@ -112,8 +124,13 @@ impl State {
             Some(waiting) if waiting.received.len() < RECEIVED_MAX => {
                 waiting.received.push_back(Ok(bytes.to_vec()));
             }
-            _ => self.strays += 1,
+            _ => self.pass_over()?,
         }
+        Ok(())
+    }
+
+    fn pass_over(&mut self) -> io::Result<()> {
+        self.strays += 1;
         if self.strays < STRAYS_MAX {
             Ok(())
         } else {

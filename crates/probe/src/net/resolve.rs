@@ -111,7 +111,7 @@ impl Resolver {
             let detail = format!("{name:?} is no name that a name server can be asked for");
             return Err(Failure::new(Phase::Resolve, Reason::Malformed, detail));
         };
-        let port = Port::new(&configuration.servers);
+        let port = Port::new(&configuration.servers, None);
         let Configuration { servers, attempts, .. } = &configuration;
         let asking = Asking {
             servers,
@@ -121,7 +121,11 @@ impl Resolver {
             port: &port,
             share: Duration::ZERO,
         };
-        search(&candidates, asking).await
+        let found = search(&candidates, asking).await;
+        if found.is_err() && port.strays() > 0 {
+            trace.note(format!("{} messages came that answer no question", port.strays()));
+        }
+        found
     }
 }
 
