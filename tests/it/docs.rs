@@ -168,26 +168,61 @@ fn the_changelog_knows_the_version() {
     assert!(changelog.contains(&format!("\n## [{}]", env!("CARGO_PKG_VERSION"))));
 }
 
+/// The source in which the settings of a kind are declared.
+fn settings_of(kind: &str) -> String {
+    let folder = root().join("crates/probe/src/kind").join(kind);
+    let found = ["settings/mod.rs", "settings.rs", "mod.rs"]
+        .iter()
+        .map(|name| folder.join(name))
+        .filter(|path| path.is_file())
+        .map(|path| read(&path))
+        .find_map(|source| {
+            let mut name = kind[..1].to_uppercase();
+            name.push_str(&kind[1..]);
+            let (_, settings) = source.split_once(&format!("pub struct {name} {{"))?;
+            Some(settings.split_once("\n}\n")?.0.to_owned())
+        });
+    found.unwrap_or_else(|| panic!("the settings of {kind}"))
+}
+
+/// The metrics that a kind may yield.
+fn metrics_of(kind: &str) -> BTreeSet<&'static str> {
+    let modules = probe::Module::builtin();
+    let module = modules.values().find(|module| module.kind() == kind).expect("a built-in module");
+    module.check().metrics().map(|metric| metric.name).collect()
+}
+
 #[test]
-fn the_page_about_http_modules_has_every_key_and_every_reason() {
-    let page = document("docs/http-module.md");
-    let source = document("crates/probe/src/kind/http/settings/mod.rs");
-    let (_, settings) = source.split_once("pub struct Http {").expect("the settings of http");
-    let (settings, _) = settings.split_once("\n}\n").expect("the end of the settings");
+fn each_kind_has_a_page_with_all_its_keys_and_metrics() {
     let field = Regex::new(r"(?m)^    (?:pub\S* )?([a-z0-9_]+): ").unwrap();
-    let mut missing: Vec<String> = field
-        .captures_iter(settings)
-        .map(|found| found[1].to_owned())
-        .filter(|key| !page.contains(&format!("`{key}`")))
-        .collect();
-    assert!(missing.len() < field.captures_iter(settings).count(), "no key was found");
+    let mut missing = Vec::new();
+    for kind in probe::KINDS {
+        let name = format!("docs/{kind}-module.md");
+        let page = document(&name);
+        let settings = settings_of(kind);
+        let keys: Vec<&str> =
+            field.captures_iter(&settings).map(|found| found.get(1).unwrap().as_str()).collect();
+        assert!(keys.len() > 3, "{kind}: {keys:?}");
+        let metrics = metrics_of(kind);
+        let words = keys.into_iter().chain(metrics);
+        missing.extend(
+            words
+                .filter(|word| !page.contains(&format!("`{word}`")))
+                .map(|word| format!("{name}: {word}")),
+        );
+    }
+    assert_none("words that the pages of the kinds lack", &missing);
+}
+
+#[test]
+fn the_page_about_http_modules_has_every_reason() {
+    let page = document("docs/http-module.md");
     let phases = probe::Phase::ALL.iter().map(|phase| phase.as_str());
     let reasons = probe::Reason::ALL.iter().map(|reason| reason.as_str());
-    missing.extend(
-        phases
-            .chain(reasons)
-            .filter(|word| !page.contains(&format!("`{word}`")))
-            .map(str::to_owned),
-    );
+    let missing: Vec<String> = phases
+        .chain(reasons)
+        .filter(|word| !page.contains(&format!("`{word}`")))
+        .map(str::to_owned)
+        .collect();
     assert_none("words that docs/http-module.md lacks", &missing);
 }
