@@ -130,17 +130,20 @@ impl Query for Embedded {
     fn response_times(
         &self,
         target: &Target,
+        phases: Option<&str>,
         window: &Window,
     ) -> Result<ResponseTimes, Unreadable> {
         let own = target.identity();
         let mut times = ResponseTimes::default();
-        self.scan("probe_http_duration_seconds", &[target], window, |identity, series| {
-            if *identity == own {
-                let phase = own_label(series, "phase").to_owned();
-                let means = times.phases.entry(phase).or_default();
-                series.samples.iter().for_each(|sample| means.add(window, *sample));
-            }
-        })?;
+        if let Some(phases) = phases {
+            self.scan(phases, &[target], window, |identity, series| {
+                if *identity == own {
+                    let phase = own_label(series, "phase").to_owned();
+                    let means = times.phases.entry(phase).or_default();
+                    series.samples.iter().for_each(|sample| means.add(window, *sample));
+                }
+            })?;
+        }
         self.scan("probe_duration_seconds", &[target], window, |identity, series| {
             if *identity == own {
                 series.samples.iter().for_each(|sample| times.whole.add(window, *sample));

@@ -39,12 +39,17 @@ pub trait Query: Send + Sync {
         window: &Window,
     ) -> Result<HashMap<Identity, Past>, Unreadable>;
 
-    /// How long a target took to answer within a window.
+    /// How long a target took to answer within a window. `phases` is the metric that says how long each phase of its probes
+    /// took, for kinds that have phases.
     ///
     /// # Errors
     /// When the answer cannot be read.
-    fn response_times(&self, target: &Target, window: &Window)
-    -> Result<ResponseTimes, Unreadable>;
+    fn response_times(
+        &self,
+        target: &Target,
+        phases: Option<&str>,
+        window: &Window,
+    ) -> Result<ResponseTimes, Unreadable>;
 
     /// Whether a failing target is not reported for now, because what fails is something bigger: what it depends on, or the place
     /// that it is probed from.

@@ -1,7 +1,10 @@
 //! The page of one target: its state, its past, and what to look at when it fails.
 
+use std::sync::Arc;
+
 use maud::{Markup, html};
 use notation::text::shortened;
+use probe::PhaseMetric;
 use series::Timestamp;
 
 use super::{
@@ -21,14 +24,16 @@ use crate::{
     query::{Alert, Failures, Means, Past, Query, ResponseTimes, SPANS, Unreadable},
 };
 
-/// The phases of an HTTP probe in the order in which they happen, with the classes of their colours.
-const PHASES: [(&str, &str); 5] = [
-    ("resolve", "p-resolve"),
-    ("connect", "p-connect"),
-    ("tls", "p-tls"),
-    ("processing", "p-processing"),
-    ("transfer", "p-transfer"),
-];
+/// The class of the colour of a phase.
+fn class(phase: &str) -> &'static str {
+    match phase {
+        "resolve" => "p-resolve",
+        "connect" => "p-connect",
+        "tls" => "p-tls",
+        "transfer" => "p-transfer",
+        _ => "p-processing",
+    }
+}
 
 /// The page `/targets/{instance}`.
 pub(super) fn page(facts: &Facts, asked: &Asked) -> Page {
@@ -103,12 +108,18 @@ struct History {
 }
 
 impl History {
-    fn read(query: &dyn Query, status: &Status<'_>, range: Range) -> Result<Self, Unreadable> {
+    fn read(
+        query: &dyn Query,
+        status: &Status<'_>,
+        phases: Option<&PhaseMetric>,
+        range: Range,
+    ) -> Result<Self, Unreadable> {
         let target = status.target;
+        let phases = phases.map(|phases| phases.metric.name);
         let past = query.past(&[target], &range.window)?.remove(&target.identity());
         Ok(Self {
             past: past.unwrap_or_default(),
-            times: query.response_times(target, &range.window)?,
+            times: query.response_times(target, phases, &range.window)?,
             waiting: status.state == State::Down && query.is_waiting(target, range.window.end())?,
         })
     }
@@ -127,6 +138,8 @@ fn details(
     let path = format!("/targets/{}", links::encoded(&target.instance));
     let parameters = links::target_parameters(&identity);
     let further = if parameters.is_empty() { parameters } else { format!("&{parameters}") };
+    let module = facts.monitor.config().modules.get(&target.module).map(Arc::clone);
+    let phases = module.and_then(|module| module.check().phases());
     let history = facts.monitor.history();
     let remembered = history.of_watched(&target.instance, &target.module, &identity.prober);
     html! {
@@ -138,7 +151,7 @@ fn details(
             }
         }
         (others(target, siblings))
-        @match History::read(query, status, range) {
+        @match History::read(query, status, phases, range) {
             Err(error) => (unreadable(&error)),
             Ok(History { past, times, waiting }) => {
                 @if waiting { (why_it_waits(target)) }
@@ -148,7 +161,7 @@ fn details(
                 div.wide { (availability::bar(&past.availability, &range)) }
                 div.ends aria-hidden="true" { span { (range.label(0)) } span { (range.label(SPANS)) } }
                 h2 { "Response time" }
-                (response_times(&times, &range))
+                (response_times(&times, phases, &range))
                 (alert_section(&status.alerts, facts))
                 h2 { "Failures by reason, last " (range.name) }
                 (reasons(&past.failures, now))
@@ -156,7 +169,7 @@ fn details(
         }
         (evidence::section(&remembered, now))
         (settings(target))
-        (queries(target, siblings))
+        (queries(target, phases, siblings))
     }
 }
 
@@ -223,13 +236,16 @@ fn tiles(status: &Status<'_>, past: &Past, range: &Range, now: Timestamp) -> Mar
     }
 }
 
-fn response_times(times: &ResponseTimes, range: &Range) -> Markup {
+fn response_times(
+    times: &ResponseTimes,
+    phases: Option<&'static PhaseMetric>,
+    range: &Range,
+) -> Markup {
     let nothing = Means::default();
-    let phases = PHASES.map(|(name, class)| Band {
-        name,
-        class,
-        means: times.phases.get(name).unwrap_or(&nothing),
-    });
+    let names = phases.into_iter().flat_map(|phases| phases.names.iter().copied());
+    let band =
+        |name| Band { name, class: class(name), means: times.phases.get(name).unwrap_or(&nothing) };
+    let phases: Vec<Band<'_>> = names.map(band).collect();
     if phases.iter().any(|band| band.means.has_values()) {
         chart::chart("Mean response time by phase", &phases, range)
     } else {
@@ -294,7 +310,7 @@ fn settings(target: &Target) -> Markup {
 }
 
 /// Links to the stored numbers, for those who want to go on by themselves.
-fn queries(target: &Target, siblings: &[&Target]) -> Markup {
+fn queries(target: &Target, phases: Option<&'static PhaseMetric>, siblings: &[&Target]) -> Markup {
     let matcher = |name: &str| {
         let text = target.labels.get(name).unwrap_or("");
         let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
@@ -306,13 +322,10 @@ fn queries(target: &Target, siblings: &[&Target]) -> Markup {
     let names = ["module", PROBER].into_iter().filter(differs);
     let matchers: Vec<String> = ["instance"].into_iter().chain(names).map(matcher).collect();
     let matchers = matchers.join(",");
-    let queries = [
-        "probe_success",
-        "probe_duration_seconds",
-        "probe_http_duration_seconds",
-        "probe_failure_info",
-        "ALERTS",
-    ];
+    let queries = ["probe_success", "probe_duration_seconds"]
+        .into_iter()
+        .chain(phases.map(|phases| phases.metric.name))
+        .chain(["probe_failure_info", "ALERTS"]);
     html! {
         h2 { "Numbers" }
         ul {

@@ -1,7 +1,8 @@
 //! The list of probe kinds.
 //!
-//! Adding a kind is a file in `kind/` and a line in the list at the end of this file: its section in the modules file, the
-//! suggestions in error messages and the HELP lines follow from it. Must not know any kind's particulars.
+//! Adding a kind is a folder in `kind/` and a line in the list at the end of this file: its section in the modules file, the
+//! modules that are there without one, the suggestions in error messages, the HELP lines and the chart of its phases follow
+//! from it. Must not know any kind's particulars.
 
 use notation::Diagnostic;
 
@@ -9,13 +10,13 @@ use crate::{
     context::ProbeContext,
     kind::Probe,
     net::Net,
-    report::{Failure, MetricDef},
+    report::{Failure, MetricDef, PhaseMetric},
     target::{AddressForm, Target},
 };
 
 /// Generates everything that depends on the list of kinds.
 macro_rules! kinds {
-    ($($name:ident => $settings:ty),+ $(,)?) => {
+    (kinds: { $($name:ident => $settings:ty),+ $(,)? } not_yet: { $($ignored:ident),* $(,)? }) => {
         /// A check of one of the known kinds.
         #[derive(Clone, Debug)]
         #[expect(non_camel_case_types, reason = "the variants are named as in the modules file")]
@@ -26,6 +27,17 @@ macro_rules! kinds {
         /// The names of all kinds, as in `prober:`.
         pub const KINDS: &[&str] = &[$(stringify!($name)),+];
 
+        /// The kinds that `blackbox_exporter` has and this program does not have yet.
+        pub(crate) const KINDS_NOT_YET: &[&str] = &[$(stringify!($ignored)),*];
+
+        /// The modules that are there without a file: name, kind, and section as YAML.
+        pub(crate) fn builtin() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+            let modules = [$((stringify!($name), <$settings as Probe>::BUILTIN)),+];
+            modules.into_iter().flat_map(|(kind, modules)| {
+                modules.iter().map(move |(name, section)| (*name, kind, *section))
+            })
+        }
+
         /// The sections of a module, one for each kind.
         #[derive(Clone, Debug, Default, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -34,17 +46,13 @@ macro_rules! kinds {
             pub(crate) timeout: Option<crate::setting::GoDuration>,
             $($name: Option<Box<$settings>>,)+
             // The sections of blackbox_exporter's other kinds are accepted and ignored, as its own are.
-            dns: Option<serde::de::IgnoredAny>,
-            icmp: Option<serde::de::IgnoredAny>,
-            grpc: Option<serde::de::IgnoredAny>,
-            unix: Option<serde::de::IgnoredAny>,
-            websocket: Option<serde::de::IgnoredAny>,
+            $($ignored: Option<serde::de::IgnoredAny>,)*
         }
 
         impl RawModule {
             /// The check of a kind, with the settings of its section or the default ones; `None` when there is no such kind.
             pub(crate) fn into_check(self, kind: &str) -> Option<Check> {
-                let _ignored = (self.dns, self.icmp, self.grpc, self.unix, self.websocket);
+                let _ignored = ($(self.$ignored,)*);
                 match kind {
                     $(stringify!($name) => Some(Check::$name(self.$name.unwrap_or_default())),)+
                     _ => None,
@@ -60,7 +68,17 @@ macro_rules! kinds {
 
             /// How the kind's targets are written.
             pub fn address_form(&self) -> AddressForm {
-                match self { $(Self::$name(_) => <$settings as Probe>::ADDRESS),+ }
+                match self { $(Self::$name(settings) => settings.address_form()),+ }
+            }
+
+            /// What is wrong with a target of this form.
+            pub(crate) fn check_target(&self, target: &Target) -> Result<(), Diagnostic> {
+                match self { $(Self::$name(settings) => settings.check_target(target)),+ }
+            }
+
+            /// The metric that says how long each phase took.
+            pub fn phases(&self) -> Option<&'static PhaseMetric> {
+                match self { $(Self::$name(_) => <$settings as Probe>::PHASES),+ }
             }
 
             /// What the kind may yield beyond what every kind does.
@@ -96,8 +114,11 @@ macro_rules! kinds {
     };
 }
 
-// THE LIST: one line for each kind.
+// THE LIST: one line for each kind, and the names of those that blackbox_exporter has besides.
 kinds! {
-    http => crate::kind::http::Http,
-    tcp => crate::kind::tcp::Tcp,
+    kinds: {
+        http => crate::kind::http::Http,
+        tcp => crate::kind::tcp::Tcp,
+    }
+    not_yet: { dns, icmp, grpc, unix, websocket }
 }

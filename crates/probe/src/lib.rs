@@ -33,7 +33,7 @@ pub use kinds::{Check, KINDS};
 pub use module::{Module, Modules, parse_modules};
 pub use net::{Net, NetError};
 pub use report::{
-    CertificateSummary, Evidence, Failure, Hop, Label, MetricDef, Outcome, Phase, ProbeResult,
-    Reason, Sample, ServerTiming, Stage, TlsSummary, TlsVerdict, Warning, metric,
+    CertificateSummary, Evidence, Failure, Hop, Label, MetricDef, Outcome, Phase, PhaseMetric,
+    ProbeResult, Reason, Sample, ServerTiming, Stage, TlsSummary, TlsVerdict, Warning, metric,
 };
-pub use target::{Address, AddressForm, Target};
+pub use target::{Address, AddressForm, HostPort, Target};

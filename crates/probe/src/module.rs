@@ -9,23 +9,11 @@ use serde::Deserialize;
 
 use crate::{
     context::ProbeContext,
-    kinds::{Check, KINDS, RawModule},
+    kinds::{self, Check, KINDS, KINDS_NOT_YET, RawModule},
     net::Net,
     report::ProbeResult,
     target::Target,
 };
-
-/// The modules that need no file: the stock ones of `blackbox.yml` whose kinds there are.
-const BUILTIN: &str = "
-modules:
-  http_2xx: { prober: http }
-  http_post_2xx: { prober: http, http: { method: POST } }
-  tcp_connect: { prober: tcp }
-  tls_connect: { prober: tcp, tcp: { tls: true } }
-";
-
-/// Kinds that `blackbox_exporter` has and this program does not have yet.
-const KINDS_NOT_YET: &[&str] = &["dns", "icmp", "grpc", "unix", "websocket"];
 
 /// The modules of a file.
 #[derive(Clone, Debug, Default)]
@@ -115,8 +103,12 @@ fn all_kinds() -> String {
 impl Module {
     /// The modules that are there without any file.
     pub fn builtin() -> BTreeMap<String, Self> {
-        // The text is part of the program, and a test reads it.
-        parse_modules(BUILTIN).unwrap_or_default().usable
+        let modules = kinds::builtin().map(|(name, kind, section)| {
+            format!("  {name}: {{ prober: {kind}, {kind}: {section} }}\n")
+        });
+        let text: String = std::iter::once("modules:\n".to_owned()).chain(modules).collect();
+        // The text is that of the kinds, and a test reads it.
+        parse_modules(&text).unwrap_or_default().usable
     }
 
     /// The module's name.
@@ -144,7 +136,7 @@ impl Module {
     /// # Errors
     /// When the text is not an address of the form that the module's kind wants.
     pub fn target(&self, text: &str) -> Result<Target, Diagnostic> {
-        Target::parse(text, self.check.address_form())
+        self.checked(Target::parse(text, self.check.address_form())?)
     }
 
     /// Parses a target as `blackbox_exporter` does: a URL without a scheme gets `http://`.
@@ -152,7 +144,11 @@ impl Module {
     /// # Errors
     /// As [`Module::target`].
     pub fn target_lenient(&self, text: &str) -> Result<Target, Diagnostic> {
-        Target::parse_lenient(text, self.check.address_form())
+        self.checked(Target::parse_lenient(text, self.check.address_form())?)
+    }
+
+    fn checked(&self, target: Target) -> Result<Target, Diagnostic> {
+        self.check.check_target(&target).map(|()| target)
     }
 
     /// Gives a target another name to ask for: the Host header, and the name in TLS.
@@ -231,13 +227,18 @@ mod tests {
 
     #[test]
     fn the_built_in_modules_are_valid() {
-        let names: Vec<String> = Module::builtin().into_keys().collect();
-        assert_eq!(names, ["http_2xx", "http_post_2xx", "tcp_connect", "tls_connect"]);
+        let modules = Module::builtin();
+        for kind in KINDS {
+            assert!(modules.values().any(|module| module.kind() == *kind), "{kind} has none");
+        }
+        for stock in ["http_2xx", "http_post_2xx", "tcp_connect"] {
+            assert!(modules.contains_key(stock), "{stock}");
+        }
     }
 
     #[test]
     fn a_file_of_blackbox_exporter_is_read_and_shown_without_its_secrets() {
-        let text = "modules:\n  api:\n    prober: http\n    timeout: 5s\n    http:\n      method: POST\n      headers: { X-Api-Key: hunter2 }\n      body: '{}'\n      valid_status_codes: [200, 2xx, 300-399]\n      fail_if_body_not_matches_regexp: ['\"ok\"']\n      tls_config: { insecure_skip_verify: true }\n    dns: { query_name: x }\n";
+        let text = "modules:\n  api:\n    prober: http\n    timeout: 5s\n    http:\n      method: POST\n      headers: { X-Api-Key: hunter2 }\n      body: '{}'\n      valid_status_codes: [200, 2xx, 300-399]\n      fail_if_body_not_matches_regexp: ['\"ok\"']\n      tls_config: { insecure_skip_verify: true }\n    icmp: { ttl: 5 }\n";
         let modules = parse_modules(text).unwrap();
         let shown = modules.usable["api"].to_yaml();
         assert!(!shown.contains("hunter2"), "{shown}");
@@ -266,7 +267,7 @@ mod tests {
 
     #[test]
     fn every_mistake_of_a_file_is_reported_with_its_place() {
-        let text = "modules:\n  a: { prober: htp }\n  b:\n    prober: http\n    timeout: 5\n    http:\n      methd: GET\n      oauth2: {}\n      valid_status_codes: [2000]\n      fail_if_body_matches_regexp: ['(']\n  c: { prober: dns }\n  d: { timeout: 1s }\n";
+        let text = "modules:\n  a: { prober: htp }\n  b:\n    prober: http\n    timeout: 5\n    http:\n      methd: GET\n      oauth2: {}\n      valid_status_codes: [2000]\n      fail_if_body_matches_regexp: ['(']\n  c: { prober: icmp }\n  d: { timeout: 1s }\n";
         let problems: Vec<String> =
             parse_modules(text).unwrap_err().iter().map(ToString::to_string).collect();
         let found = problems.join("\n");

@@ -2,7 +2,7 @@
 //!
 //! Must not know which checks there are, only how they want their targets written.
 
-use std::sync::Arc;
+use std::{net::Ipv6Addr, sync::Arc};
 
 use notation::Diagnostic;
 use url::{Host, Url};
@@ -13,7 +13,18 @@ pub enum AddressForm {
     /// `https://example.com/path`
     Url,
     /// `example.com:443`
-    HostPort,
+    HostPort(HostPort),
+}
+
+/// The particulars of targets that are a host and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// What may stand before the host, as in `tcp://`.
+    pub scheme: &'static str,
+    /// The port of a target that names none; without it every target has to name one.
+    pub port: Option<u16>,
+    /// Whether something may follow behind a slash.
+    pub path: bool,
 }
 
 /// A valid address.
@@ -27,6 +38,8 @@ pub enum Address {
         host: Host<String>,
         /// The port.
         port: u16,
+        /// What follows behind the slash.
+        path: String,
     },
 }
 
@@ -43,7 +56,7 @@ impl Target {
     pub(crate) fn parse(text: &str, form: AddressForm) -> Result<Self, Diagnostic> {
         let address = match form {
             AddressForm::Url => Address::Url(parse_url(text)?),
-            AddressForm::HostPort => parse_host_port(text)?,
+            AddressForm::HostPort(form) => parse_host_port(text, form)?,
         };
         Ok(Self { text: text.into(), address, hostname: None })
     }
@@ -138,28 +151,52 @@ fn parse_url(text: &str) -> Result<Url, Diagnostic> {
     Ok(url)
 }
 
-fn parse_host_port(text: &str) -> Result<Address, Diagnostic> {
-    let example = "write it as db.example.com:5432 or [2001:db8::1]:5432";
-    let bare = text.strip_prefix("tcp://").unwrap_or(text).trim_end_matches('/');
-    if let Some((scheme, _)) = bare.split_once("://") {
-        return Err(refused(
-            format!("`{scheme}://` is not for this module: it wants a host and a port"),
-            example,
-        ));
-    }
-    let missing = || refused(format!("`{text}` has no port"), example);
-    let (host, port) = bare.rsplit_once(':').ok_or_else(missing)?;
-    let port: u16 = port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
-        refused(format!("`{port}` is not a port"), "a port is a number from 1 to 65535")
-    })?;
-    let host = Host::parse(host)
+fn parse_host_port(text: &str, form: HostPort) -> Result<Address, Diagnostic> {
+    let HostPort { scheme, port: usual, path: may_have_path } = form;
+    let example = match usual {
+        None => "write it as db.example.com:5432 or [2001:db8::1]:5432".to_owned(),
+        Some(port) => {
+            format!("write it as 192.0.2.1, ns.example.com:{port} or [2001:db8::1]:{port}")
+        }
+    };
+    let bare = match text.split_once("://").filter(|(before, _)| !before.contains('/')) {
+        Some((known, rest)) if known == scheme => rest,
+        Some((other, _)) => {
+            let message =
+                format!("`{other}://` is not for this module: it wants a host and a port");
+            return Err(refused(message, example));
+        }
+        None => text,
+    };
+    let (bare, path) = match bare.split_once('/') {
+        Some((bare, path)) if may_have_path => (bare, path),
+        _ => (bare.trim_end_matches('/'), ""),
+    };
+    let (host, port) = match usual {
+        // An address of IPv6 needs no brackets where no port follows.
+        Some(usual) if bare.parse::<Ipv6Addr>().is_ok() => (format!("[{bare}]"), usual),
+        Some(usual) if bare.ends_with(']') || !bare.contains(':') => (bare.to_owned(), usual),
+        _ => {
+            let missing = || refused(format!("`{text}` has no port"), example.clone());
+            let (host, port) = bare.rsplit_once(':').ok_or_else(missing)?;
+            let port: u16 = port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
+                refused(format!("`{port}` is not a port"), "a port is a number from 1 to 65535")
+            })?;
+            (host.to_owned(), port)
+        }
+    };
+    let host = Host::parse(&host)
         .map_err(|reason| refused(format!("`{host}` is not a host: {reason}"), example))?;
-    Ok(Address::HostPort { host, port })
+    Ok(Address::HostPort { host, port, path: path.to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As tcp modules want it.
+    const TCP: AddressForm =
+        AddressForm::HostPort(HostPort { scheme: "tcp", port: None, path: false });
 
     #[test]
     fn targets_are_parsed_strictly() {
@@ -167,9 +204,9 @@ mod tests {
             ("https://example.com/health?x=1", AddressForm::Url),
             ("http://[::1]:8080/", AddressForm::Url),
             ("http://müller.example/", AddressForm::Url),
-            ("db.example.com:5432", AddressForm::HostPort),
-            ("tcp://127.0.0.1:22", AddressForm::HostPort),
-            ("[::1]:22", AddressForm::HostPort),
+            ("db.example.com:5432", TCP),
+            ("tcp://127.0.0.1:22", TCP),
+            ("[::1]:22", TCP),
         ] {
             assert_eq!(Target::parse(text, form).unwrap().text(), text);
         }
@@ -180,17 +217,41 @@ mod tests {
             ("https://a b/", AddressForm::Url, "space"),
             // Punycode that hides a plain name (RUSTSEC-2024-0421).
             ("https://xn--example-.org/", AddressForm::Url, "not a URL"),
-            ("xn--example-.org:443", AddressForm::HostPort, "not a host"),
+            ("xn--example-.org:443", TCP, "not a host"),
             ("https://user:secret@example.com/", AddressForm::Url, "Authorization"),
-            ("example.com", AddressForm::HostPort, "no port"),
-            ("https://example.com/", AddressForm::HostPort, "a host and a port"),
-            ("example.com:http", AddressForm::HostPort, "not a port"),
-            ("example.com:0", AddressForm::HostPort, "not a port"),
-            ("a b:1", AddressForm::HostPort, "not a host"),
+            ("example.com", TCP, "no port"),
+            ("https://example.com/", TCP, "a host and a port"),
+            ("example.com:http", TCP, "not a port"),
+            ("example.com:0", TCP, "not a port"),
+            ("a b:1", TCP, "not a host"),
         ] {
             let error = Target::parse(text, form).unwrap_err().to_string();
             assert!(error.contains(needle), "{text}: {error}");
             assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_port_may_be_the_usual_one_and_a_path_may_follow() {
+        let form = AddressForm::HostPort(HostPort { scheme: "dns", port: Some(53), path: true });
+        for (text, host, port, path) in [
+            ("192.0.2.1", "192.0.2.1", 53, ""),
+            ("ns.example.com", "ns.example.com", 53, ""),
+            ("ns.example.com:5353/", "ns.example.com", 5353, ""),
+            ("2001:db8::1", "[2001:db8::1]", 53, ""),
+            ("[2001:db8::1]", "[2001:db8::1]", 53, ""),
+            ("[2001:db8::1]:5353", "[2001:db8::1]", 5353, ""),
+            ("192.0.2.1/www.example.com", "192.0.2.1", 53, "www.example.com"),
+            ("dns://192.0.2.1:5353/a.example?type=MX", "192.0.2.1", 5353, "a.example?type=MX"),
+            ("192.0.2.1/a://b", "192.0.2.1", 53, "a://b"),
+        ] {
+            let target = Target::parse(text, form).unwrap();
+            let expected =
+                Address::HostPort { host: Host::parse(host).unwrap(), port, path: path.to_owned() };
+            assert_eq!(*target.address(), expected, "{text}");
+        }
+        for text in ["", "tcp://192.0.2.1", "https://192.0.2.1/a", "a:0", "a:b", "[::1", "a b"] {
+            assert!(Target::parse(text, form).is_err(), "{text}");
         }
     }
 

@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     context::ProbeContext,
     net::Net,
-    report::{Failure, MetricDef},
+    report::{Failure, MetricDef, PhaseMetric},
     target::{AddressForm, Target},
 };
 
@@ -23,8 +23,22 @@ pub(crate) trait Probe:
     /// What it may yield beyond what every kind does.
     const METRICS: &'static [&'static [&'static MetricDef]];
 
+    /// Which of these metrics says how long each phase took; some kinds have none.
+    const PHASES: Option<&'static PhaseMetric> = None;
+
+    /// The modules that are there without a file: their names, and their sections as YAML.
+    const BUILTIN: &'static [(&'static str, &'static str)];
+
     /// How its targets are written.
-    const ADDRESS: AddressForm;
+    fn address_form(&self) -> AddressForm;
+
+    /// What a target of the right form needs besides.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn check_target(&self, _target: &Target) -> Result<(), Diagnostic> {
+        Ok(())
+    }
 
     /// The host name that the settings ask for whatever the target is; most kinds have none.
     fn own_hostname(&self) -> Option<&str> {

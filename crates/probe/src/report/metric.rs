@@ -14,6 +14,15 @@ pub struct MetricDef {
     pub help: &'static str,
 }
 
+/// A metric that says how long each phase of a probe took, by the label `phase`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PhaseMetric {
+    /// The metric.
+    pub metric: &'static MetricDef,
+    /// The phases in the order in which they happen.
+    pub names: &'static [&'static str],
+}
+
 /// A label: its name and its value. Only users choose names beyond those of this file.
 pub type Label = (Cow<'static, str>, Cow<'static, str>);
 
@@ -30,12 +39,14 @@ pub struct Sample {
 
 /// Declares metrics, one constant each.
 macro_rules! metrics {
-    ($($constant:ident = $name:literal, $help:literal;)+) => {
-        $(#[doc = $help] pub static $constant: MetricDef = MetricDef { name: $name, help: $help };)+
+    ($visibility:vis $($constant:ident = $name:literal, $help:literal;)+) => {
+        $(#[doc = $help] $visibility static $constant: $crate::report::MetricDef =
+            $crate::report::MetricDef { name: $name, help: $help };)+
     };
 }
 
 metrics! {
+    pub
     SUCCESS = "probe_success", "Displays whether or not the probe was a success.";
     DURATION = "probe_duration_seconds", "Returns how long the probe took to complete in seconds.";
     TIMEOUT = "probe_timeout_seconds", "How long the probe was allowed to take in seconds.";

@@ -15,7 +15,7 @@ pub(crate) use self::text::HIDDEN;
 pub use self::{
     evidence::{Evidence, Hop, Warning},
     failure::{Failure, Phase, Reason},
-    metric::{Label, MetricDef, Sample},
+    metric::{Label, MetricDef, PhaseMetric, Sample},
     result::{Outcome, ProbeResult},
     server_timing::ServerTiming,
     stage::Stage,

@@ -48,14 +48,23 @@ use crate::{
     context::ProbeContext,
     kind::Probe,
     net::Net,
-    report::{Failure, MetricDef, Phase, Reason, metric},
+    report::{Failure, MetricDef, Phase, PhaseMetric, Reason, metric},
     target::{Address, AddressForm, Target},
 };
 
 impl Probe for Http {
     const METRICS: &'static [&'static [&'static MetricDef]] =
         &[metric::ADDRESS, facts::METRICS, metric::TLS];
-    const ADDRESS: AddressForm = AddressForm::Url;
+    const PHASES: Option<&'static PhaseMetric> = Some(&PhaseMetric {
+        metric: &metric::HTTP_DURATION,
+        names: &["resolve", "connect", "tls", "processing", "transfer"],
+    });
+    const BUILTIN: &'static [(&'static str, &'static str)] =
+        &[("http_2xx", "{}"), ("http_post_2xx", "{ method: POST }")];
+
+    fn address_form(&self) -> AddressForm {
+        AddressForm::Url
+    }
 
     fn own_hostname(&self) -> Option<&str> {
         self.host_header()

@@ -18,7 +18,7 @@ use crate::{
     net::{Net, connect::Destination, tls::TlsSettings, transport::Transport},
     report::{Failure, Hop, MetricDef, Phase, Reason, metric},
     setting::Family,
-    target::{Address, AddressForm, Target, without_final_dot},
+    target::{Address, AddressForm, HostPort, Target, without_final_dot},
 };
 
 /// The settings of a TCP check.
@@ -60,7 +60,12 @@ impl Probe for Tcp {
         metric::TLS,
         &[&metric::FAILED_DUE_TO_REGEX, &metric::FAILED_DUE_TO_BYTES, &metric::EXPECT_INFO],
     ];
-    const ADDRESS: AddressForm = AddressForm::HostPort;
+    const BUILTIN: &'static [(&'static str, &'static str)] =
+        &[("tcp_connect", "{}"), ("tls_connect", "{ tls: true }")];
+
+    fn address_form(&self) -> AddressForm {
+        AddressForm::HostPort(HostPort { scheme: "tcp", port: None, path: false })
+    }
 
     fn mistakes(&self) -> Vec<Diagnostic> {
         step::mistakes(&self.query_response, self.tls)
@@ -72,7 +77,7 @@ impl Probe for Tcp {
         net: &Net,
         context: &mut ProbeContext,
     ) -> Result<(), Failure> {
-        let Address::HostPort { host, port } = target.address() else {
+        let Address::HostPort { host, port, .. } = target.address() else {
             return Err(Failure::new(
                 Phase::Policy,
                 Reason::InvalidTarget,
