@@ -45,6 +45,9 @@ macro_rules! metrics {
     };
 }
 
+// Kinds declare what only they yield.
+pub(crate) use metrics;
+
 metrics! {
     pub
     SUCCESS = "probe_success", "Displays whether or not the probe was a success.";
@@ -79,7 +82,6 @@ metrics! {
     HTTP_LAST_MODIFIED = "probe_http_last_modified_timestamp_seconds", "Returns the Last-Modified HTTP response header in unixtime.";
     FAILED_DUE_TO_REGEX = "probe_failed_due_to_regex", "Indicates if probe failed due to regex.";
     FAILED_DUE_TO_BYTES = "probe_failed_due_to_bytes", "Indicates if probe failed due to bytes.";
-    EXPECT_INFO = "probe_expect_info", "What a step of the dialogue found in the line that it expected; always 1.";
     FAILED_DUE_TO_CEL = "probe_failed_due_to_cel", "Indicates if probe failed due to CEL expression not matching.";
 }
 

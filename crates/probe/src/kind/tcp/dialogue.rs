@@ -28,6 +28,11 @@ const LABEL_BYTES_MAX: usize = 1024;
 /// How much of a line is quoted in a failure, in bytes.
 const QUOTED_BYTES_MAX: usize = 160;
 
+metric::metrics! {
+    pub(super)
+    EXPECT_INFO = "probe_expect_info", "What a step of the dialogue found in the line that it expected; always 1.";
+}
+
 /// A dialogue in progress.
 pub(super) struct Dialogue<'a> {
     /// What `starttls` asks for.
@@ -252,7 +257,7 @@ impl<'a> Dialogue<'a> {
         let labels: Vec<SampleLabel> = labels.iter().map(filled).collect();
         if !self.recorded.contains(&labels) {
             self.recorded.push(labels.clone());
-            context.labelled(&metric::EXPECT_INFO, labels, 1.0);
+            context.labelled(&EXPECT_INFO, labels, 1.0);
         }
     }
 }

@@ -58,7 +58,7 @@ impl Probe for Tcp {
     const METRICS: &'static [&'static [&'static MetricDef]] = &[
         metric::ADDRESS,
         metric::TLS,
-        &[&metric::FAILED_DUE_TO_REGEX, &metric::FAILED_DUE_TO_BYTES, &metric::EXPECT_INFO],
+        &[&metric::FAILED_DUE_TO_REGEX, &metric::FAILED_DUE_TO_BYTES, &dialogue::EXPECT_INFO],
     ];
     const BUILTIN: &'static [(&'static str, &'static str)] =
         &[("tcp_connect", "{}"), ("tls_connect", "{ tls: true }")];
