@@ -18,7 +18,7 @@ mod server;
 pub use backlog::FullBacklog;
 pub use behaviour::{Behaviour, Step};
 pub use certificates::{Certificates, Leaf, TlsSettings};
-pub use dns::{DnsAnswer, DnsServer, FORGED, Question};
+pub use dns::{DnsAnswer, DnsServer, FORGED, Question, Sections};
 pub use frames::Frames;
 pub use openssl::{OpenSsl, OpenSslServer};
 pub use server::Server;
