@@ -92,7 +92,10 @@ const FAILURES: &[Entry] = &[
     entry("body", "decode", "the body cannot be decoded", "Compare Content-Encoding with what the service really sends."),
     entry("body", "decode_limit", "the decoded body is larger than allowed", "Choose a smaller page, or raise the module's body_size_limit."),
     entry("body", "bad_framing", "the chunks of the body are broken", "Look at the proxy or the service that writes them."),
-    entry("check", "status", "the status code is not an expected one", "The answer in the evidence says more; compare with the module's valid_status_codes."),
+    entry("check", "status", "the status code is not an expected one", "The answer in the evidence says more; compare with the module's valid_status_codes or valid_rcodes."),
+    entry("check", "nxdomain", "the name server says that the name does not exist", "Look for a spelling mistake in the name that is asked for, a removed DNS record or an expired domain."),
+    entry("check", "servfail", "the name server failed to answer", "Look in its log; DNSSEC, a zone transfer or a server that it asks may be broken."),
+    entry("check", "refused", "the name server refuses to answer", "Look whom it serves, and whether it is asked for recursion although it only knows zones of its own."),
     entry("check", "http_version", "the HTTP version is not an expected one", "Compare the answer in the evidence with the module's valid_http_versions."),
     entry("check", "regexp", "the answer's text is not as expected", "Compare the answer in the evidence with the module's expressions."),
     entry("check", "missing_text", "the answer does not hold the text that is expected", "Compare the answer in the evidence with the module's expect_bytes."),
@@ -130,6 +133,7 @@ const WARNINGS: &[(&str, &str)] = &[
     ("downgrade", "A redirect leads from https to http, where anybody on the way can read and change the traffic."),
     ("user_in_location", "A redirect names a user or a password in its address: it ends up in logs and histories."),
     ("name_server", "The first name server did not answer; the next one did, after a delay."),
+    ("truncated_answer", "The answer is longer than a datagram, so that clients ask again over TCP: look that the server answers there too."),
     ("clock_step", "The clock of this machine was set during the probe: the times of this probe may be wrong."),
 ];
 

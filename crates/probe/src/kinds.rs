@@ -119,6 +119,7 @@ kinds! {
     kinds: {
         http => crate::kind::http::Http,
         tcp => crate::kind::tcp::Tcp,
+        dns => crate::kind::dns::Dns,
     }
-    not_yet: { dns, icmp, grpc, unix, websocket }
+    not_yet: { icmp, grpc, unix, websocket }
 }

@@ -27,11 +27,20 @@ const OLDEST: (u32, u32) = (0, 26);
 const START: Duration = Duration::from_secs(30);
 
 /// Metrics that say how long something took: that they are there is compared, not how much they are.
-const TIMES: &[&str] =
-    &["probe_duration_seconds", "probe_dns_lookup_time_seconds", "probe_http_duration_seconds"];
+const TIMES: &[&str] = &[
+    "probe_dns_duration_seconds",
+    "probe_dns_lookup_time_seconds",
+    "probe_duration_seconds",
+    "probe_http_duration_seconds",
+];
 
 /// All other metrics that are compared; what only we export is not.
 const NUMBERS: &[&str] = &[
+    "probe_dns_additional_rrs",
+    "probe_dns_answer_rrs",
+    "probe_dns_authority_rrs",
+    "probe_dns_query_succeeded",
+    "probe_dns_serial",
     "probe_expect_info",
     "probe_failed_due_to_bytes",
     "probe_failed_due_to_cel",

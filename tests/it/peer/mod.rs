@@ -137,6 +137,10 @@ async fn compare(
 
     let name = row.row.name;
     let mut findings = Vec::new();
+    let is_up = |answer: &exporter::Answer| answer["probe_success"].contains("1");
+    if row.row.up && !(is_up(&from_peer) && is_up(&from_us)) {
+        findings.push(format!("{name}: not up"));
+    }
     let mut explained = BTreeSet::new();
     let mut listed: BTreeMap<&str, &str> = row
         .row

@@ -2,9 +2,14 @@
 //!
 //! Must not know which rows there are.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
-use testkit::{Behaviour, Certificates, Leaf, Server, Step, TlsSettings};
+use testkit::{
+    Behaviour, Certificates, DnsAnswer, DnsServer, Leaf, Question, Server, Step, TlsSettings,
+};
 use tokio::time::timeout;
 
 /// The header fields of a request that are not compared: every client has its own.
@@ -32,6 +37,12 @@ pub(super) enum Setup {
     Tls(Leaf, TlsSettings, Behaviour),
     /// A server that begins TLS after these steps.
     StartTls(Vec<Step>, Behaviour),
+    /// A name server that says this about every name.
+    NameServer(DnsAnswer),
+    /// The same on `::1`.
+    NameServer6(DnsAnswer),
+    /// The same with TLS on its connections.
+    SecureNameServer(Leaf, DnsAnswer),
     /// Nobody.
     Nobody,
 }
@@ -53,6 +64,8 @@ pub(super) struct Row {
     pub(super) query: &'static str,
     /// A metric that is not compared.
     pub(super) without: Option<&'static str>,
+    /// Whether both have to call the target up: their agreement could be that both are mistaken.
+    pub(super) up: bool,
     /// The listed differences: the key in `docs/differences.md` and the metrics that it concerns.
     pub(super) differs: Vec<(&'static str, &'static [&'static str])>,
 }
@@ -75,6 +88,7 @@ pub(super) fn row(name: &'static str, setup: Setup, settings: &'static str) -> R
         target,
         query: "",
         without: None,
+        up: false,
         differs: Vec::new(),
     }
 }
@@ -87,6 +101,17 @@ pub(super) fn tcp(name: &'static str, setup: Setup, settings: &'static str) -> R
         _ => "127.0.0.1:{port}",
     };
     Row { prober: "tcp", target, ..row(name, setup, settings) }
+}
+
+/// A row whose module is of the kind `dns` and has these entries in its section.
+pub(super) fn dns(name: &'static str, setup: Setup, settings: &'static str) -> Row {
+    let target = match setup {
+        Setup::SecureNameServer(..) => "localhost:{port}",
+        Setup::NameServer6(_) => "[::1]:{port}",
+        Setup::Nobody => "127.0.0.1:1",
+        _ => "127.0.0.1:{port}",
+    };
+    Row { prober: "dns", target, ..row(name, setup, settings) }
 }
 
 /// A row with a server without TLS.
@@ -113,6 +138,11 @@ impl Row {
     /// Without the comparison of a metric that depends on how fast the machine is.
     pub(super) fn without(self, metric: &'static str) -> Self {
         Self { without: Some(metric), ..self }
+    }
+
+    /// With a target that both have to call up.
+    pub(super) fn up(self) -> Self {
+        Self { up: true, ..self }
     }
 
     /// With a second server.
@@ -150,19 +180,36 @@ impl Row {
                 let secure = behaviour.clone();
                 Some(Server::start_tls_after(clear.clone(), acceptor, secure).await)
             }
-            Setup::Nobody => None,
+            Setup::NameServer(_)
+            | Setup::NameServer6(_)
+            | Setup::SecureNameServer(..)
+            | Setup::Nobody => None,
+        };
+        let name_server = match &self.setup {
+            Setup::NameServer(answer) => Some(DnsServer::start([(".", answer.clone())]).await),
+            Setup::NameServer6(answer) => {
+                let here = Ipv6Addr::LOCALHOST.into();
+                Some(DnsServer::start_at(here, [(".", answer.clone())]).await)
+            }
+            Setup::SecureNameServer(leaf, answer) => {
+                let acceptor = certificates.acceptor(*leaf);
+                Some(DnsServer::start_tls(acceptor, [(".", answer.clone())]).await)
+            }
+            _ => None,
         };
         let second = match self.second.clone() {
             Some(behaviour) => Some(Server::start(behaviour).await),
             None => None,
         };
-        let port = |server: &Option<Server>| {
-            server.as_ref().map_or_else(String::new, |server| server.address().port().to_string())
+        let port = |address: Option<SocketAddr>| {
+            address.map_or_else(String::new, |address| address.port().to_string())
         };
+        let first = server.as_ref().map(Server::address);
+        let first = first.or_else(|| name_server.as_ref().map(DnsServer::address));
         let filled = |text: &str| {
             let file = |name| certificates.file(name).display().to_string();
-            text.replace("{port}", &port(&server))
-                .replace("{second}", &port(&second))
+            text.replace("{port}", &port(first))
+                .replace("{second}", &port(second.as_ref().map(Server::address)))
                 .replace("{ca}", &format!("ca_file: '{}'", file("authority.pem")))
                 .replace("{authority}", &file("authority.pem"))
                 .replace("{files}", file("").trim_end_matches('/'))
@@ -181,7 +228,8 @@ impl Row {
             self.timeout,
             filled(self.settings)
         );
-        Started { target: filled(self.target), yaml, servers: [server, second], row: self }
+        let target = filled(self.target);
+        Started { target, yaml, servers: [server, second], name_server, row: self }
     }
 }
 
@@ -192,12 +240,18 @@ pub(super) struct Started {
     /// The row's module, as an entry of a modules file.
     pub(super) yaml: String,
     servers: [Option<Server>; 2],
+    name_server: Option<DnsServer>,
 }
 
 impl Started {
     /// Waits until no connection is open, and returns the requests after those that were `seen` before.
     pub(super) async fn requests(&self, seen: &mut [usize; 2]) -> String {
         let mut requests = Vec::new();
+        if let Some(server) = &self.name_server {
+            let asked = server.questions();
+            requests.extend(asked.iter().skip(seen[0]).map(question));
+            seen[0] = asked.len();
+        }
         for (server, seen) in self.servers.iter().zip(seen) {
             let Some(server) = server else { continue };
             if timeout(PATIENCE, server.all_closed()).await.is_err() {
@@ -213,6 +267,11 @@ impl Started {
         }
         requests.join(" then ")
     }
+}
+
+/// What is compared of a question.
+fn question(asked: &Question) -> String {
+    format!("{asked:?}")
 }
 
 /// What is compared of what a server received on one connection; `None` when it was no request.

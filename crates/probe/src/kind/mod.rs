@@ -2,6 +2,7 @@
 //!
 //! Must not know any kind's particulars.
 
+pub(crate) mod dns;
 pub(crate) mod http;
 pub(crate) mod steps;
 pub(crate) mod tcp;

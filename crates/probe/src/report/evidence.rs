@@ -75,6 +75,8 @@ closed_set! {
         UserInLocation => "user_in_location",
         /// The first name server did not answer.
         NameServer => "name_server",
+        /// The answer of a name server was cut to the length of a datagram.
+        TruncatedAnswer => "truncated_answer",
         /// The time of day was set during the probe.
         ClockStep => "clock_step",
     }

@@ -32,6 +32,7 @@ groups! {
     framing,
     handshake,
     http2,
+    name_server,
     phases,
     policy,
     proxy,

@@ -38,7 +38,7 @@ const RUNS_MAX: usize = 3;
 const NO_SKIP: &str = "WEBSERVICE_MONITOR_NO_SKIP";
 
 /// The numbers of the catalogue.
-const NUMBERS: std::ops::RangeInclusive<u32> = 1..=120;
+const NUMBERS: std::ops::RangeInclusive<u32> = 1..=136;
 
 /// Numbers that a test outside of the catalogue holds, because it needs a network, a file or a scheduler of its own.
 const ELSEWHERE: &[(u32, &str)] = &[

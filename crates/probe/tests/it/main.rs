@@ -26,6 +26,8 @@ mod http3;
 #[cfg(test)]
 mod module;
 #[cfg(test)]
+mod name_server;
+#[cfg(test)]
 mod namespace;
 #[cfg(test)]
 mod oauth2;

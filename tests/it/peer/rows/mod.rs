@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod cel;
 mod coding;
+mod dns;
 mod head;
 mod http2;
 mod oauth2;
@@ -24,6 +25,7 @@ pub(super) fn all() -> Vec<row::Row> {
         body::rows(),
         cel::rows(),
         coding::rows(),
+        dns::rows(),
         head::rows(),
         http2::rows(),
         oauth2::rows(),
