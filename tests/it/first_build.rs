@@ -4,19 +4,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
+    env,
     io::Write as _,
+    path::Path,
     process::Command,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use crate::{parts::root, tidy::read};
 
 /// The most crates that the first build may compile, those of build scripts and macros included.
 const MAX_CRATES: usize = 250;
-
-/// The most CPU-seconds that it may take. It is for a slow and busy machine: on a quiet one it is half of it.
-const MAX_CPU: Duration = Duration::from_secs(480);
 
 fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -74,7 +74,7 @@ fn what_release_saves_is_not_saved_in_what_is_packaged() {
 /// It takes minutes, so `make test` runs it and `cargo test` does not.
 #[test]
 #[ignore = "builds everything anew: make first-build"]
-fn a_cold_build_costs_what_it_may() {
+fn a_cold_build_prints_what_it_took() {
     let folder = tempfile::tempdir().unwrap();
     // What would make it another build than a newcomer's, or take its results from elsewhere.
     let foreign = env::vars_os().map(|(name, _)| name).filter(|name| {
@@ -90,19 +90,18 @@ fn a_cold_build_costs_what_it_may() {
     }
     let (before, clock) = (children_cpu(), Instant::now());
     let status = build.status().unwrap();
-    let (cpu, elapsed) = (children_cpu() - before, clock.elapsed());
+    let (cpu, elapsed) = (children_cpu().saturating_sub(before), clock.elapsed());
     assert!(status.success());
     show(&format!(
         "The first build took {} CPU-seconds and {} s.",
         cpu.as_secs(),
         elapsed.as_secs()
     ));
-    assert!(cpu <= MAX_CPU, "{} CPU-seconds, {} are allowed", cpu.as_secs(), MAX_CPU.as_secs());
 }
 
 /// The user and system time of all processes that this one started, and those started in turn, which have ended.
 fn children_cpu() -> Duration {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let stat = read(Path::new("/proc/self/stat"));
     let (_, fields) = stat.rsplit_once(')').unwrap();
     let ticks =
         fields.split_whitespace().skip(13).take(2).map(|field| field.parse::<u32>().unwrap());
