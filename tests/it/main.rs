@@ -55,6 +55,8 @@ mod receive;
 #[cfg(test)]
 mod receive_doubt;
 #[cfg(test)]
+mod recipes;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod resolver;
