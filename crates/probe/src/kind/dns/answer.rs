@@ -117,3 +117,63 @@ impl Answer {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A whole answer with a record of each kind of data that needs care: names by pointers, texts, types and parameters.
+    const ANSWER: &[u8] = b"\0\x07\x85\x80\0\x01\0\x03\0\x01\0\x02\x01a\x00\0\xff\0\x01\
+        \xc0\x0c\0\x06\0\x01\0\0\0\x3c\0\x18\xc0\x0c\xc0\x0c\0\0\x03\xe8\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05\
+        \xc0\x0c\0\x10\0\x01\0\0\0\x3c\0\x05\x01a\x02bc\
+        \xc0\x0c\0\x41\0\x01\0\0\0\x3c\0\x0a\0\x01\0\0\x01\0\x03\x02h2\
+        \xc0\x0c\0\x2f\0\x01\0\0\0\x3c\0\x05\xc0\x0c\0\x01\x40\
+        \xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x7f\0\0\x01\
+        \0\0\x29\x04\xd0\x01\0\x80\0\0\0";
+
+    #[test]
+    fn a_whole_answer_is_read() {
+        let answer = Answer::read(ANSWER).unwrap();
+        // The upper bits are in the record about EDNS.
+        assert_eq!((answer.response_code, answer.serial()), (16, Some(1000)));
+        assert!(!answer.is_truncated());
+        let shown = answer.shown(usize::MAX).replace('\t', " ");
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                ";; status: BADSIG, flags: qr aa rd ra",
+                ";; ANSWER: 3",
+                "a. 60 IN SOA a. a. 1000 2 3 4 5",
+                "a. 60 IN TXT \"a\" \"bc\"",
+                "a. 60 IN HTTPS 1 . alpn=\"h2\"",
+                ";; AUTHORITY: 1",
+                "a. 60 IN NSEC a. A",
+                ";; ADDITIONAL: 2",
+                "a. 60 IN A 127.0.0.1",
+                ";.",
+                ";; OPT PSEUDOSECTION:",
+                "; EDNS: version 0; flags: do; udp: 1232",
+            ]
+        );
+    }
+
+    #[test]
+    fn whatever_comes_is_read_or_refused() {
+        let mut refused = 0;
+        for end in 0..ANSWER.len() {
+            refused += usize::from(Answer::read(&ANSWER[..end]).is_err());
+        }
+        for (index, value) in
+            (0..ANSWER.len()).flat_map(|index| (0..=255).map(move |value| (index, value)))
+        {
+            let mut bytes = ANSWER.to_vec();
+            bytes[index] = value;
+            match Answer::read(&bytes) {
+                Ok(answer) => assert!(answer.shown(100).len() < 100_000),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 1000, "{refused}");
+    }
+}

@@ -94,7 +94,7 @@ fn read(decoder: &mut BinDecoder<'_>) -> Result<Record, RecordError> {
         }
         None => format!("{name}\t{lifetime}\tCLASS{class}\tTYPE{number}\t{}", generic(bytes)),
     };
-    let serial = if number == SOA { serial(&data) } else { None };
+    let serial = if number == SOA && length > 0 { serial(&data) } else { None };
     Ok(Record { text, serial, response_code_high: None })
 }
 
