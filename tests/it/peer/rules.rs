@@ -77,9 +77,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         key: "dns-tls",
         explains: |difference| {
-            let (peer, ours) = difference.both();
+            let (peer, own) = difference.both();
             let is_dns = !value(difference.peer, "probe_dns_query_succeeded").is_empty();
-            TLS.contains(&difference.metric) && is_dns && peer.is_empty() && !ours.is_empty()
+            TLS.contains(&difference.metric) && is_dns && peer.is_empty() && !own.is_empty()
         },
     },
     Rule {

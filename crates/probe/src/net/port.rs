@@ -29,7 +29,7 @@ const RECEIVED_MAX: usize = 4;
 
 /// A socket for each family of name servers, opened when it is first needed.
 pub(crate) struct Port {
-    /// The only server there is. The system then listens to nobody else, and tells when nobody is there.
+    /// The only server there is. The system then listens to nobody else, and reports when nobody is there.
     only: Option<SocketAddr>,
     /// The local address to ask from.
     source: Option<IpAddr>,
