@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use alerting::{AlertEvent as Notice, Destinations};
+use alerting::{AlertEvent, Destinations};
 use series::{
     Appender as _, Timestamp,
     rule::{AlertChange, External, Group, GroupState, GroupView, Transition, alert_names},
@@ -50,7 +50,7 @@ pub struct Evaluator {
     published: Arc<Rules>,
     store: Arc<Store>,
     disk: Arc<Disk>,
-    notifiers: Arc<Destinations>,
+    destinations: Arc<Destinations>,
     /// The interval of groups that set none.
     interval: Duration,
     external: Arc<External>,
@@ -58,7 +58,7 @@ pub struct Evaluator {
     reloaded: mpsc::Receiver<Vec<Group>>,
     /// The groups that were evaluated since the start or the last reload.
     evaluated: BTreeSet<String>,
-    /// Whether the notifiers have to hear of every alert, not only of changes.
+    /// Whether the destinations have to hear of every alert, not only of changes.
     account_due: bool,
 }
 
@@ -68,7 +68,7 @@ impl Evaluator {
         monitor: Monitor,
         published: Arc<Rules>,
         disk: Arc<Disk>,
-        notifiers: Arc<Destinations>,
+        destinations: Arc<Destinations>,
         settings: Settings,
         reloaded: mpsc::Receiver<Vec<Group>>,
     ) -> Self {
@@ -81,7 +81,7 @@ impl Evaluator {
             published,
             store: Arc::clone(disk.store()),
             disk,
-            notifiers,
+            destinations,
             interval: settings.interval,
             external: Arc::new(settings.external),
             reloaded,
@@ -93,7 +93,7 @@ impl Evaluator {
     /// Evaluates until the token is cancelled. One group at a time: they share the store, and a slow group must not be
     /// overtaken by itself. What changed is delivered meanwhile, however slow the disk is.
     pub async fn run(self, stop: CancellationToken) {
-        let (changes, outbox) = Outbox::new(Arc::clone(&self.disk), Arc::clone(&self.notifiers));
+        let (changes, outbox) = Outbox::new(Arc::clone(&self.disk), Arc::clone(&self.destinations));
         tokio::join!(self.evaluate_all(stop, changes), outbox.run());
     }
 
@@ -158,12 +158,12 @@ impl Evaluator {
         (self.monitor.clone(), Arc::clone(&self.groups), Arc::clone(&self.published))
     }
 
-    /// Takes up the alerts that the store knows from before the start, and reports which are firing: notifiers that know it
+    /// Takes up the alerts that the store knows from before the start, and reports which are firing: destinations that know it
     /// already keep quiet.
     async fn restore(&mut self, outbox: &mpsc::Sender<Batch>) {
         let (monitor, groups, published) = self.shared();
         let (store, external) = (Arc::clone(&self.store), Arc::clone(&self.external));
-        let notices = blocking(move || {
+        let events = blocking(move || {
             let (now, mut groups) = (monitor.now(), lock(&groups));
             let changes = GroupState::restore(&mut groups, store.as_ref(), now, &external);
             published.publish(groups.iter().map(GroupView::of));
@@ -171,13 +171,13 @@ impl Evaluator {
             (changes.iter().map(|change| account::fires(&change.alert, now)).collect(), true)
         })
         .await;
-        self.deliver(notices, outbox).await;
+        self.deliver(events, outbox).await;
     }
 
     async fn adopt(&mut self, groups: Vec<Group>, outbox: &mpsc::Sender<Batch>) {
         let (monitor, states, published) = self.shared();
         let store = Arc::clone(&self.store);
-        let notices = blocking(move || {
+        let events = blocking(move || {
             let (now, mut states) = (monitor.now(), lock(&states));
             let mut changes = adopt_groups(&mut states, &store, groups, now);
             published.publish(states.iter().map(GroupView::of));
@@ -190,14 +190,14 @@ impl Evaluator {
         .await;
         self.evaluated.clear();
         self.account_due = true;
-        self.deliver(notices, outbox).await;
+        self.deliver(events, outbox).await;
     }
 
     async fn evaluate(&mut self, name: &str, at: Timestamp, outbox: &mpsc::Sender<Batch>) {
         let (monitor, groups, published) = self.shared();
         let (store, external) = (Arc::clone(&self.store), Arc::clone(&self.external));
         let key = name.to_owned();
-        let notices = blocking(move || {
+        let events = blocking(move || {
             let mut groups = lock(&groups);
             let found = groups.iter_mut().enumerate().find(|(_, state)| state.group().key() == key);
             let Some((position, state)) = found else { return Default::default() };
@@ -207,18 +207,18 @@ impl Evaluator {
         })
         .await;
         self.evaluated.insert(name.to_owned());
-        self.deliver(notices, outbox).await;
+        self.deliver(events, outbox).await;
     }
 
     /// Hands over what changed and, where it is due, an account of every alert. Neither waits: what the outbox cannot take is made
     /// good by the next account.
     async fn deliver(
         &mut self,
-        (notices, open): (Vec<Notice>, bool),
+        (events, open): (Vec<AlertEvent>, bool),
         outbox: &mpsc::Sender<Batch>,
     ) {
         self.account_due |= open;
-        let present = if self.account_due || self.notifiers.wants_present() {
+        let present = if self.account_due || self.destinations.wants_present() {
             let (monitor, views) = (self.monitor.clone(), self.published.views());
             let evaluated = self.evaluated.clone();
             blocking(move || {
@@ -228,10 +228,10 @@ impl Evaluator {
         } else {
             None
         };
-        if notices.is_empty() && present.is_none() {
+        if events.is_empty() && present.is_none() {
             return;
         }
-        self.account_due = outbox.try_send(Batch { notices, present }).is_err();
+        self.account_due = outbox.try_send(Batch { events, present }).is_err();
         if self.account_due {
             warn!(
                 "Changes of alerts come faster than they can be written; all of them are gone through later."
@@ -312,10 +312,14 @@ fn adopt_groups(
     reloaded.changes
 }
 
-/// Logs changes, and makes notices of those that people are notified of; says whether an account of every alert is due.
-fn report(groups: &[GroupView], config: &Config, changes: &[AlertChange]) -> (Vec<Notice>, bool) {
+/// Logs changes, and makes events of those that people are notified of; says whether an account of every alert is due.
+fn report(
+    groups: &[GroupView],
+    config: &Config,
+    changes: &[AlertChange],
+) -> (Vec<AlertEvent>, bool) {
     changes.iter().for_each(log_change);
-    account::notices(groups, config, changes)
+    account::events(groups, config, changes)
 }
 
 /// Logs for the operator what the alert log records for machines. A heartbeat always fires, and is no news.

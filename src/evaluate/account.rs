@@ -1,10 +1,10 @@
-//! What the rules say, as notices: of each change, and at times of every alert there is.
+//! What the rules say, as events: of each change, and at times of every alert there is.
 //!
-//! Must not know how notices are delivered.
+//! Must not know how events are delivered.
 
 use std::collections::BTreeSet;
 
-use alerting::{AlertEvent as Notice, Ending, Present, Scope, fingerprint};
+use alerting::{AlertEvent, Ending, Present, Scope, fingerprint};
 use series::{
     Labels, Timestamp,
     rule::{
@@ -15,16 +15,16 @@ use series::{
 
 use crate::config::Config;
 
-/// The notices of changes, and whether an end was left out because it is not certain yet. Of a pending alert there is none.
-pub(super) fn notices(
+/// The events of changes, and whether an end was left out because it is not certain yet. Of a pending alert there is none.
+pub(super) fn events(
     groups: &[GroupView],
     config: &Config,
     changes: &[AlertChange],
-) -> (Vec<Notice>, bool) {
+) -> (Vec<AlertEvent>, bool) {
     let ends = changes.iter().any(|change| change.transition == Transition::Resolved);
     let scope = if ends { scope(config, alert_names(groups)) } else { Scope::unknown() };
     let (changes, open) = certain_changes(groups, changes);
-    (changes.into_iter().filter_map(|change| notice(change, &scope)).collect(), open)
+    (changes.into_iter().filter_map(|change| event(change, &scope)).collect(), open)
 }
 
 /// Every alert of the rules at present. Nothing is certain of those of groups that were not evaluated yet.
@@ -51,7 +51,7 @@ pub(super) fn of(
 
 /// Whether an alert is a sign of life and no news.
 pub(super) fn is_heartbeat(labels: &Labels) -> bool {
-    Notice { labels: labels.clone(), ..Notice::default() }.is_heartbeat()
+    AlertEvent { labels: labels.clone(), ..AlertEvent::default() }.is_heartbeat()
 }
 
 fn scope(config: &Config, names: BTreeSet<&str>) -> Scope {
@@ -62,12 +62,12 @@ fn scope(config: &Config, names: BTreeSet<&str>) -> Scope {
 }
 
 /// An alert that fires, reported later than when it began to.
-pub(super) fn fires(alert: &Alert, reported_at: Timestamp) -> Notice {
+pub(super) fn fires(alert: &Alert, reported_at: Timestamp) -> AlertEvent {
     let at = alert.fired_at.unwrap_or(alert.active_at);
-    Notice { reported_at, ..to_notice(alert, alerting::Transition::Firing, at) }
+    AlertEvent { reported_at, ..to_event(alert, alerting::Transition::Firing, at) }
 }
 
-fn notice(change: &AlertChange, scope: &Scope) -> Option<Notice> {
+fn event(change: &AlertChange, scope: &Scope) -> Option<AlertEvent> {
     let transition = match change.transition {
         Transition::Firing => alerting::Transition::Firing,
         Transition::Resolved => alerting::Transition::Resolved,
@@ -77,18 +77,18 @@ fn notice(change: &AlertChange, scope: &Scope) -> Option<Notice> {
         Some(EndReason::RuleRemoved) => Ending::RuleRemoved,
         _ => scope.ending(&change.alert.labels),
     };
-    Some(Notice { ending, ..to_notice(&change.alert, transition, change.at) })
+    Some(AlertEvent { ending, ..to_event(&change.alert, transition, change.at) })
 }
 
-fn to_notice(alert: &Alert, transition: alerting::Transition, at: Timestamp) -> Notice {
+fn to_event(alert: &Alert, transition: alerting::Transition, at: Timestamp) -> AlertEvent {
     let annotations = alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    Notice {
+    AlertEvent {
         transition,
         at,
         reported_at: at,
         active_at: alert.active_at,
         labels: alert.labels.clone(),
         annotations: Labels::new(annotations),
-        ..Notice::default()
+        ..AlertEvent::default()
     }
 }

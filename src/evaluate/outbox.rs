@@ -1,11 +1,11 @@
-//! What the rules changed, on its way to the notifiers: the store first, so that after a crash the alert is either known to both the
+//! What the rules changed, on its way to the destinations: the store first, so that after a crash the alert is either known to both the
 //! store and the log, or found in the store and reported again.
 //!
 //! Must not know when rules are evaluated.
 
 use std::sync::Arc;
 
-use alerting::{AlertEvent as Notice, Destinations, Present};
+use alerting::{AlertEvent, Destinations, Present};
 use tokio::sync::mpsc;
 
 use crate::ingest::Disk;
@@ -16,15 +16,15 @@ const BATCHES_MAX: usize = 64;
 /// What one evaluation has to say.
 pub(super) struct Batch {
     /// What changed.
-    pub(super) notices: Vec<Notice>,
+    pub(super) events: Vec<AlertEvent>,
     /// Every alert, after the change; where that is needed.
     pub(super) present: Option<Present>,
 }
 
-/// Takes batches to the notifiers, one after the other.
+/// Takes batches to the destinations, one after the other.
 pub(super) struct Outbox {
     disk: Arc<Disk>,
-    notifiers: Arc<Destinations>,
+    destinations: Arc<Destinations>,
     batches: mpsc::Receiver<Batch>,
 }
 
@@ -32,10 +32,10 @@ impl Outbox {
     /// An outbox and the way into it.
     pub(super) fn new(
         disk: Arc<Disk>,
-        notifiers: Arc<Destinations>,
+        destinations: Arc<Destinations>,
     ) -> (mpsc::Sender<Batch>, Self) {
         let (sender, batches) = mpsc::channel(BATCHES_MAX);
-        (sender, Self { disk, notifiers, batches })
+        (sender, Self { disk, destinations, batches })
     }
 
     /// Works until the way in is closed and nothing is left. What came while the store was synced is handed over at once.
@@ -44,14 +44,14 @@ impl Outbox {
         while self.batches.recv_many(&mut batches, BATCHES_MAX).await > 0 {
             self.disk.sync().await;
             let mut changed = Vec::new();
-            for Batch { notices, present } in batches.drain(..) {
-                changed.extend(notices);
+            for Batch { events, present } in batches.drain(..) {
+                changed.extend(events);
                 if let Some(present) = present {
-                    self.notifiers.enqueue(std::mem::take(&mut changed));
-                    self.notifiers.present(present);
+                    self.destinations.enqueue(std::mem::take(&mut changed));
+                    self.destinations.present(present);
                 }
             }
-            self.notifiers.enqueue(changed);
+            self.destinations.enqueue(changed);
         }
     }
 }

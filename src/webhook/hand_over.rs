@@ -53,5 +53,5 @@ pub(super) async fn release(destinations: &Destinations, now: Timestamp) -> Resu
 
 async fn answered<T>(answer: oneshot::Receiver<Result<T, String>>) -> Result<T, String> {
     // It is always given.
-    answer.await.unwrap_or_else(|_| Err("the notifier has ended".to_owned()))
+    answer.await.unwrap_or_else(|_| Err("the destination has ended".to_owned()))
 }

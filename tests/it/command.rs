@@ -8,7 +8,7 @@ use webservice_monitor::clock;
 
 use crate::{
     program::{Running, wait_for, wait_for_file},
-    receive::{post, start_process},
+    webhook::{post, start_process},
 };
 
 const WEBHOOK: &str = "/api/v1/alertmanager";

@@ -51,10 +51,6 @@ mod program;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
-mod receive;
-#[cfg(test)]
-mod receive_doubt;
-#[cfg(test)]
 mod recipes;
 #[cfg(test)]
 mod reload;
@@ -78,5 +74,9 @@ mod tidy;
 mod web_api;
 #[cfg(test)]
 mod web_pages;
+#[cfg(test)]
+mod webhook;
+#[cfg(test)]
+mod webhook_doubt;
 #[cfg(test)]
 mod words;

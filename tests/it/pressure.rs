@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     program::{Program, send, wait_for_file},
-    receive::{files, post, start_watching},
+    webhook::{files, post, start_watching},
 };
 
 const WEBHOOK: &str = "/api/v1/alertmanager";

@@ -38,14 +38,14 @@ const EXAMPLES: &[Example] = &[
     },
     Example {
         recipe: "### Add a page",
-        within: &["src/"],
+        within: &["src/web/"],
         named: r"\bmod {};|\b{}::|^\s+{},$",
         commit: None,
     },
     Example {
         recipe: "### Add a PromQL function",
         within: &["crates/series/src/"],
-        named: r#"\b{}\b"#,
+        named: r"\b{}\b",
         commit: None,
     },
 ];
@@ -68,8 +68,7 @@ fn touched(heading: &str) -> (String, BTreeSet<String>) {
     let (_, example) = text.split_once("Example: ").unwrap();
     let name = quoted.captures(example).unwrap()[1].to_owned();
     let (_, list) = example.split_once("Touches: ").unwrap();
-    let paths =
-        quoted.captures_iter(list).map(|found| found[1].replace("<name>", &name)).collect();
+    let paths = quoted.captures_iter(list).map(|found| found[1].replace("<name>", &name)).collect();
     (name, paths)
 }
 
@@ -131,7 +130,7 @@ fn committed(subject: &str) -> Option<Vec<String>> {
     let commit = found.lines().next()?;
     let names = git(&["show", "--format=", "--name-only", commit])?;
     let is_other = |path: &&str| {
-        path.contains("tests/") || path.ends_with(".md") || path.ends_with("Cargo.lock")
+        path.contains("tests/") || [".md", "Cargo.lock"].iter().any(|end| path.ends_with(end))
     };
     Some(names.lines().filter(|path| !is_other(path)).map(str::to_owned).collect())
 }

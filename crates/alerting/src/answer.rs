@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use notation::sync::lock;
 
 /// What is said of who ended without an answer.
-const ENDED: &str = "the notifier has ended";
+const ENDED: &str = "the destination has ended";
 
 /// Something that is asked of several. Once it and all of its [`Answer`]s are gone, whoever asked is called with all of them together, or
 /// with the reason of one that failed.

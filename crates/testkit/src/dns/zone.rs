@@ -56,14 +56,7 @@ impl Zone {
         let request = Message::from_vec(question).ok()?;
         let query = request.queries.first()?.clone();
         let name = key(query.name());
-        let asked = Question {
-            name: name.clone(),
-            kind: query.query_type().to_string(),
-            class: query.query_class().to_string(),
-            recursion_desired: request.metadata.recursion_desired,
-            over_tcp,
-        };
-        lock(&self.questions).push(asked);
+        self.remember(&request, &query, over_tcp);
         let mut response = Message::response(request.metadata.id, request.metadata.op_code);
         response.metadata = Metadata::response_from_request(&request.metadata);
         response.metadata.recursion_available = true;
@@ -114,6 +107,18 @@ impl Zone {
         } else {
             response.truncate().to_vec().ok()
         }
+    }
+
+    /// Takes down what was asked.
+    fn remember(&self, request: &Message, query: &Query, over_tcp: bool) {
+        let asked = Question {
+            name: key(query.name()),
+            kind: query.query_type().to_string(),
+            class: query.query_class().to_string(),
+            recursion_desired: request.metadata.recursion_desired,
+            over_tcp,
+        };
+        lock(&self.questions).push(asked);
     }
 
     /// After how many bytes a connection ends on which this was asked.
@@ -180,15 +185,12 @@ impl Zone {
                 ResponseCode::NoError
             }
             Some(DnsAnswer::AliasAlone(target)) => {
-                let target = name_of(target);
-                let data = RData::CNAME(CNAME(target));
-                response.add_answer(Record::from_rdata(name.clone(), 60, data));
+                response.add_answer(alias(name, name_of(target)));
                 return;
             }
             Some(DnsAnswer::Alias(target)) => {
                 let target = name_of(target);
-                let data = RData::CNAME(CNAME(target.clone()));
-                response.add_answer(Record::from_rdata(name.clone(), 60, data));
+                response.add_answer(alias(name, target.clone()));
                 if depth < 16 {
                     let answer = self.answer(&self::key(&target), kind);
                     self.fill(response, &target, kind, answer, depth + 1);
@@ -240,6 +242,11 @@ fn is_asked(what: &str, query: &Query) -> bool {
 /// A name of any bytes but dots.
 fn name_of(text: &str) -> Name {
     Name::from_labels(text.split('.').map(str::as_bytes)).expect("a DNS name")
+}
+
+/// The record that says that a name is an alias.
+fn alias(name: &Name, target: Name) -> Record {
+    Record::from_rdata(name.clone(), 60, RData::CNAME(CNAME(target)))
 }
 
 /// Adds those of the addresses that are of the record type's family. They may not be kept.

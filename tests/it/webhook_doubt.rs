@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     program::{send, wait_for, wait_for_file},
-    receive::{files, post, start_process, start_watching},
+    webhook::{files, post, start_process, start_watching},
 };
 
 const WEBHOOK: &str = "/api/v1/alertmanager";
