@@ -92,7 +92,7 @@ kubernetes: ## Check the Helm chart and the kustomize overlays, without a cluste
 test-compose: ## Build the image, bring compose.yaml up, and break it on purpose
 	scripts/test-compose
 
-bench: ## Measure the store, and the exporter beside blackbox_exporter when that is there
+bench: ## Measure the store, and the exporter beside blackbox_exporter when that is there, or beside another build: BESIDE=BINARY
 	$(CARGO) bench --locked --profile dist -p series --bench store
 	$(CARGO) bench --locked --profile dist --features jemalloc --bench exporter
 

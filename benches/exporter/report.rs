@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Contender {
     Monitor,
-    Blackbox,
+    /// `blackbox_exporter`, or another build of this program.
+    Other,
     Floor,
 }
 
@@ -92,29 +93,28 @@ impl fmt::Display for Report {
         writeln!(formatter, "\nThe median of the rounds [lowest-highest]:\n")?;
         writeln!(
             formatter,
-            "| | webservice-monitor | blackbox_exporter | bare sockets | ratio to blackbox_exporter | goal |"
+            "| | webservice-monitor | the other exporter | bare sockets | ratio to the other | goal |"
         )?;
         writeln!(formatter, "|---|---|---|---|---|---|")?;
         for figure in Figure::ALL {
             let (name, goal) = figure.words();
             let goal = goal.map(|goal| format!("at most {}", as_ratio(goal))).unwrap_or_default();
-            let ratios = self.ratios((figure, Contender::Monitor), (figure, Contender::Blackbox));
+            let ratios = self.ratios((figure, Contender::Monitor), (figure, Contender::Other));
             // How many hang is what was asked for, and no achievement.
             let ratio =
                 if figure == Figure::Hanging { String::new() } else { summary(&ratios, as_ratio) };
-            let [own, blackbox, floor] =
-                [Contender::Monitor, Contender::Blackbox, Contender::Floor]
-                    .map(|contender| summary(self.series(figure, contender), as_number));
-            writeln!(formatter, "| {name} | {own} | {blackbox} | {floor} | {ratio} | {goal} |")?;
+            let [own, other, floor] = [Contender::Monitor, Contender::Other, Contender::Floor]
+                .map(|contender| summary(self.series(figure, contender), as_number));
+            writeln!(formatter, "| {name} | {own} | {other} | {floor} | {ratio} | {goal} |")?;
         }
-        let [own, blackbox] = [Contender::Monitor, Contender::Blackbox].map(|contender| {
+        let [own, other] = [Contender::Monitor, Contender::Other].map(|contender| {
             let ratios =
                 self.ratios((Figure::P99Hanging, contender), (Figure::P99Alone, contender));
             summary(&ratios, as_factor)
         });
         writeln!(
             formatter,
-            "| p99 among the hanging : alone | {own} | {blackbox} | | | at most {} |",
+            "| p99 among the hanging : alone | {own} | {other} | | | at most {} |",
             as_factor(P99_GOAL)
         )?;
         for (contender, count) in self.failed.iter().filter(|(_, count)| **count > 0) {

@@ -44,6 +44,9 @@ const HANGING_MANY: usize = 4000;
 /// What is left to beginning hanging probes, the rest of [`HANG_TIMEOUT`] being for good ones.
 const RAISE_MAX: Duration = Duration::from_secs(5);
 
+/// The environment variable that names another build of this program to measure beside this one, in place of `blackbox_exporter`.
+const BESIDE: &str = "BESIDE";
+
 /// The names under which `blackbox_exporter` is installed.
 const BLACKBOX_NAMES: [&str; 2] = ["prometheus-blackbox-exporter", "blackbox_exporter"];
 
@@ -68,9 +71,14 @@ impl Bench {
             arguments: vec!["exporter".to_owned(), file.clone()],
         };
         let mut contenders = vec![(Contender::Monitor, own)];
-        match blackbox() {
-            Some(path) => {
-                contenders.push((Contender::Blackbox, Program { path, arguments: vec![file] }));
+        let other = env::var_os(BESIDE).map(|path| Program {
+            path: path.into(),
+            arguments: vec!["exporter".to_owned(), file.clone()],
+        });
+        match other.or_else(|| blackbox().map(|path| Program { path, arguments: vec![file] })) {
+            Some(program) => {
+                println!("Beside {}.", program.path.display());
+                contenders.push((Contender::Other, program));
             }
             None => println!(
                 "No blackbox_exporter, so no ratios: scripts/parts blackbox_exporter fetches it."
