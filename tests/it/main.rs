@@ -57,6 +57,8 @@ mod reload;
 #[cfg(test)]
 mod resolver;
 #[cfg(test)]
+mod rooms;
+#[cfg(test)]
 mod runbooks;
 #[cfg(test)]
 mod secrets;

@@ -8,69 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{circles::circles, imports::imports, parts::root};
+use crate::parts::root;
 
 /// The most lines that a file may have: what one can still keep in mind.
 const MAX_LINES: usize = 500;
 
 /// Folders that are not source.
 const NOT_SOURCE: &[&str] = &[".git", ".parts", "data", "node_modules", "target", "vendor"];
-
-/// The rooms of the root package, which are its modules, and the rooms that each may import from. What is not here is not allowed;
-/// what is here is made use of.
-const ROOMS: &[(&str, &[&str])] = &[
-    ("clock", &[]),
-    ("explain", &[]),
-    ("telemetry", &["clock"]),
-    ("http", &[]),
-    ("config", &[]),
-    ("state", &["clock", "telemetry", "config"]),
-    ("schedule", &["clock", "telemetry", "config"]),
-    ("ingest", &["telemetry", "config", "state", "schedule"]),
-    ("webhook", &["clock", "telemetry", "http"]),
-    ("exporter", &["explain", "telemetry", "http", "config", "state", "ingest"]),
-    ("evaluate", &["config", "state", "schedule", "ingest"]),
-    ("query", &["config", "evaluate"]),
-    ("api", &["telemetry", "http", "config", "state", "evaluate"]),
-    ("web", &["explain", "http", "config", "state", "query"]),
-    (
-        "app",
-        &[
-            "clock",
-            "telemetry",
-            "http",
-            "config",
-            "state",
-            "schedule",
-            "ingest",
-            "webhook",
-            "exporter",
-            "evaluate",
-            "query",
-            "api",
-            "web",
-        ],
-    ),
-    ("demo", &["clock"]),
-    ("cli", &["clock", "explain", "telemetry", "config", "app", "demo"]),
-];
-
-/// The same for the crate `probe`: values at the ground, then the probe in progress and the network, which do not know each other, then
-/// the kinds.
-const PROBE_ROOMS: &[(&str, &[&str])] = &[
-    ("closed_set", &[]),
-    ("clocks", &[]),
-    ("file", &[]),
-    ("target", &[]),
-    ("report", &[]),
-    ("setting", &["report"]),
-    ("context", &["clocks", "report"]),
-    ("net", &["clocks", "file", "report", "setting"]),
-    ("kind", &["file", "target", "report", "setting", "context", "net"]),
-    ("kinds", &["target", "report", "setting", "context", "net", "kind"]),
-    ("module", &["target", "report", "context", "net", "kinds"]),
-    ("seeds", &[]),
-];
 
 /// Words that may be named only by files whose path begins with one of the given ones; everything is relative to the root.
 const FENCES: &[Fence] = &[
@@ -237,52 +181,6 @@ fn nothing_is_left_to_do() {
         }
     }
     assert_none("left-over markers", &findings);
-}
-
-#[test]
-fn rooms_import_only_what_the_table_allows() {
-    assert_rooms("src/", ROOMS, true);
-}
-
-#[test]
-fn rooms_of_probe_import_only_what_the_table_allows() {
-    assert_rooms("crates/probe/src/", PROBE_ROOMS, false);
-}
-
-/// Holds the modules of a source folder against the table of their imports.
-fn assert_rooms(folder: &str, table: &[(&str, &[&str])], with_tests: bool) {
-    let room = |path: &str| path.strip_prefix(folder)?.split(['/', '.']).next().map(str::to_owned);
-    let mut rooms: BTreeSet<String> =
-        files(&[".rs"]).iter().filter_map(|(path, _)| room(path)).collect();
-    // The roots of the library and of the program declare and start everything.
-    rooms.retain(|name| !matches!(name.as_str(), "lib" | "main"));
-    let known: BTreeSet<String> = table.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(known, rooms, "the rooms in the table and those that there are");
-    let allowed: BTreeSet<(String, String)> = table
-        .iter()
-        .flat_map(|(from, list)| list.iter().map(|to| ((*from).to_owned(), (*to).to_owned())))
-        .collect();
-    let around = circles(&allowed);
-    assert!(around.is_empty(), "rooms must not import each other in a circle: {around:?}");
-    let mut findings = Vec::new();
-    let mut used = BTreeSet::new();
-    for (from, to) in imports(&files(&[".rs"]), with_tests) {
-        let Some(pair) = room(&from).zip(room(&to)) else { continue };
-        if pair.0 == pair.1 || !rooms.contains(&pair.0) || !rooms.contains(&pair.1) {
-            continue;
-        }
-        if !allowed.contains(&pair) {
-            findings
-                .push(format!("{from} imports {to}: `{}` must not import `{}`", pair.0, pair.1));
-        }
-        used.insert(pair);
-    }
-    assert_none("imports that the table does not allow (see ARCHITECTURE.md)", &findings);
-    let unused: Vec<String> = allowed
-        .difference(&used)
-        .map(|(from, to)| format!("`{from}` does not import `{to}`"))
-        .collect();
-    assert_none("entries of the table that no import makes use of", &unused);
 }
 
 #[test]
