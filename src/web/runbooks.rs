@@ -35,6 +35,7 @@ runbooks![
     "WebserviceFlaky",
     "WebserviceMonitorAlertLogDown",
     "WebserviceMonitorAlertLogFailing",
+    "WebserviceMonitorCommandFailing",
     "WebserviceMonitorConfigReloadFailed",
     "WebserviceMonitorHeartbeatMissing",
     "WebserviceNoData",
