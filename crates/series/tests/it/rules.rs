@@ -148,7 +148,7 @@ fn an_alert_has_its_times_labels_and_annotations() {
 }
 
 #[test]
-fn the_series_of_alerts_tell_state_and_end() {
+fn the_series_of_alerts_have_state_and_end() {
     let store = Store::in_memory();
     let mut state = group(&down(", for: 1m"));
     for (minute, value) in [(1, 0.0), (2, 0.0), (3, 0.0), (4, 1.0), (5, 1.0)] {
