@@ -306,15 +306,13 @@ fn the_first_failed_check_names_the_disruption_and_keeps_it_one() {
     assert_eq!(again[0].disruption().second, 4000);
 }
 
-#[test]
-fn what_no_rule_has_any_more_ends_with_what_is_known_of_it() {
-    let firing = of_target(Transition::Firing, 100, 100, ("team", "web"));
+/// What may be present when the rules have no alert like `firing` any more: how it ends, if it does, and whether that is settled.
+fn presents(firing: &AlertEvent) -> Vec<(&'static str, Present, Option<Ending>, bool)> {
     let scope = Scope::unknown()
         .with_rules(["Down".to_owned()])
         .with_targets([("http://a/".to_owned(), "http_2xx".to_owned())]);
     let present = Present { at: 900_000, scope, ..Present::default() };
-    let other = event(Transition::Firing, 100, 100, 100);
-    for (case, present, expected, settled) in [
+    vec![
         ("gone", present.clone(), Some(Ending::WorksAgain), true),
         (
             "no longer watched",
@@ -349,7 +347,14 @@ fn what_no_rule_has_any_more_ends_with_what_is_known_of_it() {
             None,
             true,
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn what_no_rule_has_any_more_ends_with_what_is_known_of_it() {
+    let firing = of_target(Transition::Firing, 100, 100, ("team", "web"));
+    let other = event(Transition::Firing, 100, 100, 100);
+    for (case, present, expected, settled) in presents(&firing) {
         let mut known = NotificationLog::default();
         // What an Alertmanager reported is not for the rules to end.
         assert_eq!(admit(&mut known, &other).len(), 1);
