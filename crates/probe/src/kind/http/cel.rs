@@ -3,6 +3,8 @@
 //! An expression is checked when it is read, and evaluated on a thread of its own: counting steps, which the library does not,
 //! and stopped when nobody waits any more. Must not know where the body comes from.
 
+mod tree;
+
 use std::{
     fmt::{self, Write as _},
     sync::{
@@ -14,11 +16,7 @@ use std::{
 
 use ::cel::{
     Context, Env, Value as Cel,
-    common::{
-        ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators},
-        types::CelBool,
-        value::CowVal,
-    },
+    common::{ast::IdedExpr, types::CelBool, value::CowVal},
     context::VariableResolver,
     objects::{Key, Map},
 };
@@ -30,6 +28,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot};
 
+use self::tree::{STEP, prepare};
 use super::json::failure;
 use crate::{
     context::ProbeContext,
@@ -50,30 +49,6 @@ const STACK_BYTES: usize = 32 * 1024 * 1024;
 
 /// How much of the library's words is quoted.
 const DETAIL_BYTES_MAX: usize = 200;
-
-/// The variable that stands for the step counter; no expression can name it.
-const STEP: &str = "@step";
-
-/// The functions that there are, beside operators and macros.
-const FUNCTIONS: &[&str] = &[
-    "bool",
-    "bytes",
-    "contains",
-    "double",
-    "dyn",
-    "endsWith",
-    "int",
-    "matches",
-    "size",
-    "startsWith",
-    "string",
-    "type",
-    "uint",
-];
-
-/// The names of types, which are values, too.
-const TYPES: &[&str] =
-    &["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
 /// An expression that can be evaluated.
 #[derive(Clone, Deserialize)]
@@ -144,96 +119,8 @@ fn parse(text: &str) -> Result<IdedExpr, Diagnostic> {
             format!("{} at column {}", brief(&error.msg), error.pos.1)
         }))
     })?;
-    prepare(&mut tree, &mut vec!["body".to_owned(), "google".to_owned()])?;
+    prepare(&mut tree)?;
     Ok(tree)
-}
-
-/// Checks the names in a tree, and makes each turn of each loop count.
-fn prepare(tree: &mut IdedExpr, names: &mut Vec<String>) -> Result<(), Diagnostic> {
-    match &mut tree.expr {
-        Expr::Unspecified | Expr::Literal(_) => {}
-        Expr::Ident(name) => {
-            let known =
-                |name: &str| TYPES.contains(&name) || names.iter().any(|known| known == name);
-            if !known(name.strip_prefix('.').unwrap_or(name)) {
-                return Err(Diagnostic::new(format!("there is no variable `{name}`"))
-                    .hint("the body is the variable `body`"));
-            }
-        }
-        Expr::Call(call) => {
-            let name = call.func_name.as_str();
-            if name.starts_with(char::is_alphabetic) && !FUNCTIONS.contains(&name) {
-                return Err(Diagnostic::new(format!("there is no function `{name}`"))
-                    .hint(format!("the functions are {}", FUNCTIONS.join(", "))));
-            }
-            for part in call.target.as_deref_mut().into_iter().chain(&mut call.args) {
-                prepare(part, names)?;
-            }
-        }
-        Expr::Select(select) => prepare(&mut select.operand, names)?,
-        Expr::List(list) => {
-            for element in &mut list.elements {
-                prepare(element, names)?;
-            }
-        }
-        Expr::Map(map) => prepare_entries(&mut map.entries, names)?,
-        Expr::Struct(made) => prepare_entries(&mut made.entries, names)?,
-        Expr::Comprehension(turns) => {
-            prepare(&mut turns.iter_range, names)?;
-            prepare(&mut turns.accu_init, names)?;
-            let outer = names.len();
-            names.extend([turns.iter_var.clone(), turns.accu_var.clone()]);
-            names.extend(turns.iter_var2.clone());
-            for part in [&mut turns.loop_cond, &mut turns.loop_step, &mut turns.result] {
-                prepare(part, names)?;
-            }
-            names.truncate(outer);
-            count(&mut turns.loop_step);
-        }
-    }
-    Ok(())
-}
-
-fn prepare_entries(
-    entries: &mut [::cel::common::ast::IdedEntryExpr],
-    names: &mut Vec<String>,
-) -> Result<(), Diagnostic> {
-    for entry in entries {
-        match &mut entry.expr {
-            EntryExpr::StructField(field) => prepare(&mut field.value, names)?,
-            EntryExpr::MapEntry(pair) => {
-                prepare(&mut pair.key, names)?;
-                prepare(&mut pair.value, names)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Puts the step counter into a loop's body. The library knows loops by their shape and runs some of them faster, so that the
-/// counter has to go into the innermost part: the condition of a filter, the new element of a map, the condition of `all`.
-fn count(step: &mut IdedExpr) {
-    let Expr::Call(call) = &mut step.expr else { return counted(step) };
-    let conditional = call.func_name == operators::CONDITIONAL;
-    let part = if conditional { call.args.first_mut() } else { call.args.last_mut() };
-    let Some(part) = part else { return };
-    match &mut part.expr {
-        Expr::List(list) if !conditional => list.elements.iter_mut().for_each(counted),
-        _ => counted(part),
-    }
-}
-
-/// Makes `x` into `@step ? x : false`, which is `x`, or an error when there were too many steps.
-fn counted(tree: &mut IdedExpr) {
-    let id = tree.id;
-    let own = |expr| IdedExpr { id, expr };
-    let args = vec![
-        own(Expr::Ident(STEP.to_owned())),
-        std::mem::take(tree),
-        own(Expr::Literal(LiteralValue::Boolean(false.into()))),
-    ];
-    let func_name = operators::CONDITIONAL.to_owned();
-    *tree = own(Expr::Call(CallExpr { func_name, target: None, args }));
 }
 
 /// How far an evaluation is.
