@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use tracing::info;
 
-use super::{MODULES_FILE, options::AlertLogCommandOptions, run_until_stopped, serve, sources};
+use super::{MODULES_FILE, commands::AlertLogCommandOptions, run_until_stopped, serve, sources};
 use crate::{
     app::alert_log::{AlertLogApp, Settings},
     clock::SystemClock,

@@ -12,7 +12,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
     FAILED, MISUSED,
-    options::{CheckOptions, CheckOutput},
+    commands::{CheckOptions, CheckOutput},
     print_diagnostics, runtime, sources,
 };
 use crate::{

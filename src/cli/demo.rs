@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use series::store::StoreOptions;
 
-use super::{options::DemoOptions, runtime, serve, sources};
+use super::{commands::DemoOptions, runtime, serve, sources};
 use crate::{
     app::{Settings, Storage},
     config::Sources,

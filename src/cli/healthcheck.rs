@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context as _;
 use probe::{Module, Net, Outcome};
 
-use super::{FAILED, options::HealthcheckOptions, runtime};
+use super::{FAILED, commands::HealthcheckOptions, runtime};
 use crate::config::MODULE_DEFAULT;
 
 /// How long the answer may take.

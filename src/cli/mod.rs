@@ -10,6 +10,7 @@
 mod alert_command;
 mod alert_log;
 mod check;
+mod commands;
 mod demo;
 mod healthcheck;
 mod options;
@@ -20,8 +21,9 @@ mod value;
 
 use std::process::ExitCode;
 
-pub use options::Options;
-use options::{Command, FileOptions, RuleOptions};
+use commands::Command;
+pub use commands::Options;
+use options::{FileOptions, RuleOptions};
 
 use crate::config::{Diagnostic, Sources, diagnostic::Error};
 

@@ -19,7 +19,8 @@ use tracing::info;
 
 use super::{
     FAILED, MISUSED,
-    options::{AlertOptions, ExporterOptions, LogOptions, RunOptions, ServeOptions},
+    commands::{ExporterOptions, RunOptions},
+    options::{AlertOptions, LogOptions, ServeOptions},
     print_diagnostics, run_until_stopped, sources, validate,
 };
 use crate::{

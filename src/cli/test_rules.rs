@@ -7,7 +7,7 @@ use std::{
 
 use series::rule::unit_test;
 
-use super::{FAILED, MISUSED, options::TestRulesOptions, print_diagnostics};
+use super::{FAILED, MISUSED, commands::TestRulesOptions, print_diagnostics};
 use crate::config::{self, Diagnostic};
 
 /// Runs every file, prints what failed, and reports by the exit code whether any did.
