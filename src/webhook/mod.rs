@@ -3,26 +3,22 @@
 //! An answer of 200 says that every event is on the disk, or an end that is not believed yet. Until then the Alertmanager asks again, and
 //! because each event is written once, it may. Must not know how alerts come about, nor how a line looks.
 
+mod alerts;
+mod answer;
+mod counters;
 mod hand_over;
 
 use std::{
-    ops::Range,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use alerting::{
-    AlertEvent, Destinations, Doubt, Heartbeat, Scope, Transition, Uptime, Webhook, alert_event,
-    harmless, parse_time,
-};
+use alerting::{Destinations, Doubt, Heartbeat, Scope, Uptime, Webhook, alert_event, parse_time};
 use axum::{
     Router,
     body::{self, Bytes},
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::HeaderMap,
     response::Response,
     routing::post,
 };
@@ -33,17 +29,20 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::warn;
 
-use self::hand_over::{deliver, hold, release};
+use self::{
+    answer::Refusal,
+    counters::Counters,
+    hand_over::{deliver, release},
+};
 use crate::{
     clock::{Clock, uptime},
     http::{
-        Bodies, BodyError,
+        Bodies,
         limits::{ALERTS_AT_ONCE, ALERTS_BYTES_MAX, HEARTBEAT_BYTES_MAX, HEARTBEATS_AT_ONCE},
-        plain,
     },
-    telemetry::{Collect, OwnSample, names, seconds, value},
+    telemetry::{Collect, OwnSample, names, seconds},
 };
 
 /// How many bodies are understood at once.
@@ -51,12 +50,6 @@ const UNDERSTOOD_AT_ONCE: usize = 2;
 
 /// How many batches of alerts are on their way to the destinations at once; the others wait in the order in which they came.
 const TURNS: usize = 2;
-
-/// How many alerts are a batch: few enough that what waits behind one waits for a fraction of a second.
-const BATCH: usize = 500;
-
-/// How much of what is wrong with a request is reported, in bytes: it may quote the request.
-const REASON_BYTES_MAX: usize = 200;
 
 /// How often the heartbeat is looked at, and ends that wait.
 const TICK: Duration = Duration::from_secs(1);
@@ -81,52 +74,6 @@ pub struct Receiver {
     understood: Semaphore,
     turns: Semaphore,
     counters: Counters,
-}
-
-/// What became of the requests.
-#[derive(Default)]
-struct Counters {
-    accepted: AtomicU64,
-    refused: AtomicU64,
-    failed: AtomicU64,
-    held: AtomicU64,
-    truncated_alerts: AtomicU64,
-    skipped_alerts: AtomicU64,
-    held_ends: AtomicU64,
-}
-
-/// Why a request was not accepted.
-enum Refusal {
-    /// It is none that can be understood; asking again will not help.
-    Foreign(String),
-    /// It is too long; asking again will not help.
-    TooLong(String),
-    /// It is not on the disk, although it may be kept; the sender has to ask again.
-    NotWritten(String),
-    /// It could not be read now; the sender has to ask again.
-    Busy(String),
-    /// Ends among it are not believed yet, and cannot be kept until then; the sender has to ask again.
-    Held(String),
-}
-
-impl From<BodyError> for Refusal {
-    fn from(error: BodyError) -> Self {
-        let why = error.to_string();
-        match error {
-            BodyError::CrossSite | BodyError::Broken(_) => Self::Foreign(why),
-            BodyError::TooLong { .. } => Self::TooLong(format!("{why}: send fewer alerts at once")),
-            BodyError::Busy(_) => Self::Busy(why),
-        }
-    }
-}
-
-/// The events of some alerts.
-#[derive(Default)]
-struct Batch {
-    events: Vec<AlertEvent>,
-    /// How many alerts were not understood, and why not the first of them.
-    skipped: u64,
-    problem: Option<String>,
 }
 
 impl Receiver {
@@ -200,167 +147,6 @@ impl Receiver {
         lock(&self.doubt).believes(now)
     }
 
-    /// Counts and logs how a request ended, and answers it. Only a status of 5xx makes an Alertmanager ask again.
-    fn answer(&self, outcome: Result<usize, Refusal>) -> Response {
-        let counters = &self.counters;
-        let (counter, status, text) = match outcome {
-            Ok(0) => (&counters.accepted, StatusCode::OK, "Written.\n".to_owned()),
-            Ok(ends) => (&counters.held, StatusCode::OK, format!("Kept; {}\n", doubt(ends))),
-            Err(refusal) => self.refuse(refusal),
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        plain(status, text)
-    }
-
-    fn refuse(&self, refusal: Refusal) -> (&AtomicU64, StatusCode, String) {
-        let counters = &self.counters;
-        match refusal {
-            Refusal::Foreign(why) => {
-                let why = harmless(&why, REASON_BYTES_MAX);
-                warn!("Webhook refused: {why}.");
-                (&counters.refused, StatusCode::BAD_REQUEST, format!("{why}\n"))
-            }
-            Refusal::TooLong(why) => {
-                warn!("Webhook refused: {why}.");
-                (&counters.refused, StatusCode::PAYLOAD_TOO_LARGE, format!("{why}\n"))
-            }
-            Refusal::NotWritten(why) => {
-                error!(%why, "Alerts not written; Alertmanager will report them again.");
-                let text = format!("not written yet: {why}\n");
-                (&counters.failed, StatusCode::INTERNAL_SERVER_ERROR, text)
-            }
-            Refusal::Busy(why) => {
-                warn!(%why, "Webhook not read; Alertmanager will send it again.");
-                (&counters.failed, StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"))
-            }
-            Refusal::Held(why) => {
-                (&counters.held, StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"))
-            }
-        }
-    }
-
-    /// Takes alerts in; how many ends among them have to wait.
-    async fn alerts(
-        self: &Arc<Self>,
-        headers: &HeaderMap,
-        body: body::Body,
-    ) -> Result<usize, Refusal> {
-        let body = self.alert_bodies.read(headers, body).await?;
-        let webhook = {
-            // The semaphores are never closed, so that waiting for them cannot fail.
-            let _place = self.understood.acquire().await;
-            understand(body.bytes.clone()).await?
-        };
-        self.note_truncated(&webhook);
-        let alerts: Arc<[Bytes]> = webhook.alerts.into();
-        let (mut held, mut kept, mut scope) = (0, true, None);
-        // Firings come before ends: an alert whose labels were edited goes on. A destination sees to that within a batch.
-        let passes: &[_] = if alerts.len() <= BATCH {
-            &[None]
-        } else {
-            &[Some(Transition::Firing), Some(Transition::Resolved)]
-        };
-        for (index, pass) in passes.iter().enumerate() {
-            let (mut understood, mut problem) = (alerts.is_empty(), None);
-            for start in (0..alerts.len()).step_by(BATCH) {
-                let range = start..alerts.len().min(start + BATCH);
-                let length = range.len() as u64;
-                let mut batch = self.batch(&alerts, range, *pass).await?;
-                understood |= batch.skipped < length;
-                if index == 0 {
-                    self.note_skipped(&batch);
-                }
-                problem = problem.or(batch.problem);
-                self.explain_ends(&mut batch.events, &mut scope).await;
-                let ends = lock(&self.doubt).sift(&mut batch.events, self.clock.now());
-                let _turn = self.turns.acquire().await;
-                deliver(&self.destinations, batch.events).await.map_err(Refusal::NotWritten)?;
-                let waiting = hold(&self.destinations, ends).await.map_err(Refusal::NotWritten)?;
-                self.note_held(waiting.new);
-                held += waiting.waiting;
-                kept &= waiting.kept;
-            }
-            if let Some(problem) = problem.filter(|_| !understood) {
-                return Err(Refusal::Foreign(problem));
-            }
-        }
-        if kept { Ok(held) } else { Err(Refusal::Held(doubt(held))) }
-    }
-
-    /// The events of some of the alerts, of one transition when that is given.
-    async fn batch(
-        self: &Arc<Self>,
-        alerts: &Arc<[Bytes]>,
-        range: Range<usize>,
-        pass: Option<Transition>,
-    ) -> Result<Batch, Refusal> {
-        let (receiver, alerts) = (Arc::clone(self), Arc::clone(alerts));
-        let now = self.clock.now();
-        let read = move || {
-            let mut batch = Batch::default();
-            for alert in alerts.get(range).unwrap_or_default() {
-                match alert_event(alert, now, &receiver.external_url) {
-                    Ok(event) if pass.is_none_or(|pass| pass == event.transition) => {
-                        batch.events.push(event);
-                    }
-                    Ok(_) => {}
-                    Err(why) => {
-                        batch.skipped += 1;
-                        batch.problem.get_or_insert(why);
-                    }
-                }
-            }
-            batch
-        };
-        tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|error| Refusal::NotWritten(format!("ended by a programming error: {error}")))
-    }
-
-    /// Gives ends their reasons, as far as it is known what is watched.
-    async fn explain_ends(&self, events: &mut [AlertEvent], scope: &mut Option<Scope>) {
-        let Some(watched) = &self.watched else { return };
-        if !events.iter().any(AlertEvent::is_end) {
-            return;
-        }
-        if scope.is_none() {
-            let watched = Arc::clone(watched);
-            *scope = tokio::task::spawn_blocking(move || watched()).await.ok();
-        }
-        let Some(scope) = scope else { return };
-        for event in events.iter_mut().filter(|event| event.is_end()) {
-            event.ending = scope.ending(&event.labels);
-        }
-    }
-
-    fn note_held(&self, new: usize) {
-        if new > 0 {
-            warn!(
-                ends = new,
-                "Ends of alerts wait: by the heartbeat nothing was evaluated for too long, so that they may be none."
-            );
-            self.counters.held_ends.fetch_add(new as u64, Ordering::Relaxed);
-        }
-    }
-
-    fn note_truncated(&self, webhook: &Webhook) {
-        if webhook.truncated > 0 {
-            self.counters.truncated_alerts.fetch_add(webhook.truncated, Ordering::Relaxed);
-            warn!(
-                alerts = webhook.truncated,
-                "Alertmanager left alerts out of a webhook: set `max_alerts: 0` in its configuration."
-            );
-        }
-    }
-
-    fn note_skipped(&self, batch: &Batch) {
-        if let Some(why) = &batch.problem {
-            self.counters.skipped_alerts.fetch_add(batch.skipped, Ordering::Relaxed);
-            let why = harmless(why, REASON_BYTES_MAX);
-            warn!(alerts = batch.skipped, %why, "Alerts of a webhook were not understood and are left out.");
-        }
-    }
-
     async fn beat(
         self: &Arc<Self>,
         headers: &HeaderMap,
@@ -391,13 +177,6 @@ impl Receiver {
     }
 }
 
-/// What is said of ends that have to wait.
-fn doubt(ends: usize) -> String {
-    format!(
-        "{ends} ends of alerts are not believed yet: nothing was evaluated for too long, by the heartbeat"
-    )
-}
-
 /// Understands a body, away from the tasks that serve and probe.
 async fn understand(body: Bytes) -> Result<Webhook, Refusal> {
     match tokio::task::spawn_blocking(move || Webhook::read(&body)).await {
@@ -420,7 +199,7 @@ async fn alerts(
     body: body::Body,
 ) -> Response {
     let outcome = receiver.alerts(&headers, body).await;
-    receiver.answer(outcome)
+    receiver.counters.answer(outcome)
 }
 
 async fn heartbeat(
@@ -429,29 +208,12 @@ async fn heartbeat(
     body: body::Body,
 ) -> Response {
     let outcome = receiver.beat(&headers, body).await;
-    receiver.answer(outcome)
+    receiver.counters.answer(outcome)
 }
 
 impl Collect for Receiver {
     fn collect(&self, samples: &mut Vec<OwnSample>) {
-        let counters = [
-            ("accepted", &self.counters.accepted),
-            ("refused", &self.counters.refused),
-            ("failed", &self.counters.failed),
-            ("held", &self.counters.held),
-        ];
-        samples.extend(counters.into_iter().map(|(outcome, counter)| {
-            let count = value(counter.load(Ordering::Relaxed));
-            OwnSample::labelled(&names::WEBHOOKS, "outcome", outcome, count)
-        }));
-        let counts = [
-            (&names::WEBHOOK_TRUNCATED, &self.counters.truncated_alerts),
-            (&names::WEBHOOK_SKIPPED, &self.counters.skipped_alerts),
-            (&names::WEBHOOK_HELD, &self.counters.held_ends),
-        ];
-        samples.extend(counts.into_iter().map(|(metric, counter)| {
-            OwnSample::new(metric, value(counter.load(Ordering::Relaxed)))
-        }));
+        self.counters.collect(samples);
         let last = lock(&self.heartbeat).last();
         samples.extend(last.map(|at| OwnSample::new(&names::HEARTBEAT_TIME, seconds(at))));
     }
