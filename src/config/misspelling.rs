@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn misspellings_are_seen_and_other_words_are_not() {
+    fn misspellings_are_seen() {
         for (name, known) in [
             ("alertafter", "alert_after"),
             ("alertAfter", "alert_after"),
@@ -73,6 +73,10 @@ mod tests {
         ] {
             assert_eq!(meant(name), Some(known), "{name}");
         }
+    }
+
+    #[test]
+    fn other_words_are_no_misspellings() {
         for name in [
             "tier",
             "owner",
