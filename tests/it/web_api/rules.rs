@@ -8,7 +8,7 @@ use series::{
 };
 use webservice_monitor::{api::Reader, config::Config};
 
-use super::{Server, reader, store, success};
+use super::setup::{Server, reader, store, success};
 
 const RULES: &str = r#"
 groups:
@@ -80,7 +80,7 @@ async fn alerts_that_are_active_are_listed() {
 }
 
 #[tokio::test]
-async fn rules_tell_their_state_and_can_be_chosen() {
+async fn rules_have_their_state_and_can_be_chosen() {
     let server = Server::start(with_rules(&[540_000, 600_000])).await;
     let evaluated = r#""lastEvaluation":"1970-01-01T00:10:00Z""#;
     let record = format!(
