@@ -1,27 +1,11 @@
 //! The real program, killed without a warning again and again: it starts again, keeps its samples, and reports no alert twice.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::collections::BTreeMap;
 
 use crate::program::{Running, wait_for};
 
 /// How often the program is killed.
 const KILLS: usize = 6;
-
-fn start(directory: &Path, address: std::net::SocketAddr) -> Running {
-    let child = Command::new(env!("CARGO_BIN_EXE_webservice-monitor"))
-        .args(["--scrape.interval=100ms", "--scrape.timeout=90ms"])
-        .arg(format!("--web.listen-address={address}"))
-        .current_dir(directory)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    Running(child)
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_lose_no_alert_and_double_none() {
@@ -39,7 +23,7 @@ async fn kills_lose_no_alert_and_double_none() {
     let count = "/api/v1/query?query=count_over_time(probe_success%5B1h%5D)";
     let mut counts: Vec<u64> = Vec::new();
     for kill in 0..KILLS {
-        let mut running = start(directory.path(), address);
+        let mut running = Running::start(directory.path(), address);
         wait_for(address, "/api/v1/alerts", "the alert", firing).await;
         // A different moment of the round of writing each time.
         let samples = |body: &str| -> u64 {

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::Path,
-    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,12 +12,9 @@ use std::{
 
 use alerting::{AlertEvent, Format, Origin, open_alert_log};
 use series::Labels;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
-};
+use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 
-use crate::program::{Program, Running, wait_for, wait_for_file};
+use crate::program::{Program, Running, read_head, wait_for, wait_for_file};
 
 /// Nothing listens on port 1.
 const DOWN: &str = "- targets: [\"http://127.0.0.1:1/\"]\n  labels: { team: web }\n";
@@ -211,11 +207,7 @@ impl Switches {
         tasks.spawn(async move {
             loop {
                 let Ok((mut stream, _)) = listener.accept().await else { return };
-                let mut request = Vec::new();
-                while !request.ends_with(b"\r\n\r\n")
-                    && stream.read_buf(&mut request).await.unwrap_or(0) > 0
-                {}
-                let request = String::from_utf8_lossy(&request);
+                let request = read_head(&mut stream).await;
                 let number = request.split(['/', ' ']).nth(2).and_then(|path| path.parse().ok());
                 let switch = number.and_then(|number: usize| switches.get(number));
                 let works = switch.is_some_and(|works| works.load(Ordering::Relaxed));
@@ -227,18 +219,6 @@ impl Switches {
         });
         Self { address, works, _tasks: tasks }
     }
-}
-
-fn run(directory: &Path, address: SocketAddr) -> Running {
-    let child = Command::new(env!("CARGO_BIN_EXE_webservice-monitor"))
-        .args(["--scrape.interval=100ms", "--scrape.timeout=90ms"])
-        .arg(format!("--web.listen-address={address}"))
-        .current_dir(directory)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    Running(child)
 }
 
 /// The real program with targets that go up and down, killed at any moment: what began is over in the end, and nothing is doubled.
@@ -258,7 +238,7 @@ async fn kills_leave_no_beginning_without_its_end() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let log = directory.path().join("data/alerts.jsonl");
     for kill in 0..KILLS {
-        let running = run(directory.path(), address);
+        let running = Running::start(directory.path(), address);
         wait_for(address, "/-/ready", "that it is ready", |body| body == "Ready\n").await;
         // Some change, and the kill comes once so many of the changes are in the log.
         let before = std::fs::read(&log).unwrap_or_default().len();
@@ -272,7 +252,7 @@ async fn kills_leave_no_beginning_without_its_end() {
     // In the end all of them are gone.
     write("config/targets.yml", "- targets: [\"http://127.0.0.1:1/\"]\n");
     write("config/rules/test.yml", &rules("Other"));
-    let _running = run(directory.path(), address);
+    let _running = Running::start(directory.path(), address);
     let events = |text: &str| {
         let mut events: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in text.lines() {

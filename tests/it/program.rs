@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Child,
+    process::{Child, Command, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -168,6 +168,21 @@ pub(crate) async fn wait_for(
 /// A process that is killed with the test.
 pub(crate) struct Running(pub(crate) Child);
 
+impl Running {
+    /// Runs the real program, with probes every 100 ms, in a folder that has its files.
+    pub(crate) fn start(directory: &Path, address: SocketAddr) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_webservice-monitor"))
+            .args(["--scrape.interval=100ms", "--scrape.timeout=90ms"])
+            .arg(format!("--web.listen-address={address}"))
+            .current_dir(directory)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ended = self.0.kill();
@@ -222,6 +237,13 @@ fn unchunk(body: &str) -> String {
     text
 }
 
+/// Reads a request without a body; what came of it when the connection ends before.
+pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") && stream.read_buf(&mut request).await.unwrap_or(0) > 0 {}
+    String::from_utf8_lossy(&request).into_owned()
+}
+
 /// A web service that answers every request alike, until it is dropped.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
@@ -237,10 +259,7 @@ impl Service {
         tasks.spawn(async move {
             loop {
                 let Ok((mut stream, _)) = listener.accept().await else { return };
-                let mut request = Vec::new();
-                while !request.ends_with(b"\r\n\r\n")
-                    && stream.read_buf(&mut request).await.unwrap_or(0) > 0
-                {}
+                read_head(&mut stream).await;
                 let answer = format!(
                     "HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
                 );
