@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use probe::{Outcome, Phase, Reason};
 use series::rule::{External, GroupState, GroupView};
-use webservice_monitor::config::Target;
+use webservice_monitor::{api::Reader, config::Target};
 
 use super::setup::{
     MINUTE, NOW, Server, UP, append, assert_shows, down, encoded, lively, monitor, result,
@@ -24,30 +24,42 @@ groups:
         labels: { severity: none }
 ";
 
-#[tokio::test]
-async fn two_modules_of_one_address_are_not_mixed_up() {
-    let posted: &[(&str, &str)] = &[("module", "http_post_2xx")];
-    let monitor = monitor(&[(BOTH, &[]), (BOTH, posted)], true);
+/// The labels of the second target's series beside those of the address.
+const POSTED: &[(&str, &str)] = &[("module", POST)];
+
+const POST: &str = "http_post_2xx";
+
+/// Two targets of one address: the first is up, the second, with a module of its own, is down.
+fn twins() -> Arc<Reader> {
+    let monitor = monitor(&[(BOTH, &[]), (BOTH, POSTED)], true);
     let config = monitor.config();
     let get = Arc::clone(&config.targets[0]);
-    let module = "http_post_2xx".to_owned();
-    let post = Arc::new(Target { module, ..(*config.targets[1]).clone() });
+    let post = Arc::new(Target { module: POST.to_owned(), ..(*config.targets[1]).clone() });
     let mut changed = (*config).clone();
     changed.targets = vec![Arc::clone(&get), Arc::clone(&post)];
     monitor.reloads().succeeded(Arc::new(changed), NOW);
     for minute in 0..10 {
         append(&monitor, NOW - minute * MINUTE, BOTH, "probe_success", &[], 1.0);
-        append(&monitor, NOW - minute * MINUTE, BOTH, "probe_success", posted, 0.0);
+        append(&monitor, NOW - minute * MINUTE, BOTH, "probe_success", POSTED, 0.0);
     }
     monitor.results().watched(&get, NOW - 2000, result(Outcome::Up, Vec::new()));
     let refused = down(Phase::Connect, Reason::Refused, "os error 111");
     monitor.results().watched(&post, NOW - 1000, refused);
-    let mut states: Vec<GroupState> =
-        series::rule::load(RULES).unwrap().groups.into_iter().map(GroupState::new).collect();
+    evaluate(&monitor);
+    monitor
+}
+
+/// Evaluates the rules once.
+fn evaluate(monitor: &Reader) {
+    let groups = series::rule::load(RULES).unwrap().groups;
+    let mut states: Vec<GroupState> = groups.into_iter().map(GroupState::new).collect();
     states[0].evaluate(monitor.store.as_ref().unwrap().as_ref(), NOW, &External::default());
     monitor.rules.publish(states.iter().map(GroupView::of));
-    let server = Server::start(&monitor).await;
+}
 
+#[tokio::test]
+async fn two_modules_of_one_address_are_not_mixed_up() {
+    let server = Server::start(&twins()).await;
     let path = format!("/targets/{}", BOTH.replace(':', "%3A").replace('/', "%2F"));
     let other = format!("{path}?module=http_post_2xx");
     let overview = server.get("/").await.body;
@@ -83,6 +95,11 @@ async fn two_modules_of_one_address_are_not_mixed_up() {
     assert_eq!(server.get(&format!("{path}?module=nope")).await.status, 404);
     assert_shows(&server.get("/alerts").await.body, &[&other]);
     assert_shows(&server.get("/probes/2").await.body, &[&other]);
+}
+
+#[tokio::test]
+async fn the_api_lists_both_modules_of_one_address() {
+    let server = Server::start(&twins()).await;
     let api: serde_json::Value =
         serde_json::from_str(&server.get("/api/v1/targets").await.body).unwrap();
     let success: Vec<bool> = api["data"]["activeTargets"]
@@ -97,10 +114,7 @@ async fn two_modules_of_one_address_are_not_mixed_up() {
 #[tokio::test]
 async fn the_heartbeat_is_no_alert() {
     let monitor = monitor(&[(UP, &[])], true);
-    let mut states: Vec<GroupState> =
-        series::rule::load(RULES).unwrap().groups.into_iter().map(GroupState::new).collect();
-    states[0].evaluate(monitor.store.as_ref().unwrap().as_ref(), NOW, &External::default());
-    monitor.rules.publish(states.iter().map(GroupView::of));
+    evaluate(&monitor);
     let server = Server::start(&monitor).await;
     for path in ["/", "/alerts"] {
         let body = server.get(path).await.body;
