@@ -168,69 +168,95 @@ impl Row {
 
     /// Starts the servers of the row.
     pub(super) async fn start(self, certificates: &Certificates) -> Started {
-        let server = match &self.setup {
-            Setup::Plain(behaviour) => Some(Server::start(behaviour.clone()).await),
-            Setup::Located(behaviour) => Some(Server::start_with(behaviour).await),
-            Setup::Tls(leaf, settings, behaviour) => {
-                let acceptor = certificates.acceptor_with(*leaf, settings);
-                Some(Server::start_tls(acceptor, behaviour.clone()).await)
-            }
-            Setup::StartTls(clear, behaviour) => {
-                let acceptor = certificates.acceptor(Leaf::Good);
-                let secure = behaviour.clone();
-                Some(Server::start_tls_after(clear.clone(), acceptor, secure).await)
-            }
-            Setup::NameServer(_)
-            | Setup::NameServer6(_)
-            | Setup::SecureNameServer(..)
-            | Setup::Nobody => None,
-        };
-        let name_server = match &self.setup {
-            Setup::NameServer(answer) => Some(DnsServer::start([(".", answer.clone())]).await),
-            Setup::NameServer6(answer) => {
-                let here = Ipv6Addr::LOCALHOST.into();
-                Some(DnsServer::start_at(here, [(".", answer.clone())]).await)
-            }
-            Setup::SecureNameServer(leaf, answer) => {
-                let acceptor = certificates.acceptor(*leaf);
-                Some(DnsServer::start_tls(acceptor, [(".", answer.clone())]).await)
-            }
-            _ => None,
-        };
+        let server = self.setup.server(certificates).await;
+        let name_server = self.setup.name_server(certificates).await;
         let second = match self.second.clone() {
             Some(behaviour) => Some(Server::start(behaviour).await),
             None => None,
         };
-        let port = |address: Option<SocketAddr>| {
-            address.map_or_else(String::new, |address| address.port().to_string())
-        };
         let first = server.as_ref().map(Server::address);
         let first = first.or_else(|| name_server.as_ref().map(DnsServer::address));
-        let filled = |text: &str| {
-            let file = |name| certificates.file(name).display().to_string();
-            text.replace("{port}", &port(first))
-                .replace("{second}", &port(second.as_ref().map(Server::address)))
-                .replace("{ca}", &format!("ca_file: '{}'", file("authority.pem")))
-                .replace("{authority}", &file("authority.pem"))
-                .replace("{files}", file("").trim_end_matches('/'))
-                .replace("{client certificate}", &file("client.pem"))
-                .replace("{client key}", &file("client.key"))
-        };
-        let family = if self.settings.contains("preferred_ip_protocol") {
+        let addresses = [first, second.as_ref().map(Server::address)];
+        let settings = filled(self.settings, addresses, certificates);
+        let target = filled(self.target, addresses, certificates);
+        let yaml = self.yaml(&settings);
+        Started { target, yaml, servers: [server, second], name_server, row: self }
+    }
+
+    /// The row's module with these settings, as an entry of a modules file.
+    fn yaml(&self, settings: &str) -> String {
+        let family = if settings.contains("preferred_ip_protocol") {
             ""
         } else {
             "preferred_ip_protocol: ip4, "
         };
-        let prober = self.prober;
-        let yaml = format!(
-            "  {}: {{ prober: {prober}, timeout: {}, {prober}: {{ {family}{} }} }}\n",
+        let (prober, timeout) = (self.prober, self.timeout);
+        format!(
+            "  {}: {{ prober: {prober}, timeout: {timeout}, {prober}: {{ {family}{settings} }} }}\n",
             self.module(),
-            self.timeout,
-            filled(self.settings)
-        );
-        let target = filled(self.target);
-        Started { target, yaml, servers: [server, second], name_server, row: self }
+        )
     }
+}
+
+impl Setup {
+    /// Starts the server that is no name server, if there is one.
+    async fn server(&self, certificates: &Certificates) -> Option<Server> {
+        Some(match self {
+            Self::Plain(behaviour) => Server::start(behaviour.clone()).await,
+            Self::Located(behaviour) => Server::start_with(behaviour).await,
+            Self::Tls(leaf, settings, behaviour) => {
+                let acceptor = certificates.acceptor_with(*leaf, settings);
+                Server::start_tls(acceptor, behaviour.clone()).await
+            }
+            Self::StartTls(clear, behaviour) => {
+                let acceptor = certificates.acceptor(Leaf::Good);
+                Server::start_tls_after(clear.clone(), acceptor, behaviour.clone()).await
+            }
+            Self::NameServer(_)
+            | Self::NameServer6(_)
+            | Self::SecureNameServer(..)
+            | Self::Nobody => return None,
+        })
+    }
+
+    /// Starts the name server, if there is one.
+    async fn name_server(&self, certificates: &Certificates) -> Option<DnsServer> {
+        Some(match self {
+            Self::NameServer(answer) => DnsServer::start([(".", answer.clone())]).await,
+            Self::NameServer6(answer) => {
+                let here = Ipv6Addr::LOCALHOST.into();
+                DnsServer::start_at(here, [(".", answer.clone())]).await
+            }
+            Self::SecureNameServer(leaf, answer) => {
+                let acceptor = certificates.acceptor(*leaf);
+                DnsServer::start_tls(acceptor, [(".", answer.clone())]).await
+            }
+            Self::Plain(_)
+            | Self::Located(_)
+            | Self::Tls(..)
+            | Self::StartTls(..)
+            | Self::Nobody => return None,
+        })
+    }
+}
+
+/// A text of a row with the ports of its two servers and the paths of the certificates in place of their names.
+fn filled(
+    text: &str,
+    [first, second]: [Option<SocketAddr>; 2],
+    certificates: &Certificates,
+) -> String {
+    let port = |address: Option<SocketAddr>| {
+        address.map_or_else(String::new, |address| address.port().to_string())
+    };
+    let file = |name| certificates.file(name).display().to_string();
+    text.replace("{port}", &port(first))
+        .replace("{second}", &port(second))
+        .replace("{ca}", &format!("ca_file: '{}'", file("authority.pem")))
+        .replace("{authority}", &file("authority.pem"))
+        .replace("{files}", file("").trim_end_matches('/'))
+        .replace("{client certificate}", &file("client.pem"))
+        .replace("{client key}", &file("client.key"))
 }
 
 /// A row whose servers run.

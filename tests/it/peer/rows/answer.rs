@@ -5,7 +5,7 @@ use testkit::{Behaviour, Step};
 use super::row::{Row, TAKEN, bytes, plain};
 
 pub(super) fn rows() -> Vec<Row> {
-    [status_codes(), versions(), malformed()].into_iter().flatten().collect()
+    [status_codes(), informational(), versions(), malformed()].into_iter().flatten().collect()
 }
 
 /// An answer without header fields but those of its framing.
@@ -41,34 +41,18 @@ fn status_codes() -> Vec<Row> {
         bytes("four digits", "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n", ""),
         bytes("099", "HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n", "")
             .differs("strict-head", &["probe_http_status_code", "probe_http_version"]),
-        bytes(
-            "100 before 200",
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-            "",
-        ),
-        bytes(
-            "103 before 200",
-            "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-            "",
-        ),
-        bytes(
-            "four 103 before 200",
-            [
-                "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(4).as_str(),
-                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-            ]
-            .concat(),
-            "",
-        ),
-        bytes(
-            "eight 103 before 200",
-            [
-                "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(8).as_str(),
-                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-            ]
-            .concat(),
-            "",
-        ),
+    ]
+}
+
+/// Answers of 1xx, before another one or instead of it.
+fn informational() -> Vec<Row> {
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let hints = |count| "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count) + ok;
+    vec![
+        bytes("100 before 200", format!("HTTP/1.1 100 Continue\r\n\r\n{ok}"), ""),
+        bytes("103 before 200", format!("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{ok}"), ""),
+        bytes("four 103 before 200", hints(4), ""),
+        bytes("eight 103 before 200", hints(8), ""),
         bytes(
             "101 unasked",
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
