@@ -59,7 +59,7 @@ fn flood(begin: impl FnOnce(Frames) -> Frames, part: impl FnOnce(Frames) -> Fram
 fn says(words: &'static str) -> impl Fn(&ProbeResult) -> Result<(), String> {
     move |result| match &result.outcome {
         Outcome::Down(failure) if failure.detail.contains(words) => Ok(()),
-        other => Err(format!("{other:?} does not tell {words}")),
+        other => Err(format!("{other:?} does not say {words}")),
     }
 }
 

@@ -47,7 +47,7 @@ async fn json_is_held_against_pointers_and_expressions() {
         ),
         ("fail_if_body_json_matches_cel: body.nothing", "check/json", Some(1.0)),
         ("fail_if_body_json_matches_cel: body.status", "check/json", Some(1.0)),
-        // What failed before is not for the expression to tell.
+        // What failed before is not for the expression to judge.
         (
             "valid_status_codes: [204], fail_if_body_json_matches_cel: 'true'",
             "check/status",

@@ -200,7 +200,7 @@ async fn a_message_in_binary_ends_where_it_says() {
 }
 
 #[tokio::test]
-async fn labels_tell_what_was_found() {
+async fn labels_hold_what_was_found() {
     let greeting = Behaviour::Script(vec![says("SSH-2.0-OpenSSH_9.7 Debian \"12\"\r\nnext\n")]);
     let server = Server::start(greeting).await;
     let steps = "[{ expect: '^SSH-2.0-([^ -]+)(?: (.*))?$', labels: [{ name: ssh_version, value: '${1}' }, { name: ssh_comments, value: 'c ${2}' }] }, { expect: next, labels: [{ name: other, value: '${7}' }] }]";

@@ -73,6 +73,13 @@ async fn what_counts_is_the_chain_that_is_trusted() {
             }
         }
     }
+    table.finish();
+}
+
+#[tokio::test]
+async fn without_an_authority_every_certificate_counts_or_only_the_pinned_one() {
+    let world = World::new();
+    let mut table = Table::default();
     // Nothing is verified: then everything counts.
     let server = world.serve(Leaf::ExpiredCrossSign, ok()).await;
     let result = world.probe("tls_config: { insecure_skip_verify: true }", &server.url("/")).await;
@@ -140,7 +147,15 @@ async fn every_host_on_the_way_counts() {
             }
         }
     }
-    // From no TLS to TLS, and no TLS at all.
+    table.finish();
+}
+
+#[tokio::test]
+async fn hosts_without_a_certificate_do_not_count() {
+    let world = World::new();
+    let plain = Server::start(ok()).await;
+    let shorter = world.serve(Leaf::Shorter, ok()).await;
+    let mut table = Table::default();
     let first = Server::start(to(&shorter.url("/"))).await;
     let result = world.probe("", &first.url("/")).await;
     table.check("from no TLS", value(&result, HOPS) == Some(Y2040), "not that of the last");

@@ -135,7 +135,7 @@ async fn a_target_that_sends_it_back_does_not_make_it_known() {
 }
 
 #[tokio::test]
-async fn expectations_that_fail_do_not_tell_it() {
+async fn expectations_that_fail_do_not_show_it() {
     let mut table = Table::default();
     let files = files();
     let server = Server::start(Behaviour::Echo(200)).await;
