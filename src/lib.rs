@@ -1,7 +1,9 @@
 //! The health monitor: one target list, two ways to run it.
 //!
 //! ```text
-//! config → schedule → probe → ingest → { exposition | store } → evaluate → alerting → web
+//! config → schedule → probe → ingest ─┬─> exporter
+//!                                     └─> store ─┬─> evaluate ──> alerting
+//!                                                └─> query ──> web, api
 //! ```
 //!
 //! A module may import from those to its left only; `state`, `clock`, `explain` and `telemetry` are shared by all of
