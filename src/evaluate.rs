@@ -2,10 +2,10 @@
 //!
 //! Must not know what a rule says, nor how a notification is delivered.
 
-mod account;
 mod outbox;
 mod pause;
 mod rules;
+mod snapshot;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -59,7 +59,7 @@ pub struct Evaluator {
     /// The groups that were evaluated since the start or the last reload.
     evaluated: BTreeSet<String>,
     /// Whether the destinations have to hear of every alert, not only of changes.
-    account_due: bool,
+    snapshot_due: bool,
 }
 
 impl Evaluator {
@@ -86,12 +86,12 @@ impl Evaluator {
             external: Arc::new(settings.external),
             reloaded,
             evaluated: BTreeSet::new(),
-            account_due: true,
+            snapshot_due: true,
         }
     }
 
-    /// Evaluates until the token is cancelled. One group at a time: they share the store, and a slow group must not be
-    /// overtaken by itself. What changed is delivered meanwhile, however slow the disk is.
+    /// Evaluates until the token is cancelled. One group at a time: they share the store, and an evaluation of a slow group must not
+    /// overlap with its next one. What changed is delivered meanwhile, however slow the disk is.
     pub async fn run(self, stop: CancellationToken) {
         let (changes, outbox) = Outbox::new(Arc::clone(&self.disk), Arc::clone(&self.destinations));
         tokio::join!(self.evaluate_all(stop, changes), outbox.run());
@@ -153,13 +153,13 @@ impl Evaluator {
             .min()
     }
 
-    /// What every piece of work away from this task takes along.
+    /// What work on a blocking thread needs of this one.
     fn shared(&self) -> (Monitor, Arc<Mutex<Vec<GroupState>>>, Arc<Rules>) {
         (self.monitor.clone(), Arc::clone(&self.groups), Arc::clone(&self.published))
     }
 
-    /// Takes up the alerts that the store knows from before the start, and reports which are firing: destinations that know it
-    /// already keep quiet.
+    /// Takes up the alerts that the store knows from before the start, and reports which are firing: destinations that were notified
+    /// of it already are not notified again.
     async fn restore(&mut self, outbox: &mpsc::Sender<Batch>) {
         let (monitor, groups, published) = self.shared();
         let (store, external) = (Arc::clone(&self.store), Arc::clone(&self.external));
@@ -168,7 +168,7 @@ impl Evaluator {
             let changes = GroupState::restore(&mut groups, store.as_ref(), now, &external);
             published.publish(groups.iter().map(GroupView::of));
             changes.iter().for_each(log_change);
-            (changes.iter().map(|change| account::fires(&change.alert, now)).collect(), true)
+            (changes.iter().map(|change| snapshot::fires(&change.alert, now)).collect(), true)
         })
         .await;
         self.deliver(events, outbox).await;
@@ -189,7 +189,7 @@ impl Evaluator {
         })
         .await;
         self.evaluated.clear();
-        self.account_due = true;
+        self.snapshot_due = true;
         self.deliver(events, outbox).await;
     }
 
@@ -210,19 +210,19 @@ impl Evaluator {
         self.deliver(events, outbox).await;
     }
 
-    /// Hands over what changed and, where it is due, an account of every alert. Neither waits: what the outbox cannot take is made
-    /// good by the next account.
+    /// Hands over what changed and, where it is due, a snapshot of every alert. Neither waits: what the outbox cannot take is in the
+    /// next snapshot.
     async fn deliver(
         &mut self,
         (events, open): (Vec<AlertEvent>, bool),
         outbox: &mpsc::Sender<Batch>,
     ) {
-        self.account_due |= open;
-        let present = if self.account_due || self.destinations.wants_present() {
+        self.snapshot_due |= open;
+        let present = if self.snapshot_due || self.destinations.wants_present() {
             let (monitor, views) = (self.monitor.clone(), self.published.views());
             let evaluated = self.evaluated.clone();
             blocking(move || {
-                Some(account::of(&views, &monitor.config(), monitor.now(), &evaluated))
+                Some(snapshot::of(&views, &monitor.config(), monitor.now(), &evaluated))
             })
             .await
         } else {
@@ -231,10 +231,10 @@ impl Evaluator {
         if events.is_empty() && present.is_none() {
             return;
         }
-        self.account_due = outbox.try_send(Batch { events, present }).is_err();
-        if self.account_due {
+        self.snapshot_due = outbox.try_send(Batch { events, present }).is_err();
+        if self.snapshot_due {
             warn!(
-                "Changes of alerts come faster than they can be written; all of them are gone through later."
+                "Changes of alerts come faster than they can be written; none is lost: all alerts are checked again later."
             );
         }
     }
@@ -260,7 +260,7 @@ struct Anchor {
 }
 
 impl Anchor {
-    /// How far the two clocks may drift apart before they are tied anew.
+    /// How far the two clocks may drift apart before they are aligned again.
     const DRIFT_MAX_MS: i64 = 500;
 
     /// The time of day of a turn, which may be a little in the past.
@@ -296,7 +296,7 @@ fn evaluate_group(
     evaluation.changes
 }
 
-/// Changes to new rules; what ended thereby.
+/// Changes to new rules. Returns the alerts that ended because of it.
 fn adopt_groups(
     states: &mut Vec<GroupState>,
     store: &Store,
@@ -312,19 +312,19 @@ fn adopt_groups(
     reloaded.changes
 }
 
-/// Logs changes, and makes events of those that people are notified of; says whether an account of every alert is due.
+/// Logs changes, and makes events of those that people are notified of; says whether a snapshot of every alert is due.
 fn report(
     groups: &[GroupView],
     config: &Config,
     changes: &[AlertChange],
 ) -> (Vec<AlertEvent>, bool) {
     changes.iter().for_each(log_change);
-    account::events(groups, config, changes)
+    snapshot::events(groups, config, changes)
 }
 
-/// Logs for the operator what the alert log records for machines. A heartbeat always fires, and is no news.
+/// Logs for the operator what the alert log records for machines. A heartbeat always fires and is left out.
 fn log_change(change: &AlertChange) {
-    if account::is_heartbeat(&change.alert.labels) {
+    if snapshot::is_heartbeat(&change.alert.labels) {
         return;
     }
     let alert = change.alert.labels.get("alertname").unwrap_or("");

@@ -1,6 +1,6 @@
 //! From a probe's result to labelled samples, and into the embedded store: the only bridge between `probe` and `series`.
 //!
-//! The exposition of `/probe` and the samples of the embedded store come from the same [`probe::ProbeResult`], so that a rule
+//! The text of `/probe` and the samples of the embedded store come from the same [`probe::ProbeResult`], so that a rule
 //! that works in one mode works in the other.
 //!
 //! ```text

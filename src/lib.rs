@@ -6,8 +6,8 @@
 //!                                                └─> query ──> web, api
 //! ```
 //!
-//! A module may import from those to its left only; `state`, `clock`, `explain` and `telemetry` are shared by all of
-//! them, `app` wires them, `cli` and `demo` start it.
+//! Which module may import from which others is one table in `tests/it/tidy.rs`. `state`, `clock`, `explain` and `telemetry` are shared
+//! by many, `app` wires them all, `cli` and `demo` start it.
 
 pub mod clock;
 pub mod explain;

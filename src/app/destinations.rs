@@ -1,4 +1,4 @@
-//! The destinations of alerts in the program: their metrics, and how they end.
+//! The destinations of alerts in the program: their metrics, and how they are stopped.
 //!
 //! Must not know what a destination does.
 
@@ -12,7 +12,7 @@ use crate::telemetry::{Collect, OwnMetric, OwnSample, names, value};
 /// How long what waits for the destinations may take to be delivered when the program stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Delivers what waits and ends the destinations.
+/// Delivers what waits and stops the destinations.
 pub(super) async fn close(destinations: Arc<Destinations>) {
     let close = tokio::task::spawn_blocking(move || destinations.close(CLOSE_TIMEOUT));
     if let Err(error) = close.await {

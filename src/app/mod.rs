@@ -83,7 +83,7 @@ pub enum StartError {
     #[error(transparent)]
     AlertLog(#[from] alerting::OpenError),
     /// The address of the listener is unknown.
-    #[error("cannot tell the address that is listened on: {0}")]
+    #[error("cannot find out the address that is listened on: {0}")]
     Listener(#[from] std::io::Error),
 }
 

@@ -1,6 +1,6 @@
-//! The configuration: read at the start, and again whenever somebody wishes so.
+//! The configuration: read at the start, and again whenever a reload is requested.
 //!
-//! Must not know who wishes it, nor what is done with the configuration.
+//! Must not know who requests it, nor what is done with the configuration.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::{
     state::Monitor,
 };
 
-/// How many reloads may wait; more are refused by making their askers wait.
+/// How many requests may be queued; whoever sends more waits for a place.
 pub(super) const WAITING_MAX: usize = 16;
 
-/// Answers wishes to reload, one after the other.
+/// Answers requests to reload, one after the other.
 pub(super) struct Reloader {
     /// Where the configuration in force is kept.
     pub(super) monitor: Monitor,

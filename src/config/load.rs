@@ -1,6 +1,6 @@
 //! Loads every file of the configuration and gathers the mistakes of all of them.
 //!
-//! Must not know when it is called: watching and swapping are others' work.
+//! Must not know when it is called: watching and swapping are done elsewhere.
 
 use std::{
     collections::BTreeMap,

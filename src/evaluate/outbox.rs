@@ -13,7 +13,7 @@ use crate::ingest::Disk;
 /// How many evaluations may wait for a slow disk.
 const BATCHES_MAX: usize = 64;
 
-/// What one evaluation has to say.
+/// The outcome of one evaluation.
 pub(super) struct Batch {
     /// What changed.
     pub(super) events: Vec<AlertEvent>,
@@ -29,7 +29,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox and the way into it.
+    /// An outbox and the sender of its channel.
     pub(super) fn new(
         disk: Arc<Disk>,
         destinations: Arc<Destinations>,
@@ -38,7 +38,7 @@ impl Outbox {
         (sender, Self { disk, destinations, batches })
     }
 
-    /// Works until the way in is closed and nothing is left. What came while the store was synced is handed over at once.
+    /// Works until the channel is closed and empty. What came while the store was synced is handed over at once.
     pub(super) async fn run(mut self) {
         let mut batches = Vec::new();
         while self.batches.recv_many(&mut batches, BATCHES_MAX).await > 0 {

@@ -171,7 +171,7 @@ pub fn warning(warning: Warning) -> &'static str {
     found.map_or("The answer is not quite as it should be.", |(_, sentence)| sentence)
 }
 
-/// When a phase is, after what happened in it.
+/// The phase of a failure, in words that follow what happened.
 fn during(phase: &str) -> &'static str {
     match phase {
         "policy" => "before the connection",

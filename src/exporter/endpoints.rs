@@ -22,9 +22,9 @@ pub struct Endpoints {
     pub net: Arc<Net>,
     /// Subtracted from Prometheus's scrape timeout (`--timeout-offset`), in seconds.
     pub timeout_offset_seconds: f64,
-    /// Where the program listens: what a target that is only a path is asked of.
+    /// Where the program listens: a target that is only a path is on this address.
     pub listen: SocketAddr,
-    /// Where wishes to reload go.
+    /// Where requests to reload go.
     pub reloads: mpsc::Sender<ReloadRequest>,
     /// The probes that may still be asked for.
     pub(super) permits: Semaphore,

@@ -40,7 +40,7 @@ pub(crate) struct Body {
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// The request is none that is taken: asking again will not help.
+    /// The request is not acceptable: asking again will not help.
     #[error("the request comes from another site")]
     CrossSite,
     /// It is too long: asking again will not help.
@@ -49,7 +49,7 @@ pub(crate) enum BodyError {
         /// How long it may be, in bytes.
         limit: usize,
     },
-    /// It broke off.
+    /// The connection broke.
     #[error("its body cannot be read: {0}")]
     Broken(axum::Error),
     /// It could not be read now: asking again will help.
@@ -86,7 +86,7 @@ impl Bodies {
         Self { slots: Semaphore::new(at_once), limit, sum: Arc::default() }
     }
 
-    /// Reads one. Refuses at once what is too long by its own account, and what cannot be read now.
+    /// Reads one. Refuses at once what announces too great a length, and what cannot be read now.
     ///
     /// # Errors
     /// When it is not read, with what to do about it.

@@ -72,7 +72,7 @@ impl Parameters {
         self.all(name).next_back()
     }
 
-    /// A name that is given more than once, for endpoints that refuse that because there is no telling which value was meant.
+    /// A name that is given more than once, for endpoints that refuse that because nobody knows which value was meant.
     pub(crate) fn duplicate(&self) -> Option<&str> {
         self.0.iter().map(|(name, _)| name.as_str()).find(|name| self.all(name).nth(1).is_some())
     }

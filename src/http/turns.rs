@@ -1,4 +1,4 @@
-//! Work for requests that computes or reads: a few at once, away from the tasks that serve and probe, within a time limit.
+//! Blocking work for requests: a few at once, away from the tasks that serve and probe, within a time limit.
 //!
 //! Must not know what the work is.
 
@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// The turns of one kind of work; more than there are wait.
+/// The turns of one kind of work; whoever finds none free waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Turns(Arc<Semaphore>);
 

@@ -1,4 +1,4 @@
-//! The disk of the embedded store: samples are written down in rounds, and a disk that is slow or takes none is named.
+//! The disk of the embedded store: samples are written to it in rounds, and a slow or failing disk is reported by name.
 //!
 //! Nobody else waits for it: samples count as soon as they are in memory. Must not know what the samples are.
 
@@ -44,14 +44,14 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// Takes note that a round is slow; whether that is news.
+    /// Notes that a round is slow. Returns whether that was not known yet.
     fn is_slow(&mut self) -> bool {
         let news = self.slowest.is_none();
         self.slowest.get_or_insert_default();
         news
     }
 
-    /// Takes note of a round that is over; how long the slowest one took when that was the end of a slow time.
+    /// Notes that a round is over. Returns how long the slowest one took when the disk is no longer slow.
     fn end(&mut self, begun: Instant) -> (Duration, Option<Duration>) {
         if let Some(index) = self.begun.iter().position(|other| *other == begun) {
             self.begun.swap_remove(index);
@@ -83,7 +83,7 @@ impl Disk {
         &self.store
     }
 
-    /// Writes all samples down and waits until they are on the disk. What the disk does not take stays in memory, and the next
+    /// Writes all samples and waits until they are on the disk. What the disk does not take stays in memory, and the next
     /// round tries again.
     pub async fn sync(self: &Arc<Self>) {
         let begun = Instant::now();
@@ -110,7 +110,7 @@ impl Disk {
             self.slow.fetch_add(1, Ordering::Relaxed);
         } else if let Some(slowest) = slowest {
             info!(directory = %self.directory.display(),
-                "The disk is as fast as it should be again: writing the samples took {:.1} s at most.", slowest.as_secs_f64());
+                "The disk is fast enough again: writing the samples took {:.1} s at most.", slowest.as_secs_f64());
         }
     }
 

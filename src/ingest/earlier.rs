@@ -1,4 +1,4 @@
-//! What the store has from before the start of the program: series of targets that were removed or edited meanwhile.
+//! What the store holds from before the start of the program: series of targets that were removed or edited meanwhile.
 //!
 //! Without an end they would be taken for live for some minutes, and their alerts with them. Must not know how results are written.
 
@@ -20,7 +20,7 @@ use crate::config::{Identity, JOB, Target};
 pub(super) struct Earlier {
     /// Of targets that are no longer watched.
     pub(super) gone: Vec<Labels>,
-    /// Of targets whose labels are others now.
+    /// Of targets whose labels have changed.
     pub(super) edited: HashMap<Identity, Old>,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Old {
 }
 
 /// Looks for live series of targets that are not as they were. Only series without labels of their own can be distinguished from
-/// those of other targets; the rest is gone by itself after some minutes.
+/// those of other targets; the rest goes stale by itself after some minutes.
 ///
 /// # Errors
 /// When the store cannot be read.

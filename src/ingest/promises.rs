@@ -1,4 +1,4 @@
-//! What a target was promised, as samples: rules cannot compute with the text of a label.
+//! What is promised of a target, as samples: rules cannot compute with the text of a label.
 //!
 //! Must not know who made the promise.
 

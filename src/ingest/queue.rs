@@ -1,4 +1,4 @@
-//! What waits to be stored, between those who find something out and the one who stores it.
+//! What waits to be stored, between the recorders and the one writer.
 //!
 //! Bounded: when too much waits, the oldest samples are left out, because rules and pages live on the newest; an end of a target is
 //! always kept, because without it the target would seem alive. That is why it is no channel, which could only refuse the newest.
@@ -116,7 +116,7 @@ impl Queue {
         lock(&self.inner).waiting.len()
     }
 
-    /// Nothing more will come.
+    /// Closes the queue: nothing more is pushed.
     pub(super) fn close(&self) {
         lock(&self.inner).closed = true;
         self.arrived.notify_all();

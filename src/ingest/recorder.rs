@@ -1,7 +1,7 @@
-//! The two ends of the way of results into the store: the recorder takes them from the scheduler, the writer stores them.
+//! The two ends of the queue into the store: the recorder takes results from the scheduler, the writer stores them.
 //!
-//! Pages and API see a result at once; the store gets it as soon as the writer comes to it. Neither waits for a disk: stored is in
-//! memory, and [`super::Disk`] writes it down. Must not know when probes are made.
+//! Pages and API see a result at once; the store gets it as soon as the writer comes to it. Neither waits for a disk: what is stored is
+//! in memory, and [`super::Disk`] writes it to disk. Must not know when probes are made.
 
 use std::sync::{Arc, Mutex};
 
@@ -130,7 +130,7 @@ impl Collect for Writer {
     }
 }
 
-/// Says what a probe found. A target that is down is no error of the program, and a flaky one must not fill the log: that is what
+/// Logs what a probe found. A target that is down is no error of the program, and a flaky one must not fill the log: that is what
 /// alerts are for.
 fn log_outcome(record: &ProbeRecord) {
     let instance = &*record.instance;

@@ -68,7 +68,7 @@ impl LastRound {
 pub(super) struct Rounds(HashMap<Identity, LastRound>);
 
 impl Rounds {
-    /// With the last rounds of targets from before the start of the program whose labels are others now.
+    /// With the last rounds of targets from before the start of the program whose labels have changed.
     pub(super) fn after(edited: HashMap<Identity, Old>) -> Self {
         let rounds = edited.into_iter().map(|(identity, old)| (identity, LastRound::before(old)));
         Self(rounds.collect())

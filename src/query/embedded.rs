@@ -73,7 +73,7 @@ fn of_address(metric: &str, instance: &str) -> [Matcher; 3] {
     ]
 }
 
-/// The probe's own label of a series: a target with a label of the same name has pushed it aside.
+/// The probe's own label of a series: renamed to `exported_…` when the target has a label of the same name.
 fn own_label<'a>(series: &'a Series, name: &str) -> &'a str {
     let labels = &series.labels;
     labels.get(&format!("exported_{name}")).or_else(|| labels.get(name)).unwrap_or("")

@@ -22,8 +22,8 @@ use crate::config::{Identity, Target};
 
 /// Answers what the pages ask. It may take its time: call it away from the tasks that serve and probe.
 pub trait Query: Send + Sync {
-    /// Whether each target was up at its last probe: those with a probe in the minutes before `now`. It is how the pages know
-    /// more than nothing just after a start.
+    /// Whether each target was up at its last probe: those with a probe in the minutes before `now`. From it the pages know
+    /// the states of targets just after a start.
     ///
     /// # Errors
     /// When the answer cannot be read.

@@ -98,7 +98,7 @@ pub struct Scheduler {
     pub counts: Arc<Counts>,
 }
 
-/// A probe in flight, as its task gives it back.
+/// A finished probe, as its task returns it.
 struct Finished {
     target: Arc<Target>,
     started: Timestamp,

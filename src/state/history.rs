@@ -49,7 +49,7 @@ impl History {
         lock(&self.0).of_watched(instance, module, prober)
     }
 
-    /// The latest probe of a target, watched or asked for; of one module and of failures only, when so wished.
+    /// The latest probe of a target, watched or asked for; of one module or of failures only, where asked for.
     pub fn latest(&self, instance: &str, module: Option<&str>, failed: bool) -> Option<Remembered> {
         lock(&self.0).latest(instance, module, failed).cloned()
     }

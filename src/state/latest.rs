@@ -1,6 +1,6 @@
 //! The last probe of each watched target.
 //!
-//! Must not know which probes are remembered beside it.
+//! Must not know which other probes are remembered.
 
 use std::{
     collections::HashMap,

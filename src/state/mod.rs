@@ -1,4 +1,4 @@
-//! What the running program knows in memory: what the pages, the API and the exposition read.
+//! What the running program knows in memory: what the pages, the API and the exporter read.
 //!
 //! A [`Monitor`] bundles the parts, each with private fields and one owner that writes it: [`Results`] the latest results and the
 //! history, the reloader the [`Reloads`]; whoever counts something the [`Counters`]. No lock is held for longer than it takes to

@@ -1,6 +1,6 @@
 //! The way in for finished probes: counted, remembered, and of watched targets the latest.
 //!
-//! Must not know what becomes of a result beside that.
+//! Must not know what else becomes of a result.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The program's log: lines on standard error, as text, logfmt or JSON.
 //!
-//! The alert log is not this: it is a product of its own, see `notify`.
+//! The alert log is not this: it is an output of its own, see the crate `alerting`.
 
 use std::fmt::{self, Write as _};
 
@@ -39,7 +39,7 @@ pub enum LogLevel {
     Debug,
     /// What an operator did, and changes of state.
     Info,
-    /// Mishaps that the program recovered from.
+    /// Problems that the program recovered from.
     Warn,
     /// What an operator must act on.
     Error,
@@ -69,7 +69,7 @@ pub fn start(level: LogLevel, prober: LogLevel, format: Format) {
         if target == PROBE_LOG {
             prober.admits(*metadata.level())
         } else {
-            // Libraries speak from warnings on, however talkative we are.
+            // Libraries are logged from warnings on, whatever the level is.
             let own = target.starts_with("webservice_monitor")
                 || target.starts_with("probe")
                 || target.starts_with("series");

@@ -1,6 +1,6 @@
 //! What the program says about itself: its log and its own metrics.
 //!
-//! Every own metric is declared in [`names`]. Whoever counts something implements [`Collect`]; nobody needs a registry.
+//! Each of these metrics is declared in [`names`]. Whoever counts something implements [`Collect`]; nobody needs a registry.
 
 pub mod log;
 pub mod names;
@@ -8,7 +8,7 @@ pub mod process;
 
 use std::{borrow::Cow, sync::Arc};
 
-/// An own metric: declared once, in [`names`].
+/// A metric of the program about itself: declared once, in [`names`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct OwnMetric {
     /// The name, unit last, `_total` for counters.
@@ -19,7 +19,7 @@ pub struct OwnMetric {
     pub kind: Kind,
 }
 
-/// The type of an own metric.
+/// The type of such a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Only rises, until a restart.
@@ -28,7 +28,7 @@ pub enum Kind {
     Gauge,
 }
 
-/// A value of an own metric.
+/// A value of such a metric.
 #[derive(Clone, Debug)]
 pub struct OwnSample {
     /// Which metric.
@@ -58,7 +58,7 @@ impl OwnSample {
 
 /// Something that counts.
 pub trait Collect: Send + Sync + 'static {
-    /// Adds its present values, those of one metric together.
+    /// Adds its current values, those of one metric together.
     fn collect(&self, samples: &mut Vec<OwnSample>);
 }
 
@@ -72,7 +72,7 @@ impl Collectors {
         self.0.push(collector);
     }
 
-    /// The present values of all.
+    /// The current values of all.
     pub fn collect(&self) -> Vec<OwnSample> {
         let mut samples = Vec::new();
         for collector in &self.0 {

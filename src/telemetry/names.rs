@@ -7,12 +7,12 @@ use super::{
     OwnMetric,
 };
 
-/// Declares own metrics and the list of all of them.
+/// Declares the program's own metrics and the list of all of them.
 macro_rules! own_metrics {
     ($($constant:ident = $kind:ident $name:literal, $help:literal;)+) => {
         $(#[doc = $help] pub static $constant: OwnMetric = OwnMetric { name: $name, help: $help, kind: $kind };)+
 
-        /// Every own metric.
+        /// Every metric of the program about itself.
         pub static ALL: &[&OwnMetric] = &[$(&$constant),+];
     };
 }
@@ -24,7 +24,7 @@ own_metrics! {
     CONFIG_RELOAD_TIME = Gauge "webservice_monitor_config_last_reload_success_timestamp_seconds",
         "When the configuration in force was loaded.";
     TARGETS = Gauge "webservice_monitor_targets", "How many targets the configuration in force has.";
-    PROBES = Counter "webservice_monitor_probes_total", "Probes by outcome: up, down, or fault when the fault was internal.";
+    PROBES = Counter "webservice_monitor_probes_total", "Probes by outcome: up, down, or fault when the failure was internal.";
     PROBES_IN_FLIGHT = Gauge "webservice_monitor_probes_in_flight", "Probes that are running or waiting for their turn.";
     SLOTS_MISSED = Counter "webservice_monitor_probe_slots_missed_total",
         "Slots that passed unused: the previous probe of the target had not ended, or the program was held up.";
@@ -52,7 +52,7 @@ own_metrics! {
     NOTIFICATION_ERRORS = Counter "webservice_monitor_notification_errors_total",
         "Attempts to deliver that failed; the notifications are kept and tried again.";
     NOTIFICATIONS_DROPPED = Counter "webservice_monitor_notifications_dropped_total",
-        "Notifications given up because too many waited, or because the notifier took them at no attempt.";
+        "Notifications given up because too many waited, or because all attempts to deliver them failed.";
     NOTIFICATIONS_QUEUED = Gauge "webservice_monitor_notifications_queued", "Notifications that wait for delivery.";
     COMMAND_EXIT_CODE = Gauge "webservice_monitor_command_exit_code",
         "The exit code of the program that was run last for an alert; -1 before the first run and where it had none.";

@@ -12,10 +12,10 @@ use crate::query::{Availability, SPANS, Window};
 const RANGES: [(&str, i64); 5] =
     [SHORTEST, USUAL, ("6h", 6 * 3_600_000), ("24h", 24 * 3_600_000), ("7d", 7 * 24 * 3_600_000)];
 
-/// What a reader sees who chooses none, while there is no more to show than this.
+/// The default while there is no more data than this.
 const SHORTEST: (&str, i64) = ("15m", 900_000);
 
-/// What a reader sees who chooses none, from then on.
+/// The default from then on.
 const USUAL: (&str, i64) = ("1h", 3_600_000);
 
 /// A stretch of time up to now, by a name.

@@ -50,7 +50,7 @@ pub(super) fn probe(id: u64) -> String {
     format!("/probes/{id}")
 }
 
-/// The address of what a probe noted.
+/// The address of a probe's debug output.
 pub(super) fn logs(id: u64) -> String {
     format!("/logs?id={id}")
 }

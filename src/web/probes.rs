@@ -1,4 +1,4 @@
-//! The recent probes, with the way to what each of them noted; for the exporter also how to ask for one.
+//! The recent probes, with links to what each of them recorded; in the exporter also how to request one.
 
 use std::sync::Arc;
 

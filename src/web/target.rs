@@ -309,7 +309,7 @@ fn settings(target: &Target) -> Markup {
     }
 }
 
-/// Links to the stored numbers, for those who want to go on by themselves.
+/// Links to the stored numbers, for those who want to query them.
 fn queries(target: &Target, phases: Option<&'static PhaseMetric>, siblings: &[&Target]) -> Markup {
     let matcher = |name: &str| {
         let text = target.labels.get(name).unwrap_or("");

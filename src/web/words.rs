@@ -29,7 +29,7 @@ pub(super) fn format_time(at: Timestamp, notation: &str) -> String {
         .map_or_else(|_| NOTHING.to_owned(), |at| at.strftime(notation).to_string())
 }
 
-/// How long ago a time was, with the time itself for those who look closer.
+/// How long ago a time was, with the exact time besides.
 pub(super) fn when(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(format_time(at, "%Y-%m-%dT%H:%M:%SZ")) title=(format!("{} UTC", time(at))) { (ago(at, now)) } }
 }

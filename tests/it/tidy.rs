@@ -1,4 +1,4 @@
-//! The house rules that no compiler checks: file sizes, headers, the direction of imports, what is left over.
+//! The rules of the source that no compiler checks: file sizes, headers, the direction of imports, what is left over.
 //!
 //! Reads the source as text. Must not know what the program does.
 

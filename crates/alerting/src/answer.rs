@@ -1,4 +1,4 @@
-//! One answer made of those of several.
+//! A question to several threads, with one answer made of theirs.
 //!
 //! Must not know what is asked.
 
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use notation::sync::lock;
 
-/// What is said of who ended without an answer.
+/// The reason when a thread ended without an answer.
 const ENDED: &str = "the destination has ended";
 
-/// Something that is asked of several. Once it and all of its [`Answer`]s are gone, whoever asked is called with all of them together, or
-/// with the reason of one that failed.
+/// A question to several. Once it and all of its [`Answer`]s are dropped, its callback gets their combination, or the reason of one
+/// that failed.
 pub(crate) struct Question<T>(Arc<Asked<T>>);
 
-/// The answer that one of several has to give.
+/// The answer that one of those asked owes.
 pub(crate) struct Answer<T> {
     asked: Arc<Asked<T>>,
     is_given: bool,
@@ -41,7 +41,7 @@ impl<T> Question<T> {
         Self(Arc::new(Asked { together, state: Mutex::new(Some(state)) }))
     }
 
-    /// One more that is asked.
+    /// Asks one more.
     pub(crate) fn ask(&self) -> Answer<T> {
         Answer { asked: Arc::clone(&self.0), is_given: false }
     }

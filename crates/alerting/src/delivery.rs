@@ -13,7 +13,7 @@ use crate::{
     event::{AlertEvent, Origin},
     line::{Format, render},
     notification_log::{Holding, NotificationLog, Step},
-    pipeline::{Pipeline, Stopped, Way},
+    pipeline::{Pipeline, StageContext, Stopped},
     present::Present,
 };
 
@@ -33,7 +33,7 @@ pub struct Delivery {
     log: NotificationLog,
     format: Format,
     waiting: VecDeque<Waiting>,
-    /// Whether it was reported that the notification log cannot be kept.
+    /// Whether a failure to keep the notification log was reported.
     warned: bool,
     retry: Retry,
     uptime: Uptime,
@@ -97,7 +97,7 @@ pub struct Statistics {
     pub bytes_total: u64,
     /// Events refused because too many waited.
     pub dropped_total: u64,
-    /// Events given up because the destination took them at no attempt.
+    /// Events given up because all attempts to deliver them failed.
     pub given_up_total: u64,
     /// Events skipped because they had been delivered before, possibly before a restart.
     pub duplicates_total: u64,
@@ -162,15 +162,15 @@ impl Delivery {
 
     /// Whether something waits that may be delivered now.
     pub(crate) fn is_due(&self) -> bool {
-        !self.waiting.is_empty() && (self.uptime)() >= self.retry.until && !self.stop.is_wished()
+        !self.waiting.is_empty() && (self.uptime)() >= self.retry.until && !self.stop.is_requested()
     }
 
-    /// Whether who reports an event waits until it is delivered here.
+    /// Whether whoever reports an event waits until it is delivered here.
     pub(crate) fn is_awaited(&self) -> bool {
         self.destination.manner().is_awaited
     }
 
-    /// What makes it end what it is doing.
+    /// The handle that stops it.
     pub(crate) fn stop(&self) -> Stop {
         self.stop.clone()
     }
@@ -207,8 +207,8 @@ impl Delivery {
         self.account(result)?;
         let (mut held, mut full) = (Held::default(), false);
         for end in ends {
-            let mut way = Way { log: &mut self.log, ends_are_doubtful: true };
-            let Err(Stopped::Held(holding)) = self.pipeline.pass(end.clone(), &mut way) else {
+            let mut context = StageContext { log: &mut self.log, ends_are_doubtful: true };
+            let Err(Stopped::Held(holding)) = self.pipeline.pass(end.clone(), &mut context) else {
                 continue;
             };
             self.statistics.duplicates_total += u64::from(holding == Holding::Needless);
@@ -275,7 +275,7 @@ impl Delivery {
         }
     }
 
-    /// Takes events in and delivers what waits for an awaited destination, now and then while there are many.
+    /// Takes events in and delivers what waits for an awaited destination; in between, too, while there are many.
     fn take(&mut self, events: &[AlertEvent]) -> Result<(), DeliveryError> {
         let mut result = Ok(());
         // What was reported at once: an alert whose labels were edited ends under the old ones and fires under the new ones, and goes
@@ -289,8 +289,8 @@ impl Delivery {
             if !self.has_room(&mut result) {
                 continue;
             }
-            let mut way = Way { log: &mut self.log, ends_are_doubtful: false };
-            match self.pipeline.pass(event.clone(), &mut way) {
+            let mut context = StageContext { log: &mut self.log, ends_are_doubtful: false };
+            match self.pipeline.pass(event.clone(), &mut context) {
                 Ok(steps) => self.enqueue(steps),
                 Err(why) => {
                     self.statistics.duplicates_total += u64::from(why == Stopped::Duplicate);
@@ -383,7 +383,7 @@ impl Delivery {
     fn failed(&mut self) {
         let manner = self.destination.manner();
         self.retry.failures += 1;
-        if self.stop.is_wished() {
+        if self.stop.is_requested() {
             return;
         }
         if manner.attempts_max.is_some_and(|most| self.retry.failures >= most) {
@@ -393,7 +393,7 @@ impl Delivery {
                     notifier = self.name,
                     event = event.unwrap_or_default(),
                     attempts = self.retry.failures,
-                    "An alert is given up: its destination took it at no attempt."
+                    "An alert is given up: all attempts to deliver it failed."
                 );
                 self.statistics.given_up_total += 1;
                 self.log.delivered(step, planned);

@@ -1,6 +1,6 @@
 //! What every destination has in common: somewhere that people or their tools learn of alerts.
 //!
-//! A destination takes lines. Which, in which order and how often is decided before. Must not know any single destination.
+//! A destination takes lines. Which lines, in which order and how often is decided elsewhere. Must not know any single destination.
 
 use std::{
     io,
@@ -16,7 +16,7 @@ use crate::{line::Format, notification_log::NotificationLog};
 
 /// Somewhere that people or their tools learn of alerts.
 pub(crate) trait Destination: Send {
-    /// Makes ready for lines.
+    /// Prepares to take lines.
     ///
     /// # Errors
     /// When none can be taken.
@@ -61,10 +61,10 @@ pub(crate) enum Memory {
     Unknown,
 }
 
-/// How lines are handed over to a destination.
+/// How lines are handed over to a destination, and how failures are retried.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
-    /// Whether who reports an event waits until it is delivered here. That is for what is quick and certain: a file.
+    /// Whether whoever reports an event waits until it is delivered here. Only for what is fast and reliable: a file.
     pub(crate) is_awaited: bool,
     /// How many bytes of lines are handed over at once; one line always is.
     pub(crate) bytes_at_once: usize,
@@ -72,7 +72,7 @@ pub(crate) struct Manner {
     pub(crate) pause: Duration,
     /// The longest pause.
     pub(crate) pause_max: Duration,
-    /// How often one line is tried before it is given up; `None` for without end.
+    /// How often one line is tried before it is given up; `None` for no limit.
     pub(crate) attempts_max: Option<u32>,
 }
 
@@ -86,18 +86,18 @@ pub(crate) struct Opened {
 /// Time since some moment, for pauses and timeouts: a clock that is never set. Tests bring their own.
 pub type Uptime = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// A wish that a destination ends what it is doing.
+/// A request that a destination stops what it is doing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// From now on.
-    pub(crate) fn wish(&self) {
+    /// Asks it to stop.
+    pub(crate) fn request(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether it is wished.
-    pub(crate) fn is_wished(&self) -> bool {
+    /// Whether it was asked to stop.
+    pub(crate) fn is_requested(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }

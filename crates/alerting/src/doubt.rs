@@ -71,7 +71,7 @@ impl Doubt {
         if evaluated_at > now.saturating_add(milliseconds(AHEAD)) {
             return false;
         }
-        // What it was until now decides whether ends have to wait for some more time.
+        // Whether ends were doubtful until now decides whether they have to wait for some more time.
         self.advance(now);
         let is_news = self.evaluated_at.is_none_or(|last| evaluated_at > last);
         if is_news {
@@ -152,7 +152,7 @@ mod tests {
             [Transition::Resolved, Transition::Firing, Transition::Resolved].map(of).to_vec();
         assert_eq!(doubt.sift(&mut events, 10_121 * SECOND).len(), 2);
         assert_eq!(events.len(), 1);
-        // The same repeated is no news.
+        // The same one repeated changes nothing.
         assert!(!beat(&mut doubt, 10_000, 10_200));
         assert!(!believes(&mut doubt, 10_210));
         assert!(beat(&mut doubt, 10_215, 10_220));

@@ -211,7 +211,7 @@ impl AlertEvent {
         self.transition == Transition::Resolved
     }
 
-    /// Whether it is a sign of life and no news.
+    /// Whether it is a heartbeat, which is no news.
     pub fn is_heartbeat(&self) -> bool {
         self.label("severity") == HEARTBEAT_SEVERITY
     }
@@ -308,7 +308,7 @@ mod tests {
         };
         assert_eq!(times("1000", "1500.5"), (1_000_000, 1_500_500, 500_500));
         assert_eq!(times("", ""), (1_900_000, 2_000_000, 100_000));
-        // An end before the start is none, nor is one in the future.
+        // An end before the start is not valid, nor one in the future.
         assert_eq!(times("1000", "900"), (1_000_000, 2_000_000, 1_000_000));
         assert_eq!(times("9000", "9000"), (1_900_000, 2_000_000, 100_000));
     }

@@ -12,11 +12,11 @@ use crate::{
 pub(crate) trait Stage: Send {
     /// Takes an event up. A stage may look into the notification log: what was notified as firing needs its end, for example, although
     /// the alert is silenced by then.
-    fn pass(&mut self, event: AlertEvent, way: &mut Way<'_>) -> Passage;
+    fn pass(&mut self, event: AlertEvent, context: &mut StageContext<'_>) -> Passage;
 }
 
 /// What stages know besides the event.
-pub(crate) struct Way<'a> {
+pub(crate) struct StageContext<'a> {
     /// What the destination was notified of.
     pub(crate) log: &'a mut NotificationLog,
     /// Whether ends are not believed yet.
@@ -37,7 +37,7 @@ pub(crate) enum Passage {
 /// Why an event goes no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stopped {
-    /// It is a sign of life and no news.
+    /// It is a heartbeat, which is no news.
     Heartbeat,
     /// It is an end that is not believed yet.
     Held(Holding),
@@ -52,8 +52,8 @@ pub(crate) enum Stopped {
 pub(crate) struct Pipeline(Vec<Box<dyn Stage>>);
 
 impl Pipeline {
-    /// The stages in their order. What suppresses stands between the heartbeats, which are no alerts, and the ends that wait, so that
-    /// nothing waits that nobody is notified of.
+    /// The stages in their order. Stages that suppress come after the heartbeats, which are no alerts, and before the ends that
+    /// wait, so that no end waits that is suppressed.
     pub(crate) fn new(suppressing: Vec<Box<dyn Stage>>) -> Self {
         let mut stages: Vec<Box<dyn Stage>> = vec![Box::new(Heartbeats)];
         stages.extend(suppressing);
@@ -62,14 +62,14 @@ impl Pipeline {
         Self(stages)
     }
 
-    /// Sends an event through all stages: what the destination is to be notified of, or why it is not.
+    /// Sends an event through all stages. Returns what the destination is to be notified of, or why it is not notified.
     pub(crate) fn pass(
         &mut self,
         mut event: AlertEvent,
-        way: &mut Way<'_>,
+        context: &mut StageContext<'_>,
     ) -> Result<Vec<Step>, Stopped> {
         for stage in &mut self.0 {
-            match stage.pass(event, way) {
+            match stage.pass(event, context) {
                 Passage::On(passed) => event = passed,
                 Passage::Stopped(why) => return Err(why),
                 Passage::Notify(steps) => return Ok(steps),
@@ -79,25 +79,25 @@ impl Pipeline {
     }
 }
 
-/// Leaves out signs of life.
+/// Leaves out heartbeats.
 struct Heartbeats;
 
 impl Stage for Heartbeats {
-    fn pass(&mut self, event: AlertEvent, _way: &mut Way<'_>) -> Passage {
+    fn pass(&mut self, event: AlertEvent, _context: &mut StageContext<'_>) -> Passage {
         if event.is_heartbeat() { Passage::Stopped(Stopped::Heartbeat) } else { Passage::On(event) }
     }
 }
 
-/// Keeps ends that are not believed yet. An alert that fires is not over after all: its end that waits is none then.
+/// Keeps ends that are not believed yet. An alert that fires is not over after all: its waiting end is dropped.
 struct DoubtfulEnds;
 
 impl Stage for DoubtfulEnds {
-    fn pass(&mut self, mut event: AlertEvent, way: &mut Way<'_>) -> Passage {
+    fn pass(&mut self, mut event: AlertEvent, context: &mut StageContext<'_>) -> Passage {
         if event.is_end() {
-            if way.ends_are_doubtful {
-                return Passage::Stopped(Stopped::Held(way.log.hold(&event)));
+            if context.ends_are_doubtful {
+                return Passage::Stopped(Stopped::Held(context.log.hold(&event)));
             }
-        } else if way.log.held_count() > 0 && way.log.unhold(event.label_set()) {
+        } else if context.log.held_count() > 0 && context.log.unhold(event.label_set()) {
             event.continues = true;
         }
         Passage::On(event)
@@ -108,8 +108,8 @@ impl Stage for DoubtfulEnds {
 struct Deduplication;
 
 impl Stage for Deduplication {
-    fn pass(&mut self, event: AlertEvent, way: &mut Way<'_>) -> Passage {
-        let steps = way.log.admit(&event);
+    fn pass(&mut self, event: AlertEvent, context: &mut StageContext<'_>) -> Passage {
+        let steps = context.log.admit(&event);
         if steps.is_empty() { Passage::Stopped(Stopped::Duplicate) } else { Passage::Notify(steps) }
     }
 }
@@ -126,8 +126,8 @@ mod tests {
     struct Silence(&'static str);
 
     impl Stage for Silence {
-        fn pass(&mut self, event: AlertEvent, way: &mut Way<'_>) -> Passage {
-            let is_known = event.is_end() && way.log.is_open(event.fingerprint());
+        fn pass(&mut self, event: AlertEvent, context: &mut StageContext<'_>) -> Passage {
+            let is_known = event.is_end() && context.log.is_open(event.fingerprint());
             if event.label("service") == self.0 && !is_known {
                 Passage::Stopped(Stopped::Suppressed)
             } else {
@@ -162,8 +162,8 @@ mod tests {
             ("quiet", "warning", Resolved, false, Ok(1)),
         ] {
             let event = event(service, severity, transition);
-            let mut way = Way { log: &mut log, ends_are_doubtful };
-            let passed = pipeline.pass(event, &mut way).map(|steps| steps.len());
+            let mut context = StageContext { log: &mut log, ends_are_doubtful };
+            let passed = pipeline.pass(event, &mut context).map(|steps| steps.len());
             assert_eq!(passed, expected, "{service} {severity} {transition:?}");
         }
         assert_eq!(log.held_count(), 1, "of a, which was believed by another way");

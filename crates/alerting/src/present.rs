@@ -1,4 +1,4 @@
-//! What the rules of this program say at one moment about every alert.
+//! A snapshot: what the rules of this program say at one moment about every alert.
 //!
 //! Must not know who evaluates them, nor what becomes of it.
 
@@ -8,12 +8,12 @@ use series::Timestamp;
 
 use crate::{event::AlertEvent, watched::Scope};
 
-/// What the rules of this program say at one moment, about every alert.
+/// A snapshot of all alerts of this program's rules.
 #[derive(Clone, Debug, Default)]
 pub struct Present {
-    /// When.
+    /// When it was taken.
     pub at: Timestamp,
-    /// The alerts that fire, each as an event that it began to.
+    /// The alerts that fire, each as the event that it began to fire.
     pub firing: Vec<AlertEvent>,
     /// The fingerprints of alerts that may fire soon: their disruptions are not over, and not certain to go on.
     pub pending: BTreeSet<u64>,

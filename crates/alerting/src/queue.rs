@@ -1,7 +1,7 @@
 //! The destinations at work: for each a queue and a thread, so that none holds up another.
 //!
-//! The rules hand over and go on: what they say is made good by what they say later, should it be lost on the way. A sender that has
-//! to know waits for the awaited destinations alone, and there for its own events alone. Must not know what a destination does.
+//! The rules hand over and go on: should an event be lost on the way, a later snapshot of all alerts makes up for it. A sender that has
+//! to know waits for the awaited destinations only, and there for its own events only. Must not know what a destination does.
 
 use std::{
     sync::{
@@ -32,14 +32,14 @@ const WAITING_MAX: usize = 10_000;
 /// How often what could not be delivered is tried again.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How long a destination may take that was asked to end at once.
+/// How long a destination that was asked to end at once may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why an event is not taken.
 const FULL: &str = "too many alerts wait to be written";
 
-/// The destinations in use, shared by all who report alerts. No call waits for a disk or a program unless it says so; what is counted
-/// can be had at any time.
+/// The destinations in use, shared by all who report alerts. No call waits for a disk or a program unless it says so;
+/// statistics can be read at any time.
 pub struct Destinations {
     workers: Vec<Worker>,
     /// Closed when the last thread ends.
@@ -57,16 +57,16 @@ struct Worker {
     thread: JoinHandle<()>,
 }
 
-/// What a queue and its thread both know.
+/// What a queue and its thread share.
 #[derive(Default)]
 struct State {
     /// How many events wait in the queue.
     waiting: AtomicUsize,
     /// How many were refused, by the queue or by the delivery.
     refused: AtomicU64,
-    /// The same when the last account of the rules was handed over that left nothing open.
+    /// The same number when the last snapshot was handed over that left nothing open.
     settled: AtomicU64,
-    /// Whether the last account of the rules left something open.
+    /// Whether the last snapshot left something open.
     open: AtomicBool,
     /// Whether ends are being released.
     releasing: AtomicBool,
@@ -113,7 +113,7 @@ impl Destinations {
         Ok(Self { workers: workers.collect::<Result<_, _>>()?, ended: Mutex::new(Some(ended)) })
     }
 
-    /// Hands events over. What is refused because too much waits is counted, and made good by [`Destinations::present`].
+    /// Hands events over. What is refused because too much waits is counted; [`Destinations::present`] makes up for it.
     pub fn enqueue(&self, events: Vec<AlertEvent>) {
         let events: Arc<[AlertEvent]> = events.into();
         for worker in self.workers.iter().filter(|_| !events.is_empty()) {
@@ -170,7 +170,7 @@ impl Destinations {
         awaited.map(|worker| worker.statistics().held).max().unwrap_or(0)
     }
 
-    /// Hands over what the rules of this program say about every alert.
+    /// Hands over a snapshot: what the rules of this program say about every alert.
     pub fn present(&self, present: Present) {
         let present = Arc::new(present);
         for worker in &self.workers {
@@ -193,7 +193,7 @@ impl Destinations {
         })
     }
 
-    /// Lets every destination open its files anew.
+    /// Makes every destination open its files again.
     pub fn reopen(&self) {
         for worker in &self.workers {
             worker.send(Work::Reopen);
@@ -235,7 +235,7 @@ impl Destinations {
         if is_late(timeout) {
             for worker in self.workers.iter().filter(|worker| !worker.thread.is_finished()) {
                 warn!(notifier = worker.name, "Stopped before all alerts were delivered.");
-                worker.stop.wish();
+                worker.stop.request();
             }
             // One that hangs ends with the process.
             is_late(STOP_TIMEOUT);

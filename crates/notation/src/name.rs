@@ -2,10 +2,10 @@
 //!
 //! Must not know which names have a meaning.
 
-/// What to do about a name of a label that is none.
+/// The hint for an invalid name of a label.
 pub const LABEL_NAME_HINT: &str = "use letters, digits and `_`, not beginning with a digit";
 
-/// What to do about a name of a metric that is none.
+/// The hint for an invalid name of a metric.
 pub const METRIC_NAME_HINT: &str = "use letters, digits, `_` and `:`, not beginning with a digit";
 
 /// Whether a text is the name of a label, as the text format and `PromQL` write it without quotes

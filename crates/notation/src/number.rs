@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// What is no number, or without end.
+/// `NaN` and the infinities; `None` for every other number.
 fn special(value: f64) -> Option<&'static str> {
     match value {
         _ if value.is_nan() => Some("NaN"),

@@ -1,6 +1,6 @@
 //! Sizes in bytes.
 //!
-//! Must not know what is that large.
+//! Must not know what is measured.
 
 /// The units, each with its power of two. As in Prometheus and `blackbox_exporter`, `KB` is 1024 bytes
 /// (<https://pkg.go.dev/github.com/alecthomas/units#Base2Bytes>); `KiB` is the same.

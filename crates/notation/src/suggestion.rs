@@ -2,7 +2,7 @@
 //!
 //! Must not know what the words mean.
 
-/// Words are alike from here on; below it suggestions surprise more than they help.
+/// The least similarity of two words, from 0 to 1; below it suggestions surprise more than they help.
 const ALIKE: f64 = 0.75;
 
 /// A hint that names the choice nearest to a word, when one is near: "did you mean `method`?".

@@ -2,7 +2,7 @@
 //!
 //! Must not know where they are shown.
 
-/// Stands where a text was cut.
+/// Marks where a text was cut.
 pub const ELLIPSIS: char = '…';
 
 /// The beginning of a text, of at most so many bytes and whole characters.

@@ -27,7 +27,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// What a file holds.
 #[derive(Clone, Debug)]
 pub(crate) struct FileContents {
-    /// The same allocation as long as the contents are the same, so that what was made of them can be kept.
+    /// The same allocation as long as the contents are the same, so that what was derived from them can be kept.
     pub(crate) bytes: Arc<[u8]>,
     /// Why these are not the contents of now, but the last ones that could be read.
     pub(crate) stale: Option<String>,
@@ -197,7 +197,7 @@ mod tests {
         std::fs::write(&other, "two").unwrap();
         std::fs::rename(&other, &path).unwrap();
         assert_eq!(*files.read(text, later()).unwrap().bytes, *b"two");
-        // Touched, but the same: what was made of it stays.
+        // Touched, but the same: what was derived from it stays.
         let second = files.read(text, later()).unwrap();
         std::fs::write(&other, "two").unwrap();
         std::fs::rename(&other, &path).unwrap();

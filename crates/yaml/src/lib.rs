@@ -1,6 +1,6 @@
 //! YAML text to typed values, with every mistake located.
 //!
-//! A parser of events (`granit-parser`) gives a tree of nodes that know their places; an own serde deserializer
+//! A parser of events (`granit-parser`) gives a tree of nodes that know their places; a serde deserializer
 //! reads types from it. After a mistake the offending node is cut out and the type is read again, until all mistakes are
 //! known. Must not know what the files mean.
 

@@ -197,7 +197,7 @@ impl Memory {
         ids.into_iter().rev().filter_map(|id| self.get(id).cloned()).collect()
     }
 
-    /// The latest probe of a target, watched or asked for; of one module and of failures only, when so wished.
+    /// The latest probe of a target, watched or asked for; of one module or of failures only, where asked for.
     pub(super) fn latest(
         &self,
         instance: &str,

@@ -130,7 +130,7 @@ impl Command {
             if (self.uptime)() >= deadline {
                 break End::Timeout;
             }
-            if stop.is_wished() {
+            if stop.is_requested() {
                 break End::Stop;
             }
             run.wait();

@@ -1,6 +1,6 @@
-//! Every destination there is: the list, and what the flags say of each.
+//! The list of destinations, and the settings of each.
 //!
-//! A new one is a file beside this, a line in the list and its settings. Must not know how alerts come about.
+//! A new one is a file beside this one, a line in the list and its settings. Must not know how alerts come about.
 
 mod alert_log;
 mod command;

@@ -34,7 +34,7 @@ impl Destination for Hanging {
         if !handed.is_empty() {
             let _test_over = self.handed.send(handed);
             while matches!(self.leave.recv_timeout(TICK), Err(RecvTimeoutError::Timeout)) {
-                if stop.is_wished() {
+                if stop.is_requested() {
                     let program = "hanging".into();
                     return (0, Err(DeliveryError::Program { program, why: "was ended".into() }));
                 }

@@ -187,19 +187,19 @@ impl ProbeContext {
         self.recorder.watch_tls_end(cut_short);
     }
 
-    /// Takes in when the certificates of one TLS connection expire, in seconds since the Unix epoch.
+    /// Notes when the certificates of one TLS connection expire, in seconds since the Unix epoch.
     pub(crate) fn expires(&mut self, expiry: i64) {
         self.verdict.expires(expiry);
     }
 
-    /// Records something wrong with an answer that is accepted nevertheless.
+    /// Records something wrong with an answer that is accepted anyway.
     pub(crate) fn warn(&mut self, warning: Warning) {
         self.recorder.warn(warning);
     }
 
     /// Names a secret that the probe uses: it is hidden in everything that is recorded from now on, and in all evidence.
     ///
-    /// What white space is around it may be lost on the way, and is no secret.
+    /// White space around it may be lost in transit, and is not part of the secret.
     pub(crate) fn conceal(&mut self, secret: &str) {
         self.redaction.conceal(secret);
     }

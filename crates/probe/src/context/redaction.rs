@@ -6,7 +6,7 @@ use notation::text::cut;
 
 use crate::report::HIDDEN;
 
-/// Secrets shorter than this are not looked for in what servers send: they stand in every other word.
+/// Secrets shorter than this are not looked for in what servers send: they occur in every other word.
 const SECRET_BYTES_MIN: usize = 4;
 
 /// The secrets of one probe.
@@ -17,11 +17,11 @@ pub(super) struct Redaction {
 }
 
 impl Redaction {
-    /// Takes a secret in.
+    /// Adds a secret.
     pub(super) fn conceal(&mut self, secret: &str) {
         let secret = secret.trim();
         if !secret.is_empty() && !self.secrets.iter().any(|known| known == secret) {
-            // The longest first: one that is a part of another must not leave the rest of that to be seen.
+            // The longest first: a secret that is part of another must not leave the rest of the other one visible.
             let longer = self.secrets.partition_point(|known| known.len() >= secret.len());
             self.secrets.insert(longer, secret.to_owned());
         }

@@ -9,7 +9,7 @@ use crate::{
     report::{Evidence, Failure, Outcome, Phase, Reason, Sample, metric},
 };
 
-/// What the verdict is reached from, beside the outcome of the kind.
+/// What the verdict is based on, besides the outcome of the kind.
 pub(super) struct Verdict {
     began: Moment,
     /// When the first certificate expires of those that the target and what it redirects to depend on, in Unix seconds.
@@ -27,7 +27,7 @@ impl Verdict {
         self.began.wall()
     }
 
-    /// Takes in when the certificates of one TLS connection expire, in seconds since the Unix epoch.
+    /// Notes when the certificates of one TLS connection expire, in seconds since the Unix epoch.
     pub(super) fn expires(&mut self, expiry: i64) {
         self.expiry = Some(self.expiry.map_or(expiry, |known| known.min(expiry)));
     }
@@ -37,7 +37,7 @@ impl Verdict {
         self.expiry
     }
 
-    /// Goes back to an earlier value.
+    /// Restores an earlier value.
     pub(super) fn restore_expiry(&mut self, expiry: Option<i64>) {
         self.expiry = expiry;
     }
@@ -83,7 +83,7 @@ impl Verdict {
             let labels = vec![("warning".into(), warning.as_str().into())];
             samples.push(Sample { metric: &metric::WARNING, labels, value: 1.0 });
         }
-        // Samples of one metric stand together, as the exposition wants them.
+        // Samples of one metric are adjacent, as the text format requires.
         samples.sort_by_key(|sample| sample.metric.name);
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct Destination<'a> {
 pub(crate) struct Opened {
     pub(crate) stream: TcpStream,
     pub(crate) address: SocketAddr,
-    /// Our own end.
+    /// The local end.
     local: Option<SocketAddr>,
 }
 

@@ -81,7 +81,7 @@ impl Configuration {
         self
     }
 
-    /// Takes in one word behind `options`; the last of its kind counts.
+    /// Reads one word after `options`; the last of its kind counts.
     fn set(&mut self, option: &str) {
         let Some((key, value)) = option.split_once(':') else { return };
         match (key, value.parse::<u32>()) {

@@ -69,7 +69,7 @@ impl AddressClass {
 }
 
 /// Whether an address may be connected to, in a probe that began at an address of the class `floor`; the first address of
-/// a probe has none and is the user's own word.
+/// a probe has none, because the user chose it.
 ///
 /// # Errors
 /// `redirect/denied_address`.

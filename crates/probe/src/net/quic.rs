@@ -67,7 +67,7 @@ impl Opened {
         AddressClass::of(self.peer.address.ip())
     }
 
-    /// Ends when the system says that nobody is at the address any more.
+    /// Ends when the system says that nobody listens at the address any more.
     pub(crate) async fn lost(&self) -> Failure {
         let error = refused(&mut self.peer.seen.clone()).await;
         Failure::new(Phase::Http, Reason::Reset, format!("{}: {error}", self.peer.address))

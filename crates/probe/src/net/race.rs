@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Futures that run side by side. They are few, so that each is polled when any of them has got on.
+/// Futures that run side by side. They are few, so each is polled when any of them has made progress.
 pub(super) struct Race<'a, T>(Vec<Pin<Box<dyn Future<Output = T> + Send + 'a>>>);
 
 impl<'a, T> Race<'a, T> {
@@ -16,7 +16,7 @@ impl<'a, T> Race<'a, T> {
         Self(Vec::new())
     }
 
-    /// Lets another one run.
+    /// Adds one.
     pub(super) fn add(&mut self, future: impl Future<Output = T> + Send + 'a) {
         self.0.push(Box::pin(future));
     }

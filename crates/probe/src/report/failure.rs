@@ -57,7 +57,7 @@ closed_set! {
         CnameLoop => "cname_loop",
         /// Refused: by the name server (resolve) or by a closed port (connect).
         Refused => "refused",
-        /// The deadline passed in this stage.
+        /// The deadline passed in this phase.
         Timeout => "timeout",
         /// No route, or an ICMP unreachable.
         Unreachable => "unreachable",
@@ -139,7 +139,7 @@ closed_set! {
         Status => "status",
         /// The version of HTTP is not an expected one.
         HttpVersion => "http_version",
-        /// A regular expression matched or did not match against the module's wish.
+        /// A regular expression matched, or did not, contrary to what the module expects.
         Regexp => "regexp",
         /// What came is not the text that the module expects.
         MissingText => "missing_text",
@@ -149,9 +149,9 @@ closed_set! {
         Json => "json",
         /// The answer took longer than the module allows.
         TooSlow => "too_slow",
-        /// TLS was used against the module's wish.
+        /// TLS was used although the module forbids it.
         Ssl => "ssl",
-        /// TLS was not used against the module's wish.
+        /// TLS was not used although the module requires it.
         NotSsl => "not_ssl",
         /// The proxy cannot be connected to.
         Connect => "connect",
@@ -159,7 +159,7 @@ closed_set! {
         Auth => "auth",
         /// What came is not the answer of a proxy.
         BadReply => "bad_reply",
-        /// A redirect leads from https to http against the module's wish.
+        /// A redirect leads from https to http although the module forbids it.
         Downgrade => "downgrade",
         /// The address is more private than where the probe began (redirect), or is of this program (policy).
         DeniedAddress => "denied_address",

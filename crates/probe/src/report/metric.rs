@@ -31,7 +31,7 @@ pub type Label = (Cow<'static, str>, Cow<'static, str>);
 pub struct Sample {
     /// What was measured.
     pub metric: &'static MetricDef,
-    /// The labels beyond the target's own, in the order of the exposition.
+    /// The labels beyond the target's own, in the order in which they are written.
     pub labels: Vec<Label>,
     /// The value, in the unit that the metric's name ends with.
     pub value: f64,
@@ -53,8 +53,8 @@ metrics! {
     SUCCESS = "probe_success", "Displays whether or not the probe was a success.";
     DURATION = "probe_duration_seconds", "Returns how long the probe took to complete in seconds.";
     TIMEOUT = "probe_timeout_seconds", "How long the probe was allowed to take in seconds.";
-    FAILURE = "probe_failure_info", "Why the probe failed: the stage and the reason, both from closed lists; always 1.";
-    WARNING = "probe_warning_info", "What is wrong with an answer that is accepted nevertheless; always 1.";
+    FAILURE = "probe_failure_info", "Why the probe failed: the phase and the reason, both from closed lists; always 1.";
+    WARNING = "probe_warning_info", "What is wrong with an answer that is accepted anyway; always 1.";
     ATTEMPTS = "probe_attempts", "How many times the target was asked, when the module allows retries.";
     ADDRESS_SUCCESS = "probe_address_success", "Whether the target is up at each of its addresses, when the module asks for all of them.";
     DNS_LOOKUP = "probe_dns_lookup_time_seconds", "Returns the time taken for probe dns lookup in seconds.";

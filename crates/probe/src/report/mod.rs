@@ -1,4 +1,4 @@
-//! What a probe found: plain values, read by the exposition, the store, the log and the pages.
+//! What a probe found: plain values, read by the exporter, the store, the log and the pages.
 //!
 //! Must not know how any of it came about: nothing here asks, waits or decides.
 

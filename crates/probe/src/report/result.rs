@@ -1,4 +1,4 @@
-//! What a probe found: plain values that the exposition, the store, the log and the pages all read.
+//! What a probe found: plain values that the exporter, the store, the log and the pages all read.
 //!
 //! Must not know how the result is used.
 

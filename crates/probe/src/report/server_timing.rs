@@ -1,4 +1,4 @@
-//! The `Server-Timing` headers of an answer: what the server says where its time went
+//! The `Server-Timing` headers of an answer: where the server says that its time went
 //! (<https://www.w3.org/TR/server-timing/>).
 //!
 //! Reads the head of the answer as it is kept for people, so that what is parsed is bounded, printable and without secrets.

@@ -1,4 +1,4 @@
-//! Texts that somebody else wrote, as they may be shown: printable and short.
+//! Texts from outside, as they may be shown: printable and short.
 //!
 //! Must not know where they come from.
 

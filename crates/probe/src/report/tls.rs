@@ -22,7 +22,7 @@ pub struct TlsSummary {
 }
 
 impl TlsSummary {
-    /// How many bytes of memory this takes, about, as if nobody else had the same certificates.
+    /// How many bytes of memory this takes, about, not counting that certificates may be shared.
     pub(crate) fn bytes(&self) -> usize {
         self.certificates.iter().map(CertificateSummary::bytes).sum()
     }

@@ -147,18 +147,18 @@ fn a_program_that_hangs_is_ended_with_its_children() {
         let file = folder.path().join("numbers");
         let numbers = file.clone();
         // The time passes once the program is known to hang; or the monitor stops then.
-        let (stop, wished) = (Stop::default(), Stop::default());
-        let wish = wished.clone();
+        let (stop, stopping) = (Stop::default(), Stop::default());
+        let handle = stopping.clone();
         let uptime: Uptime = Arc::new(move || {
             let hangs = processes(&numbers).len() == 2;
             if hangs && stops {
-                wish.wish();
+                handle.request();
             }
             Duration::from_secs(if hangs && !stops { 10 } else { 0 })
         });
         let settings = settings(SHELL, &["-c", HANGS, "sh", &file.display().to_string()]);
         let mut opened = open(&settings, &alert_log(folder.path()), &uptime);
-        let stop = if stops { &wished } else { &stop };
+        let stop = if stops { &stopping } else { &stop };
         let (delivered, result) = opened.destination.deliver(&["line\n"], stop);
         let why = if stops {
             "was ended because the monitor stops"

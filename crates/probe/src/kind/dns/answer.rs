@@ -42,7 +42,7 @@ impl Answer {
     /// Reads a whole message.
     ///
     /// # Errors
-    /// When the bytes are none.
+    /// When the bytes are no message.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, RecordError> {
         let mut decoder = BinDecoder::new(bytes);
         let mut number = || record::number16(&mut decoder);
@@ -93,7 +93,7 @@ impl Answer {
         )
     }
 
-    /// Everything as text, in the manner of `dig`, cut somewhere behind so many bytes.
+    /// Everything as text, in the manner of `dig`, cut shortly after so many bytes.
     pub(super) fn shown(&self, bytes_max: usize) -> String {
         let mut text = format!(";; status: {}\n", self.status());
         for (title, records) in [

@@ -1,4 +1,4 @@
-//! What a name server is asked for: the module's words, or the target's own where it has some.
+//! The question to a name server: what the module says, unless the target says it.
 //!
 //! Behind the server a target may have the name, and behind that the type and the class, as in the URLs of RFC 4501:
 //! `192.0.2.1/www.example.com?type=MX;class=IN`. Must not know how the question travels.

@@ -72,18 +72,18 @@ pub struct Dns {
     query_type: QueryType,
     /// The class to ask in.
     query_class: QueryClass,
-    /// Whether the server is to ask others.
+    /// Whether the server is to ask other servers.
     recursion_desired: bool,
     /// The response codes that are expected; none stands for `NOERROR`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     valid_rcodes: Vec<ResponseCode>,
-    /// What is expected of the records that answer.
+    /// What is expected of the records of the answer section.
     #[serde(skip_serializing_if = "Expectations::is_empty")]
     validate_answer_rrs: Expectations,
-    /// What is expected of the records about who is responsible.
+    /// What is expected of the records of the authority section.
     #[serde(skip_serializing_if = "Expectations::is_empty")]
     validate_authority_rrs: Expectations,
-    /// What is expected of the records that go with it.
+    /// What is expected of the records of the additional section.
     #[serde(skip_serializing_if = "Expectations::is_empty")]
     validate_additional_rrs: Expectations,
 }
@@ -240,7 +240,7 @@ impl Dns {
         context.stage(Phase::Check, Stage::Processing, asking).await
     }
 
-    /// Holds an answer against what the module expects.
+    /// Compares an answer with what the module expects.
     fn judge(&self, answer: &Answer) -> Result<(), Failure> {
         let code = answer.response_code;
         let is_valid = match self.valid_rcodes.as_slice() {
@@ -282,7 +282,7 @@ async fn over_datagrams(
         addresses.iter().map(|address| SocketAddr::new(*address, destination.port)).collect();
     let mut notes = Vec::new();
     let permitted = connect::permitted(&addresses, destination, &mut notes);
-    // They outlive the questions, because they know what came that was no answer.
+    // They outlive the questions, because they count what came that was no answer.
     let ports: Vec<(SocketAddr, Port)> = addresses
         .iter()
         .map(|address| (*address, Port::new(&[*address], destination.source)))

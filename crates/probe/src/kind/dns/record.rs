@@ -29,7 +29,7 @@ const SOA: u16 = 6;
 /// Why bytes are no records.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RecordError {
-    /// They end too early, or a name in them is none.
+    /// They end too early, or a name in them is malformed.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// A record says that it is of another length than its data.

@@ -138,7 +138,7 @@ impl From<ResponseCode> for String {
     }
 }
 
-/// What is wrong with a word that is none of these.
+/// The mistake of a word that is not among these.
 fn unknown(text: &str, what: &str, all: impl Iterator<Item = &'static str>) -> Diagnostic {
     let hint = did_you_mean(text, all);
     Diagnostic { hint, ..Diagnostic::new(format!("`{text}` is not {what}")) }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use hickory_proto::rr::Name as DomainName;
 
-/// A name with its final dot, in which what is special in a file of a zone is escaped.
+/// A name with its final dot, with the characters escaped that are special in a zone file.
 pub(super) fn name_text(name: &DomainName) -> String {
     let mut text = String::new();
     for label in name {

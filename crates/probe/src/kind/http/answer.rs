@@ -45,7 +45,7 @@ impl Answer {
         Self { parts, rest: Rest::Http3(body), bodiless: false }
     }
 
-    /// Takes in what was asked: such an answer may have no body at all, and what comes anyway is ignored
+    /// Notes what was asked: such an answer may have no body at all, and what comes anyway is ignored
     /// (RFC 9110 §6.4.1).
     pub(super) fn answers(&mut self, method: &Method) {
         let statuses = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];

@@ -26,7 +26,7 @@ pub(super) struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
-    /// Asks the target at each of its addresses: all of them have to be good. The first failure is what is reported.
+    /// Asks the target at each of its addresses: all of them have to be good. The first failure is reported.
     pub(super) async fn each_address(
         &self,
         context: &mut ProbeContext,

@@ -89,7 +89,7 @@ impl Reading {
         if announced > self.wanted.wire_limit() {
             let refused = too_large(self.wanted, format!("{announced} bytes are announced"));
             if refused.is_err() && self.wanted.coding == Coding::Identity {
-                // As if what is wanted of it had been read.
+                // As if the expected part of it had been read.
                 self.decoder.sink().length = announced;
             }
             refused?;

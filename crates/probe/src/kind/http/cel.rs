@@ -91,7 +91,7 @@ impl Serialize for Expression {
     }
 }
 
-/// The beginning of what somebody else said, in one line.
+/// The beginning of a message from the library, in one line.
 fn brief(text: &dyn fmt::Display) -> String {
     struct Brief(String);
 

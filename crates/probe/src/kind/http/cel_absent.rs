@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{context::ProbeContext, report::Failure};
 
-/// An expression that can be evaluated: there is none.
+/// An expression that can be evaluated: none exists in this build.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(super) enum Expression {}
@@ -22,7 +22,7 @@ impl TryFrom<String> for Expression {
     }
 }
 
-/// Holds a body against expressions, of which there are none.
+/// Checks a body against expressions, of which this build has none.
 #[expect(
     clippy::unused_async,
     reason = "evaluating takes time where there is something to evaluate"

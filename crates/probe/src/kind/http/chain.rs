@@ -228,7 +228,7 @@ impl Chain<'_> {
         }
     }
 
-    /// Reads the body and holds the answer against what the module expects.
+    /// Reads the body and compares the answer with what the module expects.
     async fn judge(
         &self,
         answer: &mut Answer,

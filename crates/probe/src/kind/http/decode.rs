@@ -30,7 +30,7 @@ pub(super) enum Coding {
     Zstd,
 }
 
-/// Reads the coding of a module; an empty text is none at all.
+/// Reads the coding of a module; an empty text means none.
 pub(super) fn optional<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Coding>, D::Error> {

@@ -4,7 +4,7 @@
 
 use std::io;
 
-/// A decoder on its way through a body. Each error but those of the sink says that the body is not what it should be.
+/// A decoder in the middle of a body. Each error but those of the sink says that the body is malformed.
 pub(super) trait Decoder<S>: Send {
     /// Decodes the next bytes of the body.
     fn decode(&mut self, bytes: &[u8]) -> io::Result<()>;

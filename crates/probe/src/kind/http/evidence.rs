@@ -26,7 +26,7 @@ const SHOWN: &[HeaderName] = &[
     header::USER_AGENT,
 ];
 
-/// Records what came and went over a connection up to now.
+/// Records what was received and sent over a connection so far.
 pub(super) fn record(meter: &Meter, context: &mut ProbeContext) {
     for warning in &meter.seen().warnings {
         context.warn(*warning);

@@ -93,7 +93,7 @@ impl Http {
         Ok(())
     }
 
-    /// Takes in that the body could not be read, so that it cannot be what it should be.
+    /// Notes that the body could not be read, so that it does not meet any expectation.
     pub(super) fn blame_unread_body(&self, facts: &mut ResponseFacts) {
         let patterns = [&self.fail_if_body_matches_regexp, &self.fail_if_body_not_matches_regexp];
         if patterns.iter().any(|patterns| !patterns.is_empty()) {

@@ -95,7 +95,7 @@ impl ResponseFacts {
         *self = Self { redirects, ssl, lookup, ..Self::default() };
     }
 
-    /// Takes in what the head of an answer says.
+    /// Records what the head of an answer says.
     pub(super) fn take(&mut self, answer: &Answer, method: &Method) {
         let headers = &answer.parts.headers;
         let text =

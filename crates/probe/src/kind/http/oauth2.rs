@@ -201,7 +201,7 @@ impl OAuth2 {
     }
 }
 
-/// A text as it stands in a form.
+/// A text as it is encoded in a form.
 fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -65,10 +65,10 @@ impl Http {
             (None, Some(path)) => Bytes::from_owner(steps::file(path, net, context)?),
             (None, None) => Bytes::new(),
         };
-        // A short body is no secret, and stands in other texts by chance.
+        // A short body is no secret, and occurs in other texts by chance.
         if let Some(text) = std::str::from_utf8(&body).ok().filter(|text| text.len() >= 16) {
             context.conceal(text);
-            // Line ends change on the way.
+            // Line ends change in transit.
             let lines = text.lines().filter(|line| line.len() >= 16);
             lines.take(BODY_LINES_MAX).for_each(|line| context.conceal(line));
         }
@@ -77,7 +77,7 @@ impl Http {
     }
 }
 
-/// Hides the value of a header, unless it says nothing of who asks.
+/// Hides the value of a header, unless it says nothing about the client.
 fn conceal(name: &HeaderName, value: &HeaderValue, context: &mut ProbeContext) {
     let harmless =
         [header::ACCEPT, header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::USER_AGENT];

@@ -116,7 +116,7 @@ pub(super) fn users(answer: &Parts) -> impl Iterator<Item = &str> {
         .flatten()
 }
 
-/// What stands before the host of a URL, as it is written. Browsers take any number of slashes of either kind.
+/// What precedes the host of a URL, as it is written. Browsers take any number of slashes of either kind.
 fn user(location: &str) -> Option<&str> {
     let (scheme, rest) = location.split_once(':').unwrap_or_default();
     let is_scheme = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());

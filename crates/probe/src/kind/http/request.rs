@@ -33,7 +33,7 @@ impl Request<'_> {
         Hop { attempt, title: format!("{} {}", self.method, self.url), ..Hop::default() }
     }
 
-    /// The request as hyper takes it: HTTP/1.1 names the path and the host apart, HTTP/2 the whole URL. The fields stand in the
+    /// The request as hyper takes it: HTTP/1.1 names the path and the host apart, HTTP/2 the whole URL. The fields are in the
     /// order of Go's client, and thus of `blackbox_exporter`: the host, who asks, how long the body is, the others by name.
     pub(super) fn message(&self, http2: bool) -> Result<http::Request<Full<Bytes>>, Failure> {
         let path = match self.url.query() {

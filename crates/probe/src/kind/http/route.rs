@@ -133,7 +133,7 @@ async fn through(
     Ok(Route { transport, class, is_to_ourselves: false, forward: None })
 }
 
-/// Connects to the proxy itway.
+/// Connects to the proxy itself.
 async fn open_proxy(
     way: &Way<'_>,
     proxy: &Url,

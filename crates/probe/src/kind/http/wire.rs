@@ -33,7 +33,7 @@ const HEAD_READ_BYTES: usize = 8 * 1024;
 /// brings.
 const BODY_READ_BYTES: u64 = 64 * 1024;
 
-/// A stream whose bytes are looked at on their way.
+/// A stream whose bytes are inspected as they pass.
 pub(super) struct Wire<S> {
     stream: Take<S>,
     meter: Arc<Meter>,
@@ -74,7 +74,7 @@ impl<S: AsyncRead> Wire<S> {
         }
     }
 
-    /// Takes in that something was asked, and what became of it. A server may answer and close before it has read the request
+    /// Notes that a request was sent, and what became of it. A server may answer and close before it has read the request
     /// (RFC 9112 §9.6): then reading says more than the error of writing.
     fn asked<T>(&mut self, outcome: Poll<io::Result<T>>, as_if: T) -> Poll<io::Result<T>> {
         self.asked = true;

@@ -46,10 +46,10 @@ pub(super) struct Dialogue<'a> {
     recorded: Vec<Vec<SampleLabel>>,
 }
 
-/// What a line has to be, and what it was.
+/// What a line has to match, and what it was.
 struct Match<'a> {
     pattern: &'a Pattern,
-    /// As it was held against the expression: what is not UTF-8 is replaced, so that `.` matches it as in RE2.
+    /// As it was matched against the expression: what is not UTF-8 is replaced, so that `.` matches it as in RE2.
     line: Vec<u8>,
 }
 

@@ -34,7 +34,7 @@ pub struct Tcp {
     source_ip_address: Option<IpAddr>,
     /// Whether a TLS handshake follows, with the verification of the certificate.
     tls: bool,
-    /// What is said to the service, and what it has to say.
+    /// What is sent to the service, and what it has to answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     query_response: Vec<Step>,
     /// Whom to trust.

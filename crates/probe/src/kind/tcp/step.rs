@@ -15,7 +15,7 @@ use serde::{
 
 use crate::{report::HIDDEN, setting::Pattern};
 
-/// One step. Its parts are done in the order in which they stand here.
+/// One step. Its parts are carried out in the order of the fields here.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(try_from = "RawStep")]
 pub(super) struct Step {
@@ -139,7 +139,7 @@ pub(super) enum Message {
 }
 
 impl Message {
-    /// Whether nothing is sent. A line that is empty is none.
+    /// Whether nothing is sent. An empty line counts as nothing.
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Line(line) => line.is_empty(),

@@ -10,7 +10,7 @@ use notation::Diagnostic;
 /// The variable that stands for the step counter; no expression can name it.
 pub(super) const STEP: &str = "@step";
 
-/// The functions that there are, beside operators and macros.
+/// The functions that exist, besides operators and macros.
 const FUNCTIONS: &[&str] = &[
     "bool",
     "bytes",

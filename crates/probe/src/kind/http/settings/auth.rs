@@ -97,7 +97,7 @@ pub(crate) struct OAuth2 {
     pub(crate) no_proxy: String,
     pub(crate) proxy_from_environment: bool,
     pub(crate) proxy_connect_header: SecretHeaders,
-    /// The token in use. Copies of a module share it; a module that was read anew begins without one.
+    /// The token in use. Copies of a module share it; a module that is reloaded begins without one.
     #[serde(skip)]
     pub(crate) token: Arc<tokio::sync::Mutex<Option<Token>>>,
 }
@@ -154,7 +154,7 @@ impl Serialize for TokenUrl {
     }
 }
 
-/// The keys that say who asks, of which a module may use one.
+/// The keys about the client's identity, of which a module may use one.
 pub(crate) struct Identity<'a> {
     pub(crate) basic_auth: Option<&'a BasicAuth>,
     pub(crate) authorization: Option<&'a Authorization>,

@@ -65,7 +65,7 @@ pub(super) struct Walker {
 }
 
 impl Walker {
-    /// Takes in what came.
+    /// Reads received bytes.
     pub(super) fn walk(&mut self, mut bytes: &[u8], seen: &mut Seen) -> Result<(), Stop> {
         while let Some((first, rest)) = bytes.split_first() {
             if self.padding_follows {
@@ -94,7 +94,7 @@ impl Walker {
         Ok(())
     }
 
-    /// Takes in a frame whose header is complete; what follows it is needed only to recognise what is no frame.
+    /// Reads a frame whose header is complete; what follows it is needed only to recognise what is no frame.
     fn frame(&mut self, following: &[u8], seen: &mut Seen) -> Result<(), Stop> {
         let [high, middle, low, kind, flags, ..] = self.header;
         let length = u32::from_be_bytes([0, high, middle, low]);

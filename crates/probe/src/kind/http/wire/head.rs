@@ -9,7 +9,7 @@ use super::{
 };
 use crate::report::{Reason, Warning};
 
-/// How many bytes all heads of an answer together may have. Browsers take a quarter of it; who sends more has gone wrong.
+/// How many bytes all heads of an answer together may have. Browsers take a quarter of it; a server that sends more is broken.
 pub(in super::super) const HEAD_BYTES_MAX: usize = 1024 * 1024;
 
 /// How many headers an answer may have. Browsers limit their size, not their number; hyper's own limit of 100 would call
@@ -137,7 +137,7 @@ impl Head {
         if bytes.starts_with(STATUS_LINE) { Ok(()) } else { Err(not_http("no status line", bytes)) }
     }
 
-    /// Takes in what came.
+    /// Reads received bytes.
     pub(super) fn take(&mut self, bytes: &[u8], seen: &mut Seen) -> Result<(), Stop> {
         seen.keep(bytes);
         self.buffer.extend_from_slice(bytes);

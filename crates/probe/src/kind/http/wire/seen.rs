@@ -68,7 +68,7 @@ impl Seen {
         }
     }
 
-    /// Takes in what was sent, up to the end of the head.
+    /// Keeps what was sent, up to the end of the head.
     pub(super) fn keep_sent(&mut self, bytes: &[u8]) {
         const END: &[u8] = b"\r\n\r\n";
         if self.sent.ends_with(END) || self.sent.len() >= SENT_BYTES_MAX {
@@ -83,7 +83,7 @@ impl Seen {
         }
     }
 
-    /// Takes in what came, up to what is kept of it.
+    /// Keeps what was received, up to the limit.
     pub(super) fn keep(&mut self, bytes: &[u8]) {
         let room = EVIDENCE_BYTES_MAX.saturating_sub(self.head.len());
         self.head.extend(bytes.iter().take(room));

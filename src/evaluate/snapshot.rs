@@ -1,4 +1,4 @@
-//! What the rules say, as events: of each change, and at times of every alert there is.
+//! What the rules say, as events: of each change, and now and then a snapshot of every alert.
 //!
 //! Must not know how events are delivered.
 
@@ -15,7 +15,7 @@ use series::{
 
 use crate::config::Config;
 
-/// The events of changes, and whether an end was left out because it is not certain yet. Of a pending alert there is none.
+/// The events of changes, and whether an end was left out because it is not certain yet. Pending alerts have no events.
 pub(super) fn events(
     groups: &[GroupView],
     config: &Config,
@@ -49,7 +49,7 @@ pub(super) fn of(
     }
 }
 
-/// Whether an alert is a sign of life and no news.
+/// Whether an alert is the heartbeat.
 pub(super) fn is_heartbeat(labels: &Labels) -> bool {
     AlertEvent { labels: labels.clone(), ..AlertEvent::default() }.is_heartbeat()
 }
@@ -61,7 +61,7 @@ fn scope(config: &Config, names: BTreeSet<&str>) -> Scope {
         .with_targets(targets.map(|target| (target.instance.clone(), target.module.clone())))
 }
 
-/// An alert that fires, reported later than when it began to.
+/// The event of an alert that fires, which is reported later than it began.
 pub(super) fn fires(alert: &Alert, reported_at: Timestamp) -> AlertEvent {
     let at = alert.fired_at.unwrap_or(alert.active_at);
     AlertEvent { reported_at, ..to_event(alert, alerting::Transition::Firing, at) }
