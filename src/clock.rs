@@ -1,6 +1,6 @@
 //! The wall clock, behind a trait so that tests can set it.
 //!
-//! The only place that reads the system's time of day.
+//! The only place that reads the system's time of day. Must not know who asks.
 
 use std::{
     sync::Arc,

@@ -360,7 +360,7 @@ mod tests {
         assert!(table(&[row("up", "http://a/", None)], true).contains("\u{1b}[32mup"));
         assert_eq!(
             traces(&[row("down", "http://a/", Some("refused"))]),
-            "http://a/ (http_2xx)\n  1. GET \u{fffd}[31m\n     > Host: a\n  Look whether the service runs, and on which address and port it listens.\n\n"
+            "http://a/ (http_2xx)\n  1. GET \u{fffd}[31m\n     > Host: a\n  Check whether the service runs, and on which address and port it listens.\n\n"
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Names of labels that are nearly those with a meaning: a misspelling that would silently do nothing.
 //!
 //! A user's own labels are carried along as they are, so this only warns, and only when the name is one edit away.
+//! Must not know how a targets file is read.
 
 use notation::suggestion::is_one_edit;
 

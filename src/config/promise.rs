@@ -37,7 +37,7 @@ pub struct Promises {
 }
 
 impl Promises {
-    /// Takes a promise in; other names are none and change nothing.
+    /// Sets a promise; names of no promise change nothing.
     ///
     /// # Errors
     /// When the value is not one that the promise can have.

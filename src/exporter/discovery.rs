@@ -2,6 +2,7 @@
 //! (<https://prometheus.io/docs/prometheus/latest/http_sd/>).
 //!
 //! The list is the last good one of the targets files, so that a broken edit never takes effect in the Prometheus behind it.
+//! Must not know how targets are probed.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,7 +1,7 @@
 //! `GET /probe`: one probe of one target, as Prometheus asks for it.
 //!
 //! A failed probe is an answer with `probe_success 0`. An internal fault is HTTP 503, so that Prometheus's `up` is 0 and the
-//! target is not called down.
+//! target is not called down. Must not know how a probe works.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,6 @@
 //! A finished probe as it is remembered: values only.
+//!
+//! Must not know how it is remembered.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
 //! The program's log: lines on standard error, as text, logfmt or JSON.
 //!
-//! The alert log is not this: it is an output of its own, see the crate `alerting`.
+//! The alert log is not this: it is an output of its own, see the crate `alerting`. Must not know what is logged.
 
 use std::fmt::{self, Write as _};
 

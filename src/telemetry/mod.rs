@@ -1,6 +1,7 @@
 //! What the program says about itself: its log and its own metrics.
 //!
 //! Each of these metrics is declared in [`names`]. Whoever counts something implements [`Collect`]; nobody needs a registry.
+//! Must not know who counts.
 
 pub mod log;
 pub mod names;

@@ -1,6 +1,6 @@
 //! The process as the kernel sees it, under the names that every Prometheus client uses.
 //!
-//! On systems without `/proc` nothing is reported.
+//! On systems without `/proc` nothing is reported. Must not know who reads the numbers.
 
 use super::{Collect, OwnSample, names, value};
 

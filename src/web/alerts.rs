@@ -60,7 +60,7 @@ fn text(alert: &Alert, now: Timestamp, runbook: Option<&str>) -> Markup {
         @if !alert.summary.is_empty() { p { (alert.summary) } }
         @if !alert.description.is_empty() { p.detail { (alert.description) } }
         @if let Some(since) = alert.recovering_since {
-            p.detail { "No longer so since " (words::when(since, now)) "; the alert ends unless it comes back." }
+            p.detail { "Its condition ended " (words::when(since, now)) "; the alert is resolved unless it returns." }
         }
         @if let Some(runbook) = runbook { p { a href=(runbook) rel="noopener noreferrer" { "Runbook" } } }
     }
@@ -72,12 +72,12 @@ fn runbook(alert: &Alert, external_url: &str) -> Option<String> {
         .or_else(|| links::web_address(&alert.runbook_url))
 }
 
-/// The heartbeat, which is no alert to a reader: it would be one if it were missing.
+/// The heartbeat, which is no alert to a reader: only its absence would be one.
 fn beat(alert: &Alert, now: Timestamp) -> Markup {
     html! {
         p.note {
             "Heartbeat: " (words::breakable(alert.name())) " "
-            @if alert.firing { "beats, since " } @else { "is about to beat, since " }
+            @if alert.firing { "is firing, since " } @else { "is about to fire, since " }
             (words::when(alert.since, now)) ". It shows that rules are evaluated; nothing is wrong."
         }
     }

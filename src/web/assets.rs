@@ -1,4 +1,6 @@
 //! The files that pages load: part of the program, so that there is nothing to install beside it.
+//!
+//! Must not know which page loads them.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 

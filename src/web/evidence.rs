@@ -28,8 +28,8 @@ pub(super) fn page(facts: &Facts, asked: &Asked) -> Page {
     let id = asked.name.parse::<u64>().ok();
     let Some(remembered) = id.and_then(|id| monitor.history().get(id)) else {
         return Page::not_found(
-            "This probe is not remembered any more, or there never was one with this number.",
-            "Of each target the last probes and failures are remembered, as far as there is memory for them.",
+            "This probe is no longer remembered, or there never was one with this number.",
+            "The last probes and failures of each target are remembered, as far as memory allows.",
         );
     };
     let now = monitor.now();
@@ -45,7 +45,7 @@ pub(super) fn page(facts: &Facts, asked: &Asked) -> Page {
         p.tags {
             span.tag { span.name { "module=" } (record.module) } " "
             (words::time(record.started)) " UTC, " (words::when(record.started, now)) " "
-            @if let Some(target) = watched { a href=(links::target(&target.identity())) { "All of this target" } " " }
+            @if let Some(target) = watched { a href=(links::target(&target.identity())) { "The page of this target" } " " }
         }
         (seen(&remembered))
     };
@@ -57,7 +57,7 @@ pub(super) fn section(remembered: &[Remembered], now: Timestamp) -> Markup {
     html! {
         h2 #evidence { "Evidence" }
         @match remembered.split_first() {
-            None => p.empty { "Nothing is remembered: this target was not probed yet, or the memory was needed for others." },
+            None => p.empty { "Nothing is remembered: this target has not been probed yet, or its memory was needed for others." },
             Some((latest, others)) => {
                 h3 { "Last probe, " (words::when(latest.record.started, now)) }
                 (seen(latest))

@@ -1,4 +1,6 @@
 //! What all pages share: the head, the navigation, the banner about a broken configuration, and the foot.
+//!
+//! Must not know which pages there are.
 
 use maud::{DOCTYPE, Markup, html};
 use series::Timestamp;

@@ -1,4 +1,6 @@
 //! The recent probes, with links to what each of them recorded; in the exporter also how to request one.
+//!
+//! Must not know how a probe is made.
 
 use std::sync::Arc;
 
@@ -48,7 +50,7 @@ fn how_to(monitor: &Monitor) -> Markup {
                 a href="/probe?target=https%3A%2F%2Fexample.com%2F&module=http_2xx" {
                     code { "/probe?target=https://example.com/&module=http_2xx" }
                 }
-                "; with " code { "&debug=true" } " it says what it did."
+                "; with " code { "&debug=true" } " the answer says what the probe did."
             }
             pre {
                 "scrape_configs:\n  - job_name: webservices\n    metrics_path: /probe\n    file_sd_configs:\n"

@@ -1,4 +1,6 @@
 //! The page of one target: its state, its past, and what to look at when it fails.
+//!
+//! Must not know how a target is probed.
 
 use std::sync::Arc;
 
@@ -39,7 +41,7 @@ fn class(phase: &str) -> &'static str {
 pub(super) fn page(facts: &Facts, asked: &Asked) -> Page {
     let Some(query) = facts.query.as_deref() else {
         return Page::not_found(
-            "The exporter keeps no targets: it probes what it is asked for.",
+            "The exporter has no list of targets: it probes what it is asked for.",
             "Ask for a probe with /probe?target=…&module=…; the recent ones are listed under “Probes”.",
         );
     };
@@ -73,7 +75,7 @@ fn unknown(query: &dyn Query, instance: &str, now: Timestamp) -> Page {
         Ok(Some(at)) => Page::not_found(
             &what,
             &format!(
-                "It was one, and has been removed from the targets files: it was probed last at {} UTC.",
+                "It was removed from the targets files; its last probe was at {} UTC.",
                 words::time(at)
             ),
         ),

@@ -54,7 +54,7 @@ async fn a_probe_shows_what_it_did_and_saw() {
             && text.contains("nothing listens on the port"),
         "{text}"
     );
-    assert!(text.contains("Look whether the service runs"), "{text}");
+    assert!(text.contains("Check whether the service runs"), "{text}");
     program.app.stop().await;
 }
 

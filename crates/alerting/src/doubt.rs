@@ -2,7 +2,7 @@
 //! heartbeat.
 //!
 //! The heartbeat says when the rules were last evaluated. While that is long ago, ends wait; they count once evaluations have been
-//! heard of again for longer than Prometheus takes to repeat an alert. Must not know how alerts come in or are written, nor where
+//! reported again for longer than Prometheus takes to repeat an alert. Must not know how alerts come in or are written, nor where
 //! ends wait.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::event::AlertEvent;
 
 /// How old the last evaluation may be; two fifths of the heartbeat's timeout when there is one.
 const STALE_AFTER: Duration = Duration::from_mins(2);
-/// How long evaluations must have been heard of again; a quarter of the timeout when there is one. Prometheus repeats an alert that
+/// How long evaluations must have been reported again; a quarter of the timeout when there is one. Prometheus repeats an alert that
 /// fires after a minute at the latest.
 const RELEASED_AFTER: Duration = Duration::from_secs(75);
 /// How far ahead of this machine's clock an evaluation may be to be believed.
@@ -32,9 +32,9 @@ pub struct Doubt {
     evaluated_at: Option<Timestamp>,
     /// Whether ends wait.
     holding: bool,
-    /// From when on evaluations have been heard of again.
+    /// From when on evaluations have been reported again.
     fresh_since: Option<Timestamp>,
-    /// For how long no evaluation was heard of that was not long ago.
+    /// For how long no recent evaluation has been reported.
     silence: i64,
     /// The last look at the clock.
     looked_at: Option<Timestamp>,
@@ -166,7 +166,7 @@ mod tests {
         let mut doubt = Doubt::new(None, Some(0), false);
         assert!(!believes(&mut doubt, 200));
         beat(&mut doubt, 210, 210);
-        // The next evaluation that is heard of is long after.
+        // The next evaluation that is reported is long after.
         assert!(!believes(&mut doubt, 331));
         beat(&mut doubt, 340, 340);
         assert!(!believes(&mut doubt, 400));

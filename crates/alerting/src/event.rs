@@ -206,7 +206,7 @@ impl AlertEvent {
         self.ended_at().saturating_sub(self.disruption().start).max(0)
     }
 
-    /// Whether it says that an alert is over.
+    /// Whether it is the end of an alert.
     pub fn is_end(&self) -> bool {
         self.transition == Transition::Resolved
     }

@@ -1,4 +1,4 @@
-//! Why an alert is over: because of what it was about, or because no one looks any more.
+//! Why an alert is over: its target works again, or is no longer watched, or its rule was removed.
 //!
 //! Must not know where the configuration comes from, nor who asks.
 
@@ -21,7 +21,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Nothing is known: what ends works again.
+    /// Nothing is known: every end counts as `works again`.
     pub fn unknown() -> Self {
         Self::default()
     }
@@ -54,7 +54,7 @@ impl Scope {
         if self.is_watched(labels) { Ending::WorksAgain } else { Ending::NoLongerWatched }
     }
 
-    /// Whether the target that an alert is about is there; also when it is about none, or about one of others.
+    /// Whether the target that an alert is about is watched; also true when it is about none, or about a target of another program.
     fn is_watched(&self, labels: &Labels) -> bool {
         let job = labels.get("job").unwrap_or(TARGETS_JOB);
         let (Some(targets), true) =

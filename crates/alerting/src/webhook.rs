@@ -97,7 +97,7 @@ pub fn alert_event(alert: &[u8], now: Timestamp, external_url: &str) -> Result<A
         .map_err(|error| format!("not an alert of Alertmanager's webhook: {error}"))?;
     let (transition, at) = match alert.status {
         Status::Firing => (Transition::Firing, alert.starts_at),
-        // An end before the beginning is none.
+        // An end before the beginning is not valid.
         Status::Resolved if alert.ends_at < alert.starts_at => (Transition::Resolved, now),
         Status::Resolved => (Transition::Resolved, alert.ends_at),
     };

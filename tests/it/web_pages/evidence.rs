@@ -84,7 +84,7 @@ async fn a_target_s_page_shows_what_its_probes_saw() {
     for id in ["0", "999", "-1", "x", "18446744073709551616"] {
         let page = server.get(&format!("/probes/{id}")).await;
         assert_eq!(page.status, 404, "{id}");
-        assert_shows(&page.body, &["not remembered"]);
+        assert_shows(&page.body, &["no longer remembered"]);
     }
 }
 
@@ -103,7 +103,7 @@ async fn the_last_failures_of_a_target_are_shown_whatever_others_do() {
     }
     let server = Server::start(&monitor).await;
     let page = server.get(&format!("/targets/{}", encoded(DOWN))).await.body;
-    assert_shows(&page, &["connect/refused: os error 111", "Look whether the service runs"]);
+    assert_shows(&page, &["connect/refused: os error 111", "Check whether the service runs"]);
     assert!(!page.contains("tls/expired"), "what was asked for is not what is watched");
 }
 

@@ -26,10 +26,7 @@ async fn a_page_that_is_gone_says_that_the_target_was_removed() {
     append(&monitor, NOW - 90 * MINUTE, GONE, "probe_success", &[], 1.0);
     let server = Server::start(&monitor).await;
     for (instance, says) in [
-        (
-            GONE,
-            "has been removed from the targets files: it was probed last at 2025-12-31 22:30:00 UTC",
-        ),
+        (GONE, "was removed from the targets files; its last probe was at 2025-12-31 22:30:00 UTC"),
         ("http://gone.example", "spelled differently"),
     ] {
         let page = server.get(&format!("/targets/{}", encoded(instance))).await;
@@ -68,6 +65,6 @@ async fn an_alert_in_its_last_minutes_says_so() {
         let server = Server::start(&monitor).await;
         let page = server.get("/alerts").await;
         assert_shows(&page.body, &["1 firing", DOWN]);
-        assert_eq!(page.body.contains("No longer so since"), ending, "{at}: {}", page.body);
+        assert_eq!(page.body.contains("Its condition ended"), ending, "{at}: {}", page.body);
     }
 }

@@ -240,7 +240,7 @@ pub(super) fn read_tail(path: &Path) -> io::Result<Vec<String>> {
     let mut bytes = Vec::new();
     file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    // A first line cut by the window is none. A last line without its end was torn by a crash; only JSON can prove that nothing is
+    // A first line that is cut by the window does not count. A last line without its end was torn by a crash; only JSON can prove that nothing is
     // missing.
     let whole = |line: &&str| line.ends_with('\n') || line.starts_with('{');
     let lines = text.split_inclusive('\n').skip(usize::from(start > 0));

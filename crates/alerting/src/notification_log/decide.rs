@@ -13,7 +13,7 @@ use crate::event::{AHEAD_MS, AlertEvent, Disruption, Ending, Origin, Transition}
 /// request after the other, so only another member of a cluster can be late.
 const LATE_MS: i64 = 60 * 1000;
 
-/// An alert fires of which that is known already, or another of its label sets. `room` says whether what its end needs may be kept.
+/// An alert fires that is known to fire, under this or another of its label sets. `room` says whether what its end needs may be kept.
 pub(super) fn goes_on(key: u64, open: &Entry, event: &AlertEvent, room: bool) -> Vec<Step> {
     let hash = event.label_set();
     let start = seconds(event.active_at).min(seconds(event.reported_at));
@@ -198,7 +198,7 @@ fn is_own_past(event: &AlertEvent, last: &Entry) -> bool {
     event.origin == Origin::Rules && last.reported_at >= event.at
 }
 
-/// Whether the start of an alert can be one.
+/// Whether the start of an alert is plausible.
 fn is_believed(event: &AlertEvent) -> bool {
     event.active_at <= event.reported_at.saturating_add(AHEAD_MS)
 }

@@ -119,7 +119,7 @@ impl Entry {
             return;
         }
         if self.sets.len() >= LABEL_SETS_MAX {
-            // One that is over is of less use; where all fire, one more makes no difference.
+            // A label set that is over is dropped first; where all fire, one more makes no difference.
             let Some(index) = self.sets.iter().position(|set| set.over_at.is_some()) else {
                 return;
             };
@@ -143,7 +143,7 @@ impl Entry {
         }
     }
 
-    /// What a line says, where nothing else is known.
+    /// The entry of a line, where nothing else is known.
     pub(super) fn of_line(line: &Written) -> Self {
         let over_at = (line.transition == Transition::Resolved).then_some(line.reported_at);
         let latest = line.disruption.second;

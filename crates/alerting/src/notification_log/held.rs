@@ -21,7 +21,7 @@ pub(super) struct HeldEnds {
     bytes: usize,
 }
 
-/// What became of an end that is not believed yet.
+/// What happened to an end that is not believed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holding {
     /// The log has it, or a later one: there is nothing to wait for.
@@ -53,7 +53,7 @@ impl HeldEnds {
         self.ends.len()
     }
 
-    /// Whether there is room for an end; one that waits already takes no other's place.
+    /// Whether there is room for an end; one that waits already needs none.
     pub(super) fn has_room(&self, end: &AlertEvent) -> bool {
         let full = self.ends.len() >= ENDS_MAX && !self.ends.contains_key(&end.label_set());
         !full && self.bytes.saturating_add(bytes(end)) <= BYTES_MAX

@@ -1,4 +1,4 @@
-//! The file beside a log: a record for each step, appended, and now and then written anew.
+//! The file beside a log: a record for each step, appended, and now and then rewritten.
 //!
 //! | record | meaning |
 //! |---|---|
@@ -28,9 +28,9 @@ use super::{
 };
 use crate::event::Transition;
 
-/// Below this size the file is never written anew.
+/// Below this size the file is never rewritten.
 const REWRITTEN_BYTES_MIN: u64 = 1024 * 1024;
-/// How many times its size after it was last written anew the file may have, so that this costs little in the end.
+/// How many times its size after the last rewrite the file may have, so that rewriting costs little on average.
 const GROWTH_MAX: u64 = 4;
 /// After how many bytes of lines the file is synced: fewer than are read again from the end of the log.
 const SYNCED_BYTES: usize = 256 * 1024;
@@ -146,7 +146,7 @@ impl Journal {
         }
     }
 
-    /// There is no file beside this log, because it is none itself.
+    /// Keeps no file, because the log itself is none.
     pub(super) fn disable(&mut self) {
         *self = Self::default();
     }
@@ -158,7 +158,7 @@ impl Journal {
         !self.file.as_ref().is_some_and(|file| leads_to(path, file)) || self.bytes > limit
     }
 
-    /// Writes the file anew.
+    /// Rewrites the file.
     pub(super) fn rewrite<'a>(
         &mut self,
         entries: impl Iterator<Item = (&'a u64, &'a Entry)>,
@@ -170,7 +170,7 @@ impl Journal {
         self.file = None;
         self.pending.clear();
         let new = path.with_extension("new");
-        // One that is left over from a kill would keep its mode.
+        // A file left over from a kill would keep its mode.
         let _none_there = fs::remove_file(&new);
         let file = OpenOptions::new().append(true).create(true).mode(MODE).open(&new)?;
         let mut writer = io::BufWriter::new(file);
@@ -221,7 +221,7 @@ impl Journal {
 }
 
 impl Read {
-    /// Takes a record in.
+    /// Applies a record.
     fn take(&mut self, line: &str) {
         let planned = &mut self.journal.planned;
         match line.split_once(' ') {

@@ -63,8 +63,8 @@ struct Alerts {
 }
 
 impl NotificationLog {
-    /// Takes an event in; nothing comes back when it says nothing new. The events that come back carry their disruption: an end has
-    /// the identifier under which its beginning was written.
+    /// Takes an event in. Returns what to deliver: nothing when the event is not new. Returned events carry their disruption: an end
+    /// has the identifier under which its beginning was written.
     pub(crate) fn admit(&mut self, event: &AlertEvent) -> Vec<Step> {
         let steps = self.follows(event);
         for step in &steps {
@@ -77,7 +77,7 @@ impl NotificationLog {
     fn follows(&mut self, event: &AlertEvent) -> Vec<Step> {
         let key = self.key(event);
         let newest = self.alerts.entries.get(&key);
-        // A line from the future was written before our clock was set back, and would mute the alert until then.
+        // A line from the future was written before this machine's clock was set back, and would mute the alert until then.
         let last =
             newest.filter(|last| last.reported_at <= event.reported_at.saturating_add(AHEAD_MS));
         match (event.transition, last) {
@@ -88,21 +88,21 @@ impl NotificationLog {
             (Transition::Resolved, Some(open)) if open.is_open() => ends(key, open, event),
             (Transition::Resolved, last) => {
                 let steps = unheard(key, last, event);
-                // After such a line the beginning may be in the log; twice would be worse than not at all.
+                // After such a line the beginning may be in the log already; a duplicate would be worse than none.
                 let known = usize::from(last.is_none() && newest.is_some());
                 steps.into_iter().skip(known).collect()
             }
         }
     }
 
-    /// Notes that a step is delivered; whether it was noted before as one that is planned.
+    /// Notes that a step is delivered. `is_planned` says whether it was noted as planned before.
     pub(crate) fn delivered(&mut self, step: Step, is_planned: bool) {
         let is_planned = is_planned && step.event.is_some();
         self.journal.written(step.key, &step.entry, is_planned);
         self.written.insert(step.key, step.entry);
     }
 
-    /// Notes what is about to be written into a log that says after a kill which of it was: all of it is known in full then.
+    /// Notes what is about to be written into a log that can be read again: after a kill everything is then known in full.
     pub(crate) fn plan<'a>(
         &mut self,
         steps: impl Iterator<Item = &'a Step>,
@@ -113,12 +113,12 @@ impl NotificationLog {
         self.journal.flush(0)
     }
 
-    /// Keeps no file.
+    /// Stops keeping a file.
     pub(crate) fn keep_nothing(&mut self) {
         self.journal.disable();
     }
 
-    /// Takes a line in that is in an alert log, unless a later one about its alert is known.
+    /// Reads a line of an alert log, unless a later one about its alert is known.
     pub(crate) fn replay(&mut self, line: &Written) {
         // A line that was planned and that the file does not know as written is later than all that it knows.
         if let Some((key, entry)) =
@@ -219,7 +219,7 @@ impl NotificationLog {
         Some(Step { key, entry, event: Some(event) })
     }
 
-    /// Under which label sets an alert of the rules fires: the others of it are over.
+    /// Notes under which label sets each alert of the rules fires: its other label sets are over.
     pub(crate) fn keep_label_sets(&mut self, present: &Present) -> Vec<Step> {
         let firing: BTreeSet<u64> = present.firing.iter().map(AlertEvent::label_set).collect();
         let keys: BTreeSet<u64> = present.firing.iter().map(AlertEvent::fingerprint).collect();
@@ -263,7 +263,7 @@ impl NotificationLog {
         if is_known { Holding::Waiting } else { Holding::New }
     }
 
-    /// Keeps the end of a label set no longer, because it is written, or none; whether it was kept.
+    /// Drops the waiting end of a label set, because it was written or is no end after all. Returns whether there was one.
     pub(crate) fn unhold(&mut self, label_set: u64) -> bool {
         let removed = self.held.remove(label_set);
         if removed {
@@ -272,13 +272,13 @@ impl NotificationLog {
         removed
     }
 
-    /// Up to so many of the ends that wait, as if they were learnt of now, in the order in which they happened.
+    /// Up to so many of the waiting ends, as if they were reported now, in the order in which they happened.
     pub(crate) fn held(&self, limit: usize, now: Timestamp) -> Vec<AlertEvent> {
         let ends = self.held.earliest(limit);
         ends.map(|end| AlertEvent { reported_at: now, ..end.clone() }).collect()
     }
 
-    /// Whether the last that is known of an alert is that it fires.
+    /// Whether an alert was firing when it was last reported.
     #[cfg_attr(not(test), expect(dead_code, reason = "for stages that suppress"))]
     pub(crate) fn is_open(&self, fingerprint: u64) -> bool {
         self.alerts.entries.get(&fingerprint).is_some_and(Entry::is_open)
@@ -289,7 +289,7 @@ impl NotificationLog {
         self.held.count()
     }
 
-    /// Whether what is known is kept in a file, so that a restart changes nothing.
+    /// Whether the log is kept in a file, so that a restart changes nothing.
     pub(crate) fn is_kept(&self) -> bool {
         self.journal.is_open()
     }
@@ -309,7 +309,7 @@ impl NotificationLog {
         log
     }
 
-    /// Brings what is known to the file. `bytes` is how many were written to the log since the last call.
+    /// Writes what is new to the file. `bytes` is how many were written to the log since the last call.
     ///
     /// # Errors
     /// When it cannot be written. Then the end of an alert log alone says what was written.

@@ -141,7 +141,7 @@ fn of_embedded(address: Ipv6Addr) -> Option<AddressClass> {
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         // 6to4 (RFC 3056).
         | [0x2002, high, low, ..] => Some(ipv4(high, low)),
-        // Teredo (RFC 4380 §4): the server in clear and the client inverted. A server that is not public is none.
+        // Teredo (RFC 4380 §4): the server in clear and the client inverted. A server that is not public is not valid.
         [0x2001, 0, server_high, server_low, _, _, high, low] => {
             let server = ipv4(server_high, server_low);
             Some(if server == AddressClass::Public { ipv4(!high, !low) } else { server })

@@ -89,7 +89,7 @@ closed_set! {
         NotYetValid => "not_yet_valid",
         /// The certificate is for other names.
         NameMismatch => "name_mismatch",
-        /// The certificate signed itself.
+        /// The certificate is self-signed.
         SelfSigned => "self_signed",
         /// The issuer is not trusted.
         Untrusted => "untrusted",

@@ -54,7 +54,7 @@ pub fn alert_names(groups: &[GroupView]) -> BTreeSet<&str> {
 /// Those of the changes that are certain, in their order, and whether an end was left out because only later evaluations show
 /// whether it is one. The groups are those after the changes.
 ///
-/// Of two rules with one name and one alert, the other may still have it: that end is none. An alert whose labels were edited
+/// Of two rules with one name and one alert, the other may still have it: then it has not ended. An alert whose labels were edited
 /// is pending again under the new ones: whether it is over is seen when that fires or not.
 pub fn certain_changes<'c>(
     groups: &[GroupView],

@@ -90,7 +90,7 @@ impl Answer {
                 let frame = next.map_err(body_failure)?;
                 let is_http2 = self.parts.version == http::Version::HTTP_2;
                 if frame.is_none() && is_http2 && !connection.meter().seen().ended {
-                    // hyper takes NO_ERROR for an end, but it is none unless the answer had ended (RFC 9113 §8.1).
+                    // hyper takes NO_ERROR for an end, which it is only when the answer had ended (RFC 9113 §8.1).
                     let detail = "NO_ERROR: the stream was reset before its end";
                     return Err(Failure::new(Phase::Body, Reason::Reset, detail));
                 }

@@ -39,7 +39,7 @@ pub(super) fn failure(error: &hyper::Error, meter: &Meter, phase: Phase) -> Fail
             if error.kind() == io::ErrorKind::UnexpectedEof && error.get_ref().is_none() {
                 break;
             }
-            // hyper reports chunks that are none as invalid input or data; so does the TLS library its own errors.
+            // hyper reports malformed chunks as invalid input or data, as the TLS library does its own errors.
             let invalid =
                 matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
             if invalid && !tls::is_from_tls(error) {

@@ -86,7 +86,7 @@ impl Cookie {
         }
         // The age outranks the date (RFC 6265 §5.3).
         let ended = by_age.or(by_date).unwrap_or(false);
-        // Other names are none, to the Go client.
+        // The Go client accepts no other names.
         let is_token = HeaderName::from_bytes(cookie.name.as_bytes()).is_ok();
         is_token.then_some((cookie, ended))
     }

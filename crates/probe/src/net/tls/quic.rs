@@ -75,7 +75,7 @@ impl<'a> Quic<'a> {
     /// Prepares one handshake.
     ///
     /// # Errors
-    /// An internal failure, when the configuration is none for QUIC.
+    /// An internal failure, when the configuration cannot be used for QUIC.
     pub(crate) fn begin(&self) -> Result<QuicHandshake, Failure> {
         let own_certificate = self.connector.own_certificate.clone();
         let witness = Arc::new(Witness::new(Arc::clone(self.provider), own_certificate));

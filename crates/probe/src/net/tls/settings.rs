@@ -113,7 +113,7 @@ impl Serialize for TlsSettings {
 }
 
 impl TlsSettings {
-    /// An empty text is none, as for `blackbox_exporter`: templates write such ones.
+    /// An empty text counts as missing, as for `blackbox_exporter`: templates write empty texts.
     fn forget_empty(&mut self) {
         let texts = [
             &mut self.ca,

@@ -184,7 +184,7 @@ impl Http {
             .iter()
             .find(|(name, _)| name.name == header::HOST)
             .and_then(|(_, value)| value.0.to_str().ok())
-            // An empty one is none, as in `blackbox_exporter`.
+            // An empty one counts as missing, as in `blackbox_exporter`.
             .filter(|host| !host.is_empty())
     }
 
