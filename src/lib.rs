@@ -6,7 +6,7 @@
 //!                                                └─> query ──> web, api
 //! ```
 //!
-//! Which module may import from which others is one table in `tests/it/tidy.rs`. `state`, `clock`, `explain` and `telemetry` are shared
+//! Which module may import from which others is one table in `tests/it/rooms.rs`. `state`, `clock`, `explain` and `telemetry` are shared
 //! by many, `app` wires them all, `cli` and `demo` start it.
 
 pub mod clock;
