@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use alerting::{Destinations, Scope};
+use alerting::{Destinations, Watched};
 use axum::{Router, http::StatusCode};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,7 +22,7 @@ use crate::{
     http::{plain, serve},
     state::lock,
     telemetry::{Collectors, process::Process, seconds},
-    webhook::{self, Receiver, Watched},
+    webhook::{self, Receiver, WatchedSource},
 };
 
 /// What is answered to whoever looks at the root in a browser.
@@ -69,7 +69,7 @@ impl AlertLogApp {
             Arc::clone(&destinations),
             settings.heartbeat_timeout,
             settings.external_url,
-            watched(settings.watched),
+            watched_source(settings.watched),
         ));
         let mut collectors = Collectors::default();
         collectors.push(Arc::new(Process { started_seconds }));
@@ -109,14 +109,14 @@ impl AlertLogApp {
 }
 
 /// What is watched by these files, read whenever it is asked for.
-fn watched(sources: Sources) -> Option<Watched> {
+fn watched_source(sources: Sources) -> Option<WatchedSource> {
     if sources.targets.is_empty() && sources.rules.is_empty() {
         return None;
     }
     // How often Prometheus probes is not known here, and does not matter.
     let sources = Sources { interval: Duration::ZERO, ..sources };
     let reported = Mutex::new([Reported::default(), Reported::default()]);
-    Some(Arc::new(move || scope(&sources, &mut lock(&reported))))
+    Some(Arc::new(move || watched(&sources, &mut lock(&reported))))
 }
 
 /// The mistakes that were reported last, so that they are reported once and not at every end.
@@ -132,21 +132,21 @@ impl Reported {
 }
 
 /// What is known, and the mistakes in the files of targets and in those of rules.
-fn scope(sources: &Sources, [of_targets, of_rules]: &mut [Reported; 2]) -> Scope {
-    let mut scope = Scope::unknown();
+fn watched(sources: &Sources, [of_targets, of_rules]: &mut [Reported; 2]) -> Watched {
+    let mut watched = Watched::unknown();
     // Each by itself: a mistake in one says nothing about the other.
     let targets = Sources { rules: Vec::new(), ..sources.clone() };
     if let Some(config) = load(&targets, &sources.targets, of_targets) {
         let targets = config.targets.iter();
-        scope = scope
+        watched = watched
             .with_targets(targets.map(|target| (target.instance.clone(), target.module.clone())));
     }
     let rules = Sources { targets: Vec::new(), ..sources.clone() };
     if let Some(config) = load(&rules, &sources.rules, of_rules) {
         let rules = config.rules.iter().flat_map(|group| &group.rules);
-        scope = scope.with_rules(rules.map(|rule| rule.name.clone()));
+        watched = watched.with_rules(rules.map(|rule| rule.name.clone()));
     }
-    scope
+    watched
 }
 
 /// Loads files, when there are any; new mistakes are logged, and while there are some, nothing is known.
@@ -186,7 +186,7 @@ mod tests {
         let mut reported = Reported::default();
         let mut read = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            let known = scope(&sources, &mut Default::default()) != Scope::unknown();
+            let known = watched(&sources, &mut Default::default()) != Watched::unknown();
             (known, reported.is_news(&Config::load(&sources).err().unwrap_or_default()))
         };
         // Right where Prometheus probes each second, or for each of several probers at its own pace.

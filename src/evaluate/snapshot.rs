@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use alerting::{AlertEvent, Ending, Present, Scope, fingerprint};
+use alerting::{AlertEvent, Ending, Present, Watched, fingerprint};
 use series::{
     Labels, Timestamp,
     rule::{
@@ -22,9 +22,9 @@ pub(super) fn events(
     changes: &[AlertChange],
 ) -> (Vec<AlertEvent>, bool) {
     let ends = changes.iter().any(|change| change.transition == Transition::Resolved);
-    let scope = if ends { scope(config, alert_names(groups)) } else { Scope::unknown() };
+    let watched = if ends { watched(config, alert_names(groups)) } else { Watched::unknown() };
     let (changes, open) = certain_changes(groups, changes);
-    (changes.into_iter().filter_map(|change| event(change, &scope)).collect(), open)
+    (changes.into_iter().filter_map(|change| event(change, &watched)).collect(), open)
 }
 
 /// Every alert of the rules at present. Nothing is certain of those of groups that were not evaluated yet.
@@ -45,7 +45,7 @@ pub(super) fn of(
         firing: firing.map(|alert| fires(alert, at)).collect(),
         pending: active.pending.iter().map(|alert| fingerprint(&alert.labels)).collect(),
         unknown: unknown.chain(nameless.then(String::new)).collect(),
-        scope: scope(config, active.names),
+        watched: watched(config, active.names),
     }
 }
 
@@ -54,9 +54,9 @@ pub(super) fn is_heartbeat(labels: &Labels) -> bool {
     AlertEvent { labels: labels.clone(), ..AlertEvent::default() }.is_heartbeat()
 }
 
-fn scope(config: &Config, names: BTreeSet<&str>) -> Scope {
+fn watched(config: &Config, names: BTreeSet<&str>) -> Watched {
     let targets = config.targets.iter();
-    Scope::unknown()
+    Watched::unknown()
         .with_rules(names.into_iter().map(str::to_owned))
         .with_targets(targets.map(|target| (target.instance.clone(), target.module.clone())))
 }
@@ -67,7 +67,7 @@ pub(super) fn fires(alert: &Alert, reported_at: Timestamp) -> AlertEvent {
     AlertEvent { reported_at, ..to_event(alert, alerting::Transition::Firing, at) }
 }
 
-fn event(change: &AlertChange, scope: &Scope) -> Option<AlertEvent> {
+fn event(change: &AlertChange, watched: &Watched) -> Option<AlertEvent> {
     let transition = match change.transition {
         Transition::Firing => alerting::Transition::Firing,
         Transition::Resolved => alerting::Transition::Resolved,
@@ -75,7 +75,7 @@ fn event(change: &AlertChange, scope: &Scope) -> Option<AlertEvent> {
     };
     let ending = match change.reason {
         Some(EndReason::RuleRemoved) => Ending::RuleRemoved,
-        _ => scope.ending(&change.alert.labels),
+        _ => watched.ending(&change.alert.labels),
     };
     Some(AlertEvent { ending, ..to_event(&change.alert, transition, change.at) })
 }

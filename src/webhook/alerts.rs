@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use alerting::{AlertEvent, Scope, Transition, Webhook, alert_event, harmless};
+use alerting::{AlertEvent, Transition, Watched, Webhook, alert_event, harmless};
 use axum::{
     body::{self, Bytes},
     http::HeaderMap,
@@ -49,7 +49,7 @@ impl Receiver {
         };
         self.note_truncated(&webhook);
         let alerts: Arc<[Bytes]> = webhook.alerts.into();
-        let (mut held, mut kept, mut scope) = (0, true, None);
+        let (mut held, mut kept, mut watched) = (0, true, None);
         // Firings come before ends: an alert whose labels were edited goes on. A destination sees to that within a batch.
         let passes: &[_] = if alerts.len() <= BATCH {
             &[None]
@@ -67,7 +67,7 @@ impl Receiver {
                     self.note_skipped(&batch);
                 }
                 problem = problem.or(batch.problem);
-                self.explain_ends(&mut batch.events, &mut scope).await;
+                self.explain_ends(&mut batch.events, &mut watched).await;
                 let ends = lock(&self.doubt).sift(&mut batch.events, self.clock.now());
                 let _turn = self.turns.acquire().await;
                 deliver(&self.destinations, batch.events).await.map_err(Refusal::NotWritten)?;
@@ -114,18 +114,18 @@ impl Receiver {
     }
 
     /// Gives ends their reasons, as far as it is known what is watched.
-    async fn explain_ends(&self, events: &mut [AlertEvent], scope: &mut Option<Scope>) {
-        let Some(watched) = &self.watched else { return };
+    async fn explain_ends(&self, events: &mut [AlertEvent], watched: &mut Option<Watched>) {
+        let Some(source) = &self.watched else { return };
         if !events.iter().any(AlertEvent::is_end) {
             return;
         }
-        if scope.is_none() {
-            let watched = Arc::clone(watched);
-            *scope = tokio::task::spawn_blocking(move || watched()).await.ok();
+        if watched.is_none() {
+            let source = Arc::clone(source);
+            *watched = tokio::task::spawn_blocking(move || source()).await.ok();
         }
-        let Some(scope) = scope else { return };
+        let Some(watched) = watched else { return };
         for event in events.iter_mut().filter(|event| event.is_end()) {
-            event.ending = scope.ending(&event.labels);
+            event.ending = watched.ending(&event.labels);
         }
     }
 

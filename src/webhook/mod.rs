@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use alerting::{Destinations, Doubt, Heartbeat, Scope, Uptime, Webhook, alert_event, parse_time};
+use alerting::{Destinations, Doubt, Heartbeat, Uptime, Watched, Webhook, alert_event, parse_time};
 use axum::{
     Router,
     body::{self, Bytes},
@@ -58,7 +58,7 @@ const TICK: Duration = Duration::from_secs(1);
 const EVALUATED_AT: &str = "evaluated_at";
 
 /// Says what is watched at present; may read files.
-pub type Watched = Arc<dyn Fn() -> Scope + Send + Sync>;
+pub type WatchedSource = Arc<dyn Fn() -> Watched + Send + Sync>;
 
 /// Takes alerts from an Alertmanager and hands them to the destinations.
 pub struct Receiver {
@@ -67,7 +67,7 @@ pub struct Receiver {
     destinations: Arc<Destinations>,
     heartbeat: Mutex<Heartbeat>,
     doubt: Mutex<Doubt>,
-    watched: Option<Watched>,
+    watched: Option<WatchedSource>,
     external_url: String,
     alert_bodies: Bodies,
     heartbeat_bodies: Bodies,
@@ -84,7 +84,7 @@ impl Receiver {
         destinations: Arc<Destinations>,
         heartbeat_timeout: Option<Duration>,
         external_url: String,
-        watched: Option<Watched>,
+        watched: Option<WatchedSource>,
     ) -> Self {
         let uptime = uptime();
         let mut heartbeat =

@@ -30,5 +30,5 @@ pub use heartbeat::Heartbeat;
 pub use line::{Format, MAX_FIELD_BYTES, MAX_LINE_BYTES, render};
 pub use present::Present;
 pub use queue::Destinations;
-pub use watched::Scope;
+pub use watched::Watched;
 pub use webhook::{Webhook, alert_event};

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use series::Timestamp;
 
-use crate::{event::AlertEvent, watched::Scope};
+use crate::{event::AlertEvent, watched::Watched};
 
 /// A snapshot of all alerts of this program's rules.
 #[derive(Clone, Debug, Default)]
@@ -20,5 +20,5 @@ pub struct Present {
     /// The names of the alerts of rules that could not be evaluated: nothing is known of them.
     pub unknown: BTreeSet<String>,
     /// What is watched.
-    pub scope: Scope,
+    pub watched: Watched,
 }

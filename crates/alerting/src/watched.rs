@@ -13,14 +13,14 @@ const TARGETS_JOB: &str = "webservices";
 
 /// What is watched at present, as far as that is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
+pub struct Watched {
     /// The names of the alerts that have a rule; `None` when it is not known which.
     rules: Option<BTreeSet<String>>,
     /// The modules of each target by its `instance`; `None` when it is not known which targets there are.
     targets: Option<BTreeMap<String, BTreeSet<String>>>,
 }
 
-impl Scope {
+impl Watched {
     /// Nothing is known: every end counts as `works again`.
     pub fn unknown() -> Self {
         Self::default()
@@ -76,11 +76,11 @@ mod tests {
 
     #[test]
     fn an_end_has_the_reason_that_is_known() {
-        let scope = Scope::unknown()
+        let watched = Watched::unknown()
             .with_rules(["Down".to_owned()])
             .with_targets([("http://a/".to_owned(), "http_2xx".to_owned())]);
-        let ending = |scope: &Scope, pairs: &[(&str, &str)]| {
-            scope.ending(&Labels::new(pairs.iter().copied()))
+        let ending = |watched: &Watched, pairs: &[(&str, &str)]| {
+            watched.ending(&Labels::new(pairs.iter().copied()))
         };
         let down = ("alertname", "Down");
         for (labels, expected) in [
@@ -99,9 +99,9 @@ mod tests {
             (vec![("alertname", "Gone"), ("instance", "http://b/")], Ending::RuleRemoved),
             (vec![], Ending::WorksAgain),
         ] {
-            assert_eq!(ending(&scope, &labels), expected, "{labels:?}");
+            assert_eq!(ending(&watched, &labels), expected, "{labels:?}");
         }
         let gone = [("alertname", "Gone"), ("instance", "http://b/")];
-        assert_eq!(ending(&Scope::unknown(), &gone), Ending::WorksAgain);
+        assert_eq!(ending(&Watched::unknown(), &gone), Ending::WorksAgain);
     }
 }

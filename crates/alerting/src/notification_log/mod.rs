@@ -203,7 +203,7 @@ impl NotificationLog {
                 // Written by an earlier version; such an alert is a heartbeat, and never over.
                 gone.push((*key, Ending::NoLongerWatched));
             } else {
-                gone.push((*key, present.scope.ending(labels)));
+                gone.push((*key, present.watched.ending(labels)));
             }
         }
         (gone, settled)

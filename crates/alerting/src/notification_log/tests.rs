@@ -9,7 +9,7 @@ use series::Labels;
 use super::*;
 use crate::{
     line::{Format, read, render},
-    watched::Scope,
+    watched::Watched,
 };
 
 fn event(transition: Transition, begun: i64, at: i64, reported_at: i64) -> AlertEvent {
@@ -308,21 +308,21 @@ fn the_first_failed_check_names_the_disruption_and_keeps_it_one() {
 
 /// What may be present when the rules have no alert like `firing` any more: how it ends, if it does, and whether that is settled.
 fn presents(firing: &AlertEvent) -> Vec<(&'static str, Present, Option<Ending>, bool)> {
-    let scope = Scope::unknown()
+    let watched = Watched::unknown()
         .with_rules(["Down".to_owned()])
         .with_targets([("http://a/".to_owned(), "http_2xx".to_owned())]);
-    let present = Present { at: 900_000, scope, ..Present::default() };
+    let present = Present { at: 900_000, watched, ..Present::default() };
     vec![
         ("gone", present.clone(), Some(Ending::WorksAgain), true),
         (
             "no longer watched",
-            Present { scope: present.scope.clone().with_targets([]), ..present.clone() },
+            Present { watched: present.watched.clone().with_targets([]), ..present.clone() },
             Some(Ending::NoLongerWatched),
             true,
         ),
         (
             "removed",
-            Present { scope: present.scope.clone().with_rules([]), ..present.clone() },
+            Present { watched: present.watched.clone().with_rules([]), ..present.clone() },
             Some(Ending::RuleRemoved),
             true,
         ),
