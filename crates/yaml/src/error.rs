@@ -102,8 +102,10 @@ impl serde::de::Error for Error {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let hint = did_you_mean(variant, expected.iter().copied())
-            .unwrap_or_else(|| format!("the choices are {}", expected.join(", ")));
+        // An empty value may stand for the usual one, and is no word to choose.
+        let words: Vec<&str> = expected.iter().copied().filter(|word| !word.is_empty()).collect();
+        let hint = did_you_mean(variant, words.iter().copied())
+            .unwrap_or_else(|| format!("the choices are {}", words.join(", ")));
         Self::new(Diagnostic::new(format!("unknown value `{variant}`")).hint(hint))
     }
 

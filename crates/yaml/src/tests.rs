@@ -204,3 +204,19 @@ proptest! {
         prop_assert_eq!(&groups[0].targets[0].value, &value);
     }
 }
+
+#[test]
+fn an_empty_value_is_no_choice_that_a_hint_names() {
+    #[derive(Debug, Deserialize)]
+    enum Way {
+        #[serde(rename = "udp", alias = "")]
+        Udp,
+        #[serde(rename = "tcp")]
+        Tcp,
+    }
+    assert!(matches!(parse("''"), Ok(Way::Udp)));
+    assert!(matches!(parse("tcp"), Ok(Way::Tcp)));
+    let mistakes = parse::<Way>("carrier pigeon").unwrap_err();
+    let hint = mistakes[0].hint.as_deref();
+    assert_eq!(hint, Some("the choices are udp, tcp"));
+}
