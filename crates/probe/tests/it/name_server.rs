@@ -123,6 +123,11 @@ fn targets_are_checked_before_they_are_probed() {
     let named = module(&dns("query_name: a.example"));
     for (module, target, needle) in [
         (&nameless, "192.0.2.1", "write it as 192.0.2.1/www.example.com"),
+        (
+            &nameless,
+            "dns://192.0.2.1/?type=MX",
+            "write it as dns://192.0.2.1/www.example.com?type=MX",
+        ),
         (&nameless, "192.0.2.1/", "which name to ask for"),
         (&named, "192.0.2.1/a..b", "not a name to ask for"),
         (&named, "192.0.2.1/a?type=MXX", "did you mean `MX`?"),

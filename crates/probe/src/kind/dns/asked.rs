@@ -84,7 +84,11 @@ impl Asked {
 }
 
 fn nameless(target: &Target) -> Diagnostic {
-    let server = target.text().trim_end_matches('/');
+    let text = target.text();
+    // The type and the class come behind the name.
+    let (server, question) = text.split_at(text.find('?').unwrap_or(text.len()));
+    let server = server.trim_end_matches('/');
+    let named = format!("{server}/www.example.com{question}");
     Diagnostic::new(format!("neither `{server}` nor its module says which name to ask for"))
-        .hint(format!("write it as {server}/www.example.com, or give the module a `query_name`"))
+        .hint(format!("write it as {named}, or give the module a `query_name`"))
 }
