@@ -30,7 +30,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch as latest},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::warn;
+use tracing::{error, warn};
 
 use self::reload::{Reloader, load_first, log_configuration, log_mistakes};
 pub use self::settings::{Settings, Storage};
@@ -174,8 +174,12 @@ impl App {
         if let Some(destinations) = self.destinations {
             destinations::close(destinations).await;
         }
-        if let Some(disk) = &self.disk {
-            disk.sync().await;
+        if let Some(disk) = &self.disk
+            && !disk.sync().await
+        {
+            error!(
+                "The last samples are not on the disk, and are lost with the end of the program."
+            );
         }
     }
 
@@ -334,7 +338,7 @@ async fn end(ready: &AtomicBool, stop: &CancellationToken, tasks: &TaskTracker) 
     stop.cancel();
     tasks.close();
     if tokio::time::timeout(STOP_TIMEOUT, tasks.wait()).await.is_err() {
-        warn!("Stopped before all requests were answered.");
+        warn!("Stopped before all was done: requests, probes or the disk took too long.");
     }
 }
 

@@ -47,7 +47,9 @@ pub(super) async fn keep(monitor: Monitor, disk: Arc<Disk>, stop: CancellationTo
         tokio::select! {
             () = stop.cancelled() => break,
             _ = expire.tick() => disk.expire(monitor.now()).await,
-            _ = sync.tick() => disk.sync().await,
+            _ = sync.tick() => {
+                disk.sync().await;
+            }
         }
     }
 }

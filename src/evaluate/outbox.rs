@@ -42,6 +42,7 @@ impl Outbox {
     pub(super) async fn run(mut self) {
         let mut batches = Vec::new();
         while self.batches.recv_many(&mut batches, BATCHES_MAX).await > 0 {
+            // Whether the disk took it or not, people are to know.
             self.disk.sync().await;
             let mut changed = Vec::new();
             for Batch { events, present } in batches.drain(..) {

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use series::{Timestamp, store::Store};
+use series::{
+    Timestamp,
+    store::{Store, StoreError},
+};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -41,6 +44,8 @@ struct Rounds {
     last: Duration,
     /// While the disk is slow: how long the slowest round took.
     slowest: Option<Duration>,
+    /// How many rounds in a row could not be written.
+    failed: u64,
 }
 
 impl Rounds {
@@ -49,6 +54,17 @@ impl Rounds {
         let news = self.slowest.is_none();
         self.slowest.get_or_insert_default();
         news
+    }
+
+    /// Notes that a round could not be written. Returns whether that was not known yet.
+    fn is_failing(&mut self) -> bool {
+        self.failed += 1;
+        self.failed == 1
+    }
+
+    /// Notes that a round was written. Returns how many before it could not be, if any.
+    fn is_written(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.failed)).filter(|failed| *failed > 0)
     }
 
     /// Notes that a round is over. Returns how long the slowest one took when the disk is no longer slow.
@@ -83,9 +99,9 @@ impl Disk {
         &self.store
     }
 
-    /// Writes all samples and waits until they are on the disk. What the disk does not take stays in memory, and the next
-    /// round tries again.
-    pub async fn sync(self: &Arc<Self>) {
+    /// Writes all samples and waits until they are on the disk. Returns whether they are: what the disk does not take stays in memory,
+    /// and the next round tries again.
+    pub async fn sync(self: &Arc<Self>) -> bool {
         let begun = Instant::now();
         lock(&self.rounds).begun.push(begun);
         let store = Arc::clone(&self.store);
@@ -97,21 +113,19 @@ impl Disk {
                 writing.await
             }
         };
-        let (took, slowest) = lock(&self.rounds).end(begun);
-        match written {
-            Ok(Ok(())) => {}
+        let is_written = match written {
+            Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
-                error!(%error, "The samples of this round are not on disk; they are kept in memory and tried again.");
+                self.report_failure(&error);
+                false
             }
-            Err(error) => error!(%error, "The store ended by a programming error."),
-        }
-        if took >= SLOW {
-            self.slow.fetch_add(1, Ordering::Relaxed);
-        } else if let Some(slowest) = slowest {
-            info!(directory = %self.directory.display(),
-                "The disk is fast enough again: writing the samples took {:.1} s at most.", slowest.as_secs_f64());
-        }
+            Err(error) => {
+                error!(%error, "The store ended by a programming error.");
+                false
+            }
+        };
+        self.report_end(begun, is_written);
+        is_written
     }
 
     /// Drops what is too old at a time. Waits for a round that is under way.
@@ -119,6 +133,32 @@ impl Disk {
         let store = Arc::clone(&self.store);
         if let Err(error) = tokio::task::spawn_blocking(move || store.expire(now)).await {
             error!(%error, "The store ended by a programming error.");
+        }
+    }
+
+    /// Counts a round that could not be written, and logs the first of several in a row.
+    fn report_failure(&self, error: &StoreError) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        if lock(&self.rounds).is_failing() {
+            error!(%error, directory = %self.directory.display(),
+                "The samples of this round are not on the disk; they are kept in memory and tried again every few seconds.");
+        }
+    }
+
+    /// Logs what is over with this round: a disk that was slow, or one that took nothing.
+    fn report_end(&self, begun: Instant, is_written: bool) {
+        let mut rounds = lock(&self.rounds);
+        let failed = is_written.then(|| rounds.is_written()).flatten();
+        let (took, slowest) = rounds.end(begun);
+        drop(rounds);
+        if took >= SLOW {
+            self.slow.fetch_add(1, Ordering::Relaxed);
+        } else if let Some(slowest) = slowest {
+            info!(directory = %self.directory.display(),
+                "The disk is fast enough again: writing the samples took {:.1} s at most.", slowest.as_secs_f64());
+        }
+        if let Some(failed) = failed {
+            info!(directory = %self.directory.display(), failed, "The samples are on the disk again.");
         }
     }
 
@@ -173,5 +213,19 @@ mod tests {
         }
         assert_eq!(news, ["slow after 20", "over: 20", "slow after 2", "over: 2"]);
         assert_eq!(rounds.duration(), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_failing_time_is_reported_once_and_once_when_it_is_over() {
+        let mut rounds = Rounds::default();
+        let mut news = Vec::new();
+        for is_written in [true, false, false, false, true, true, false, true] {
+            if is_written {
+                news.extend(rounds.is_written().map(|failed| format!("over after {failed}")));
+            } else if rounds.is_failing() {
+                news.push("failing".to_owned());
+            }
+        }
+        assert_eq!(news, ["failing", "over after 3", "failing", "over after 1"]);
     }
 }

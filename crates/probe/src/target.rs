@@ -172,6 +172,9 @@ fn parse_host_port(text: &str, form: HostPort) -> Result<Address, Diagnostic> {
         Some((bare, path)) if may_have_path => (bare, path),
         _ => (bare.trim_end_matches('/'), ""),
     };
+    if bare.contains('@') {
+        return Err(refused("a host has no user and no password before it", example));
+    }
     let (host, port) = match usual {
         // An address of IPv6 needs no brackets where no port follows.
         Some(usual) if bare.parse::<Ipv6Addr>().is_ok() => (format!("[{bare}]"), usual),
@@ -224,6 +227,7 @@ mod tests {
             ("example.com:http", TCP, "not a port"),
             ("example.com:0", TCP, "not a port"),
             ("a b:1", TCP, "not a host"),
+            ("me:secret@example.com:22", TCP, "no user and no password"),
         ] {
             let error = Target::parse(text, form).unwrap_err().to_string();
             assert!(error.contains(needle), "{text}: {error}");
@@ -250,7 +254,16 @@ mod tests {
                 Address::HostPort { host: Host::parse(host).unwrap(), port, path: path.to_owned() };
             assert_eq!(*target.address(), expected, "{text}");
         }
-        for text in ["", "tcp://192.0.2.1", "https://192.0.2.1/a", "a:0", "a:b", "[::1", "a b"] {
+        for text in [
+            "",
+            "tcp://192.0.2.1",
+            "https://192.0.2.1/a",
+            "a:0",
+            "a:b",
+            "[::1",
+            "a b",
+            "dns://me:secret@a/b",
+        ] {
             assert!(Target::parse(text, form).is_err(), "{text}");
         }
     }
