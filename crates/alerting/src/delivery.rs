@@ -165,7 +165,7 @@ impl Delivery {
         !self.waiting.is_empty() && (self.uptime)() >= self.retry.until && !self.stop.is_requested()
     }
 
-    /// Whether whoever reports an event waits until it is delivered here.
+    /// Whether the sender of an event waits until it is delivered here.
     pub(crate) fn is_awaited(&self) -> bool {
         self.destination.manner().is_awaited
     }

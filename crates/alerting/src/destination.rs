@@ -64,7 +64,7 @@ pub(crate) enum Memory {
 /// How lines are handed over to a destination, and how failures are retried.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
-    /// Whether whoever reports an event waits until it is delivered here. Only for what is fast and reliable: a file.
+    /// Whether the sender of an event waits until it is delivered here. Only for what is fast and reliable: a file.
     pub(crate) is_awaited: bool,
     /// How many bytes of lines are handed over at once; one line always is.
     pub(crate) bytes_at_once: usize,
