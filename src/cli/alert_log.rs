@@ -4,7 +4,11 @@ use std::{process::ExitCode, sync::Arc};
 
 use tracing::info;
 
-use super::{MODULES_FILE, commands::AlertLogCommandOptions, run_until_stopped, serve, sources};
+use super::{
+    commands::AlertLogCommandOptions,
+    common::{MODULES_FILE, run_until_stopped, sources},
+    serve,
+};
 use crate::{
     app::alert_log::{AlertLogApp, Settings},
     clock::SystemClock,

@@ -11,9 +11,8 @@ use serde::Serialize;
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
-    FAILED, MISUSED,
     commands::{CheckOptions, CheckOutput},
-    print_diagnostics, runtime, sources,
+    common::{FAILED, MISUSED, print_diagnostics, runtime, sources},
 };
 use crate::{
     config::Config,

@@ -5,7 +5,11 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use series::store::StoreOptions;
 
-use super::{commands::DemoOptions, runtime, serve, sources};
+use super::{
+    commands::DemoOptions,
+    common::{runtime, sources},
+    serve,
+};
 use crate::{
     app::{Settings, Storage},
     config::Sources,

@@ -11,7 +11,10 @@ use std::{
 use anyhow::Context as _;
 use probe::{Module, Net, Outcome};
 
-use super::{FAILED, commands::HealthcheckOptions, runtime};
+use super::{
+    commands::HealthcheckOptions,
+    common::{FAILED, runtime},
+};
 use crate::config::MODULE_DEFAULT;
 
 /// How long the answer may take.

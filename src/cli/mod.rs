@@ -11,6 +11,7 @@ mod alert_command;
 mod alert_log;
 mod check;
 mod commands;
+mod common;
 mod demo;
 mod healthcheck;
 mod options;
@@ -23,21 +24,7 @@ use std::process::ExitCode;
 
 use commands::Command;
 pub use commands::Options;
-use options::{FileOptions, RuleOptions};
-
-use crate::config::{Diagnostic, Sources, diagnostic::Error};
-
-/// The exit code of a check that failed.
-const FAILED: u8 = 1;
-
-/// The exit code of wrong use and of wrong configuration.
-const MISUSED: u8 = 2;
-
-/// The modules file that is read when it is there and no other is named.
-const MODULES_FILE: &str = "config/modules.yml";
-
-/// The port that the program listens on by default.
-const PORT_DEFAULT: u16 = 9115;
+use common::{MISUSED, sources};
 
 /// Runs one command.
 pub fn run(options: Options) -> ExitCode {
@@ -58,53 +45,4 @@ pub fn run(options: Options) -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::from(MISUSED)
     })
-}
-
-/// The files that flags name; without file options those of the exporter, which has no targets of its own.
-fn sources(files: Option<&FileOptions>, rules: Option<&RuleOptions>) -> Sources {
-    let modules = files.and_then(|files| files.modules.file.clone());
-    let (interval, timeout) = files.map_or_else(
-        || (std::time::Duration::from_secs(15), std::time::Duration::from_secs(10)),
-        |files| (files.interval, files.timeout),
-    );
-    Sources {
-        targets: files.map(|files| files.targets.clone()).unwrap_or_default(),
-        modules_required: modules.is_some(),
-        modules: modules.unwrap_or_else(|| MODULES_FILE.into()),
-        rules: rules.map(|rules| rules.rules.clone()).unwrap_or_default(),
-        interval,
-        timeout,
-        // Commands that listen set their own address; the others mean a program that listens where it does by default.
-        listen: std::net::SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT)),
-    }
-}
-
-/// Prints every mistake, and how many there are.
-fn print_diagnostics(diagnostics: &[Diagnostic]) {
-    for diagnostic in diagnostics {
-        eprintln!("{}\n", Error(diagnostic));
-    }
-    let noun = if diagnostics.len() == 1 { "mistake" } else { "mistakes" };
-    eprintln!("{} {noun} found; nothing was started", diagnostics.len());
-}
-
-/// How long work that cannot be interrupted, such as a write to a disk that hangs, may take when the program ends.
-const END_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// Runs a command that serves until it is asked to stop.
-fn run_until_stopped(
-    command: impl Future<Output = anyhow::Result<ExitCode>>,
-) -> anyhow::Result<ExitCode> {
-    let runtime = runtime()?;
-    let outcome = runtime.block_on(command);
-    runtime.shutdown_timeout(END_TIMEOUT);
-    outcome
-}
-
-/// Starts the asynchronous runtime: a few threads suffice, because probes wait most of the time.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    const WORKERS_MAX: usize = 4;
-    let workers =
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(WORKERS_MAX);
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?)
 }

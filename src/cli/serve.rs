@@ -18,10 +18,10 @@ use tokio::{
 use tracing::info;
 
 use super::{
-    FAILED, MISUSED,
     commands::{ExporterOptions, RunOptions},
+    common::{FAILED, MISUSED, print_diagnostics, run_until_stopped, sources},
     options::{AlertOptions, LogOptions, ServeOptions},
-    print_diagnostics, run_until_stopped, sources, validate,
+    validate,
 };
 use crate::{
     app::{App, Settings, StartError, Storage, World},

@@ -7,7 +7,10 @@ use std::{
 
 use series::rule::unit_test;
 
-use super::{FAILED, MISUSED, commands::TestRulesOptions, print_diagnostics};
+use super::{
+    commands::TestRulesOptions,
+    common::{FAILED, MISUSED, print_diagnostics},
+};
 use crate::config::{self, Diagnostic};
 
 /// Runs every file, prints what failed, and reports by the exit code whether any did.

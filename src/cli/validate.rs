@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{MISUSED, print_diagnostics};
+use super::common::{MISUSED, print_diagnostics};
 use crate::config::{Config, Sources, Summary, diagnostic::Warning};
 
 /// Loads the configuration and prints what is in it.

@@ -42,14 +42,9 @@ const CIRCLES: &[Circle] = &[
         reason: "The crate's root has the functions that read a text; the tree that they read is beside it.",
     },
     Circle {
-        folder: "src/cli/",
-        files: &["alert_log", "check", "healthcheck", "mod", "serve", "test_rules", "validate"],
-        reason: "A module and the parts that share its type.",
-    },
-    Circle {
         folder: "src/config/",
         files: &["identity", "mod"],
-        reason: "A module and the parts that share its type.",
+        reason: "A target has an identity, and an identity is that of a target.",
     },
 ];
 
