@@ -144,7 +144,7 @@ impl Delivery {
     }
 
     /// Tries to deliver what still waits: everything for an awaited destination, else what it takes at once. To be called about once a
-    /// second, and again at once while [`Delivery::is_due`].
+    /// second, and again at once while `Delivery::is_due`.
     ///
     /// # Errors
     /// When something still waits.

@@ -102,7 +102,7 @@ impl Diagnostic {
     /// The diagnostic that was carried through serde as a text; any other text is a message without a hint.
     ///
     /// serde's `Error::custom` takes nothing but what can be displayed, and a value refuses its text through it. With the
-    /// flag `#` a diagnostic therefore displays as its encoding: [`ENCODED`], the length of the hint in bytes, a space, the
+    /// flag `#` a diagnostic therefore displays as its encoding: `ENCODED`, the length of the hint in bytes, a space, the
     /// hint, and the message. A reader that wants hints writes the error by `{:#}` and decodes it here.
     pub fn decode(text: String) -> Self {
         let decoded = text.strip_prefix(ENCODED).and_then(|rest| {

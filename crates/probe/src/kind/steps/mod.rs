@@ -47,7 +47,7 @@ pub(crate) fn file(
 /// Looks the destination's host up and connects to the first of its addresses that accepts.
 ///
 /// # Errors
-/// Those of [`resolve`] and [`connect`].
+/// Those of [`resolve`] and [`connect()`].
 pub(crate) async fn open(
     destination: &Destination<'_>,
     net: &Net,
