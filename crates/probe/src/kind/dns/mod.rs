@@ -34,7 +34,7 @@ use crate::{
     },
     report::{Failure, Hop, MetricDef, Phase, PhaseMetric, Reason, Stage, Warning, metric},
     setting::Family,
-    target::{Address, AddressForm, HostPort, Target, without_final_dot},
+    target::{AddressForm, HostPort, Target, without_final_dot},
 };
 
 /// The usual ports of name servers (RFC 1035 §4.2, RFC 7858 §3.1).
@@ -177,13 +177,10 @@ impl Dns {
         net: &Net,
         context: &mut ProbeContext,
     ) -> Result<Answer, Failure> {
-        let Address::HostPort { host, port, .. } = target.address() else {
-            let detail = "not a host and a port";
-            return Err(Failure::new(Phase::Policy, Reason::InvalidTarget, detail));
-        };
+        let (host, port) = steps::host_and_port(target)?;
         let destination = Destination {
             host,
-            port: *port,
+            port,
             preferred: self.preferred_ip_protocol,
             fallback: self.ip_protocol_fallback,
             source: self.source_ip_address,

@@ -13,6 +13,7 @@ use std::{
 };
 
 use tokio::time::Instant;
+use url::Host;
 
 pub(crate) use self::tls::handshake;
 use crate::{
@@ -25,7 +26,21 @@ use crate::{
         trace::LookupTrace,
     },
     report::{Failure, Phase, Reason, Stage, Warning, metric},
+    target::{Address, Target},
 };
+
+/// The host and the port of a target that is written as such.
+///
+/// # Errors
+/// When the target is written in another way.
+pub(crate) fn host_and_port(target: &Target) -> Result<(&Host, u16), Failure> {
+    match target.address() {
+        Address::HostPort { host, port, .. } => Ok((host, *port)),
+        Address::Url(_) => {
+            Err(Failure::new(Phase::Policy, Reason::InvalidTarget, "not a host and a port"))
+        }
+    }
+}
 
 /// What a file that the module names holds now, or held when it last could be read; then a note says so.
 ///

@@ -16,9 +16,9 @@ use crate::{
     context::ProbeContext,
     kind::{Probe, steps},
     net::{Net, connect::Destination, tls::TlsSettings, transport::Transport},
-    report::{Failure, Hop, MetricDef, Phase, Reason, metric},
+    report::{Failure, Hop, MetricDef, metric},
     setting::Family,
-    target::{Address, AddressForm, HostPort, Target, without_final_dot},
+    target::{AddressForm, HostPort, Target, without_final_dot},
 };
 
 /// The settings of a TCP check.
@@ -77,16 +77,10 @@ impl Probe for Tcp {
         net: &Net,
         context: &mut ProbeContext,
     ) -> Result<(), Failure> {
-        let Address::HostPort { host, port, .. } = target.address() else {
-            return Err(Failure::new(
-                Phase::Policy,
-                Reason::InvalidTarget,
-                "not a host and a port",
-            ));
-        };
+        let (host, port) = steps::host_and_port(target)?;
         let destination = Destination {
             host,
-            port: *port,
+            port,
             preferred: self.preferred_ip_protocol,
             fallback: self.ip_protocol_fallback,
             source: self.source_ip_address,
